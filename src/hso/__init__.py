@@ -1,0 +1,26 @@
+"""HSO: which N noise levels should a diffusion or flow sampler evaluate the network at?
+
+Example:
+    >>> import hso
+    >>> noise = hso.NoiseSchedule.preset("sd2.1")
+    >>> hso.optimize(noise, nfe=4, solver="unipc").schedule
+    SamplingSchedule(nfe=4, timesteps=[959, 782, 557, 291], terminal=t=0.03)
+"""
+
+from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
+from hso.noise import NoiseSchedule
+from hso.optimize import Result, optimize
+from hso.schedule import SamplingSchedule
+from hso.version import VERSION as __version__
+
+__all__ = [
+    "ArgumentError",
+    "FileError",
+    "HSOError",
+    "MissingExtraError",
+    "NoiseSchedule",
+    "Result",
+    "SamplingSchedule",
+    "__version__",
+    "optimize",
+]

@@ -1,0 +1,107 @@
+"""Everything that can go wrong, in one tree.
+
+Misuse raises an error that names the argument, what was expected and what came; numerical trouble is a
+status on the result instead (``Result.feasible``, ``Result.message``).
+
+    HSOError
+    ├── ArgumentError      a value passed in is unusable (also a ValueError)
+    ├── FileError          a file is missing, malformed or cannot be written (also an OSError)
+    └── MissingExtraError  an optional dependency is not installed (also an ImportError)
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+import reprlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+class HSOError(Exception):
+    """Base of every error raised on purpose by this library. Its text is one line."""
+
+
+class ArgumentError(HSOError, ValueError):
+    """An argument is unusable.
+
+    Args:
+        argument: Name of the argument, as the caller wrote it.
+        expected: What would have been accepted.
+        received: The value that came; shortened when long.
+        cause: The likely reason or the remedy, if known.
+    """
+
+    def __init__(self, argument: str, expected: str, received: object, cause: str = "") -> None:
+        self.argument = argument
+        text = f"{argument}: expected {expected}, got {_brief(received)}"
+        super().__init__(f"{text} ({cause})" if cause else text)
+
+
+class FileError(HSOError, OSError):
+    """A file is missing, malformed or cannot be written.
+
+    Args:
+        path: The file.
+        problem: What is wrong with it, naming the field where there is one.
+    """
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {problem}")
+
+
+class MissingExtraError(HSOError, ImportError):
+    """An optional dependency is not installed.
+
+    Args:
+        package: The import that failed.
+        extra: The extra of this package that installs it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; run: pip install 'hso[{extra}]'")
+
+
+def check_integer(argument: str, value: Any, low: int, high: int, cause: str = "") -> int:
+    """Return ``value`` as an int in [low, high], or raise ArgumentError. Floats and booleans are refused."""
+    expected = f"an integer from {low} to {high}"
+    if isinstance(value, bool):
+        raise ArgumentError(argument, expected, value, cause)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArgumentError(argument, expected, value, cause) from None
+    if not low <= number <= high:
+        raise ArgumentError(argument, expected, value, cause)
+    return number
+
+
+def check_real(argument: str, value: Any, low: float, high: float = math.inf, cause: str = "") -> float:
+    """Return ``value`` as a finite float in [low, high], or raise ArgumentError."""
+    expected = f"a number in [{low:g}, {high:g}]" if high < math.inf else f"a number of at least {low:g}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(argument, expected, value, cause) from None
+    if not (math.isfinite(number) and low <= number <= high):
+        raise ArgumentError(argument, expected, value, cause)
+    return number
+
+
+def check_choice(argument: str, value: Any, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of ``choices``, or raise ArgumentError that suggests the nearest."""
+    known = sorted(choices)
+    if isinstance(value, str) and value in known:
+        return value
+    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
+    cause = f"did you mean {near[0]!r}?" if near else ""
+    raise ArgumentError(argument, f"one of {', '.join(known)}", value, cause)
+
+
+def _brief(value: object) -> str:
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = 80
+    return " ".join(shortener.repr(value).split())

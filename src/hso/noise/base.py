@@ -1,0 +1,210 @@
+r"""The noise schedule of a trained model.
+
+A noisy sample is :math:`x_t = \alpha_t x_0 + \sigma_t \epsilon`. Everything the library needs to know about a model is
+
+- the *path*, how :math:`\alpha` and :math:`\sigma` follow from :math:`\lambda = \log(\alpha / \sigma)`, and
+- the *clock*, the strictly decreasing map :math:`t \mapsto \lambda(t)` on [0, 1], where t = 1 is noise.
+
+A family of models is a subclass that gives both. Nothing outside the subclasses may assume more, in particular not
+:math:`\alpha^2 + \sigma^2 = 1`. All numbers are float64; every method maps arrays elementwise.
+
+References:
+    | Score-Based Generative Modeling through Stochastic Differential Equations (Song et al., 2021)
+    | https://arxiv.org/abs/2011.13456
+    | Variational Diffusion Models (Kingma et al., 2021)
+    | https://arxiv.org/abs/2107.00630
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hso.errors import ArgumentError
+
+Array = NDArray[np.float64]
+
+
+class NoiseSchedule(ABC):
+    r""":math:`\alpha_t`, :math:`\sigma_t` and :math:`\lambda_t` of a trained model; never chosen by this library.
+
+    Make one with :meth:`preset`, :meth:`from_config`, :meth:`from_betas`, :meth:`from_alphas_cumprod`,
+    :meth:`linear_vp` or :meth:`cosine`.
+
+    Attributes:
+        name: What to call it in tables and files.
+        train_steps: Number of training timesteps; None where the model takes a continuous noise level only.
+
+    Example:
+        >>> noise = NoiseSchedule.preset("sd2.1")
+        >>> float(noise.sigmas(1.0).round(4))
+        14.6146
+    """
+
+    name: str
+    train_steps: int | None
+
+    # The clock.
+
+    @property
+    @abstractmethod
+    def t_range(self) -> tuple[float, float]:
+        r"""The closed range of t in which :math:`\lambda` is finite and can be a node."""
+
+    @abstractmethod
+    def _lambda(self, t: Array) -> Array: ...
+
+    @abstractmethod
+    def _time(self, lambda_: Array) -> Array: ...
+
+    # The path.
+
+    @abstractmethod
+    def log_alpha(self, lambda_: Any) -> Any:
+        r""":math:`\log\alpha` at :math:`\lambda`. Accepts complex input, for derivatives by the complex step."""
+
+    @abstractmethod
+    def log_sigma(self, lambda_: Any) -> Any:
+        r""":math:`\log\sigma` at :math:`\lambda`. Accepts complex input, for derivatives by the complex step."""
+
+    @abstractmethod
+    def log_sigma_derivatives(self, lambda_: Array) -> tuple[Array, Array]:
+        r"""First and second derivative of :math:`\log\sigma` with respect to :math:`\lambda`."""
+
+    @abstractmethod
+    def _definition(self) -> bytes:
+        """The numbers that define this schedule, for the fingerprint."""
+
+    # What follows from them.
+
+    def lambda_(self, t: ArrayLike) -> Array:
+        r""":math:`\lambda(t) = \log(\alpha_t / \sigma_t)`, half the log signal-to-noise ratio.
+
+        Raises:
+            ArgumentError: If a time is not in [0, 1].
+        """
+        t = np.asarray(t, dtype=np.float64)
+        if not np.all((t >= 0) & (t <= 1)):
+            raise ArgumentError("t", "times in [0, 1], where 1 is noise", t, "a training index? see time_of_index")
+        return self._lambda(t)
+
+    def time(self, lambda_: ArrayLike) -> Array:
+        r"""The t with :math:`\lambda(t)` = ``lambda_``; what lies beyond the ends maps to the ends of [0, 1]."""
+        return self._time(np.asarray(lambda_, dtype=np.float64))
+
+    def sigmas(self, t: ArrayLike) -> Array:
+        r""":math:`\tilde\sigma = \sigma_t / \alpha_t = e^{-\lambda(t)}`, which k-diffusion and diffusers call sigmas."""
+        return np.exp(-self.lambda_(t))
+
+    def alpha_t(self, t: ArrayLike) -> Array:
+        r"""Signal scale :math:`\alpha_t`."""
+        return np.asarray(np.exp(self.log_alpha(self.lambda_(t))))
+
+    def sigma_t(self, t: ArrayLike) -> Array:
+        r"""Noise scale :math:`\sigma_t`."""
+        return np.asarray(np.exp(self.log_sigma(self.lambda_(t))))
+
+    def time_of_index(self, index: ArrayLike) -> Array:
+        """Time of a training index: t = (n + 1) / N_train, fractional n included."""
+        return (np.asarray(index, dtype=np.float64) + 1) / self.require_train_steps()
+
+    def index_of_time(self, t: ArrayLike) -> Array:
+        """Fractional training index of a time: n = t N_train - 1."""
+        return np.asarray(t, dtype=np.float64) * self.require_train_steps() - 1
+
+    def require_train_steps(self) -> int:
+        """Number of training timesteps.
+
+        Raises:
+            ArgumentError: If the model takes a continuous noise level only.
+        """
+        if self.train_steps is None:
+            raise ArgumentError("noise", "a schedule with training timesteps", self.name, "use times or sigmas")
+        return self.train_steps
+
+    @property
+    def max_nfe(self) -> int:
+        """Most nodes a sampling schedule may have: one for each training timestep, 1000 if there are none."""
+        return self.train_steps or 1000
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hexadecimal digits of the SHA-256 of the family and its constants; equal means same schedule."""
+        return hashlib.sha256(type(self).__name__.encode() + self._definition()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, train_steps={self.train_steps})"
+
+    # Constructors. They import their family when called, so that a family can import this class.
+
+    @staticmethod
+    def preset(name: str) -> NoiseSchedule:
+        """The noise schedule of a well-known model; ``hso presets`` lists the names.
+
+        Raises:
+            ArgumentError: If the name is unknown; the nearest is suggested.
+        """
+        from hso.noise.presets import load_preset
+
+        return load_preset(name)
+
+    @staticmethod
+    def from_config(config: Any, name: str | None = None) -> NoiseSchedule:
+        """Read a diffusers configuration.
+
+        Args:
+            config: A ``scheduler_config.json`` or a model folder (path), its content (dict), a scheduler or a pipeline.
+            name: What to call it; by default what the source says of itself.
+
+        Raises:
+            ArgumentError: If a field is missing, unknown or impossible.
+            FileError: If the file is missing or is not JSON.
+        """
+        from hso.noise.config import read_config
+
+        return read_config(config, name)
+
+    @staticmethod
+    def from_betas(betas: ArrayLike, name: str = "betas") -> NoiseSchedule:
+        r"""Discrete variance-preserving schedule with :math:`\alpha_n^2 = \prod_{k \le n} (1 - \beta_k)`.
+
+        Args:
+            betas: Shape (N_train,), each in (0, 1).
+            name: What to call it.
+        """
+        from hso.noise.discrete import DiscreteVP
+
+        return DiscreteVP.from_betas(betas, name)
+
+    @staticmethod
+    def from_alphas_cumprod(alphas_cumprod: ArrayLike, name: str = "alphas_cumprod") -> NoiseSchedule:
+        r"""Discrete variance-preserving schedule from :math:`\alpha_n^2`, shape (N_train,), strictly decreasing."""
+        from hso.noise.discrete import DiscreteVP
+
+        return DiscreteVP(alphas_cumprod, name)
+
+    @staticmethod
+    def linear_vp(beta_0: float = 0.1, beta_1: float = 20.0, train_steps: int | None = 1000) -> NoiseSchedule:
+        r"""Continuous variance-preserving schedule with linear :math:`\beta(t)` (Song et al., 2021, Eq. 32)."""
+        from hso.noise.linear import LinearVP
+
+        return LinearVP(beta_0, beta_1, train_steps)
+
+    @staticmethod
+    def cosine(s: float = 0.008, train_steps: int | None = 1000) -> NoiseSchedule:
+        """Continuous cosine schedule (Nichol and Dhariwal, 2021, Eq. 17)."""
+        from hso.noise.cosine import CosineVP
+
+        return CosineVP(s, train_steps)
+
+
+def describe_source(path: str | Path) -> str:
+    """Name of a schedule read from a file: the folder it belongs to."""
+    path = Path(path).resolve()
+    folder = path if path.is_dir() else path.parent
+    return folder.parent.name if folder.name == "scheduler" else folder.name

@@ -1,0 +1,177 @@
+"""From a noise schedule, a budget and a solver to the best sampling schedule."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hso.errors import ArgumentError, check_choice, check_integer, check_real
+from hso.noise.base import Array, NoiseSchedule
+from hso.objectives import OBJECTIVES
+from hso.objectives import d_min as published_d_min
+from hso.schedule import CLEAN, T_MIN, SamplingSchedule, check_terminal
+from hso.search import STRATEGIES, Box, Found, Problem, Psi, Strategy
+from hso.search.problem import ROUNDING
+from hso.version import VERSION
+
+# Where the last step of each solver lands in the paper's experiments. A new solver is one line here.
+DEFAULT_TERMINAL: Mapping[str, str] = {
+    "ddim": CLEAN,
+    "unipc": T_MIN,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A schedule and what is known of it.
+
+    Attributes:
+        schedule: The sampling schedule.
+        objective: J of its knots, Eq. 8 for the default objective.
+        penalty: L_penalty, Eq. 10.
+        fitness: J + gamma L_penalty, Eq. 9.
+        feasible: Whether all knots keep the distance d_min.
+        psi: The ends, and the exponent where the strategy has one.
+        evaluations: Evaluations of the objective; of an edge cost for strategy "exact".
+        seconds: Wall time of the search.
+        message: How the search ended.
+        solver: Solver it was made for.
+        strategy: Strategy that found it.
+        d_min: Least distance in t that was asked for.
+    """
+
+    schedule: SamplingSchedule
+    objective: float
+    penalty: float
+    fitness: float
+    feasible: bool
+    psi: Psi
+    evaluations: int
+    seconds: float
+    message: str
+    solver: str
+    strategy: str
+    d_min: float
+
+
+def optimize(
+    noise: NoiseSchedule,
+    nfe: int,
+    *,
+    solver: str = "unipc",
+    strategy: str | Strategy = "exact",
+    objective: str = "mep",
+    p: float = 2.0,
+    box: Box | None = None,
+    d_min: float | None = None,
+    terminal: str | None = None,
+    seed: int = 0,
+) -> Result:
+    r"""The schedule of ``nfe`` nodes that is best for this noise schedule.
+
+    It minimizes :math:`F = J + \gamma L_{penalty}` (Eq. 9) over the knots; strategy "exact" minimizes J with
+    :math:`L_{penalty} = 0` as a constraint.
+
+    Args:
+        noise: The model's noise schedule.
+        nfe: Number of network evaluations, from 1 to the number of training timesteps. With 1 and the clean terminal
+            there is nothing to choose: the node is the noisiest end of the box.
+        solver: "unipc" or "ddim"; decides the terminal. The objective itself does not depend on it.
+        strategy: "exact", "bilevel", "published", "local", or a strategy object with its own settings, such as
+            ``hso.search.Exact(grid="training")``.
+        objective: "mep" (Eq. 8) or "dm_nonuniform" (not additive: not for "exact").
+        p: Exponent of the error proxy: 2 for latent models, 1 for pixel models.
+        box: Ranges of the ends; the published box by default, within what the noise schedule allows.
+        d_min: Least distance of knots in t; the published rule by default, 0 for none.
+        terminal: "clean" or "t_min"; the solver's own by default.
+        seed: Seed of the random searches.
+
+    Returns:
+        The result; look at ``feasible`` and ``message``.
+
+    Raises:
+        ArgumentError: If an argument is unusable.
+
+    References:
+        | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026)
+        | https://arxiv.org/abs/2511.11688
+
+    Example:
+        >>> result = optimize(NoiseSchedule.preset("sd2.1"), nfe=5, solver="ddim")
+        >>> result.schedule
+        SamplingSchedule(nfe=5, timesteps=[959, 782, 557, 291, 29], terminal=clean)
+        >>> round(result.objective, 4), result.feasible
+        (3.096, True)
+    """
+    if not isinstance(noise, NoiseSchedule):
+        raise ArgumentError("noise", "a NoiseSchedule", noise, "NoiseSchedule.preset(name) or .from_config(path)")
+    check_choice("solver", solver, DEFAULT_TERMINAL)
+    check_choice("objective", objective, OBJECTIVES)
+    nfe = check_integer("nfe", nfe, 1, noise.max_nfe, "the most nodes this noise schedule has")
+    problem = Problem(
+        objective=OBJECTIVES[objective](noise, check_real("p", p, 0.0, 16.0)),
+        nfe=nfe,
+        terminal=check_terminal(DEFAULT_TERMINAL[solver] if terminal is None else terminal),
+        box=(box or Box()).inside(noise),
+        d_min=published_d_min(nfe) if d_min is None else check_real("d_min", d_min, 0.0, 1.0),
+    )
+    method = _strategy(strategy)
+    check_integer("seed", seed, 0, 2**63 - 1)
+    begin = time.perf_counter()
+    found = _only_node(problem) or method.search(problem, seed)
+    seconds = time.perf_counter() - begin
+    request = {"solver": solver, "objective": objective, "seed": seed}
+    return _result(problem, method, found, seconds, request)
+
+
+def _strategy(strategy: str | Strategy) -> Strategy:
+    if isinstance(strategy, Strategy):
+        return strategy
+    return STRATEGIES[check_choice("strategy", strategy, STRATEGIES)]()
+
+
+def _only_node(problem: Problem) -> Found | None:
+    """With one clean-ending node there is nothing to search."""
+    if problem.intervals > 0:
+        return None
+    t_max = problem.box.t_max[1]
+    knots = problem.noise.lambda_(np.array([t_max]))
+    return Found(knots, Psi(None, t_max, t_max), 0, "one evaluation: the node is the noisiest end of the box")
+
+
+def _result(problem: Problem, strategy: Strategy, found: Found, seconds: float, request: dict[str, Any]) -> Result:
+    value = float(problem.objective.value(found.knots))
+    penalty = float(problem.penalty(found.knots))
+    provenance = {
+        **request,
+        "strategy": strategy.name,
+        "options": dataclasses.asdict(strategy) if dataclasses.is_dataclass(strategy) else {},
+        "p": problem.objective.p,
+        "box": dataclasses.asdict(problem.box),
+        "d_min": problem.d_min,
+        "hso": VERSION,
+    }
+    return Result(
+        schedule=SamplingSchedule.from_knots(problem.noise, found.knots, problem.terminal, provenance),
+        objective=value,
+        penalty=penalty,
+        fitness=value + problem.gamma * penalty,
+        feasible=_keeps(problem.noise.time(found.knots), problem.d_min),
+        psi=found.psi,
+        evaluations=found.evaluations,
+        seconds=seconds,
+        message=found.message,
+        solver=request["solver"],
+        strategy=strategy.name,
+        d_min=problem.d_min,
+    )
+
+
+def _keeps(times: Array, distance: float) -> bool:
+    # Twice the rounding: the search rounds once, and t -> lambda -> t once more.
+    return bool(np.all(-np.diff(times) >= distance - 2 * ROUNDING))

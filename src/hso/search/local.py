@@ -1,0 +1,88 @@
+r"""The lower level alone: SciPy's trust-region method from the start that a rule gives, with both ends fixed.
+
+This is how DM-NonUniform searches (configurations A and C of the paper's Table 7): the first node at t = 1, the last knot
+at t = 0.001, a start that is uniform in t for latent models and uniform in lambda for pixel models, and the knots kept
+in order by linear constraints.
+
+References:
+    | Accelerating Diffusion Sampling with Optimized Time Steps (Xue et al., 2024), Section 4
+    | https://arxiv.org/abs/2402.17376
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hso.errors import check_choice
+from hso.noise.base import Array
+from hso.objectives import Objective
+from hso.rules import RANGE_RULES, Span
+from hso.search.problem import Found, Problem, Psi, Strategy
+
+# Knots may approach each other to this distance in lambda, where the objectives are still defined.
+LEAST_GAP = 1e-4
+
+
+@dataclass(frozen=True)
+class Local(Strategy):
+    """Local search from a rule.
+
+    Attributes:
+        rule: The start, a range rule of ``hso.rules``.
+        span: Its ends, which stay fixed.
+        max_iterations: Limit of the trust-region method.
+    """
+
+    name = "local"
+    rule: str = "uniform_t"
+    span: Span = field(default_factory=Span)
+    max_iterations: int = 1000
+
+    def search(self, problem: Problem, seed: int) -> Found:
+        count = problem.intervals + 1
+        start = RANGE_RULES[check_choice("rule", self.rule, RANGE_RULES)](problem.noise, count, self.span)
+        knots, evaluations, message = ordered_minimum(problem.objective, start, self.max_iterations)
+        t_max, t_min = self.span.ends(problem.noise)
+        return Found(knots, Psi(None, t_min, t_max), evaluations, message)
+
+
+def ordered_minimum(objective: Objective, start: Array, max_iterations: int) -> tuple[Array, int, str]:
+    """Local minimum over the interior knots, kept in order: knots, evaluations and how it ended.
+
+    The start is returned where the method finds nothing better.
+    """
+    from scipy.optimize import LinearConstraint, minimize
+
+    if len(start) < 3:
+        return start, 1, "no knots between the ends"
+
+    def whole(interior: Array) -> Array:
+        return np.concatenate((start[:1], interior, start[-1:]))
+
+    def value(interior: Array) -> float:
+        return float(objective.value(whole(interior)))
+
+    def gradient(interior: Array) -> Array:
+        return objective.gradient(whole(interior))[1:-1]
+
+    order = np.diff(np.eye(len(start)), axis=0)[:, 1:-1]
+    floor = LEAST_GAP - np.concatenate(([-start[0]], np.zeros(len(start) - 3), [start[-1]]))
+    with warnings.catch_warnings():
+        # Between two kinks the objective can be linear, on which the method's Hessian update remarks.
+        warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
+        found = minimize(
+            value,
+            start[1:-1],
+            jac=gradient,
+            method="trust-constr",
+            constraints=[LinearConstraint(order, floor, np.inf, keep_feasible=True)],
+            options={"maxiter": max_iterations},
+        )
+    knots = whole(found.x)
+    if not objective.value(knots) < objective.value(start):
+        return start, int(found.nfev), "the start is a local minimum"
+    message = "local minimum" if found.status in (1, 2) else "best found before the iteration limit"
+    return knots, int(found.nfev), message

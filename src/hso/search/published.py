@@ -1,0 +1,95 @@
+r"""Algorithm 1 of the paper, to the letter.
+
+Upper level: SciPy's differential evolution over :math:`\psi = (\rho, t_{min}, t_{max})` with the fitness of Eq. 9. Lower
+level, for each candidate: SciPy's trust-constr on the objective alone, unconstrained and unpenalized, from
+:math:`\Lambda(\psi)`; the knots are sorted before the objective sees them, derivatives are finite differences, and a run
+that does not report success leaves the start as it was. The settings are those of the authors' program.
+
+References:
+    | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Algorithm 1
+    | https://arxiv.org/abs/2511.11688
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from hso.noise.base import Array
+from hso.objectives import Objective
+from hso.search.problem import Found, Problem, Psi, Strategy
+
+CONVERGED = (1, 2)
+
+
+@dataclass(frozen=True)
+class Published(Strategy):
+    """The reference; slow.
+
+    Attributes:
+        population: Members of the population for each of the three variables.
+        generations: Limit of differential evolution.
+        tolerance: Its relative tolerance.
+        lower_iterations: Limit of trust-constr.
+        lower_tolerance: Its ``xtol`` and ``gtol``.
+        difference: Relative step of the finite differences.
+    """
+
+    name = "published"
+    population: int = 20
+    generations: int = 60
+    tolerance: float = 0.01
+    lower_iterations: int = 80
+    lower_tolerance: float = 1e-6
+    difference: float = 1e-7
+
+    def search(self, problem: Problem, seed: int) -> Found:
+        from scipy.optimize import differential_evolution
+
+        evaluations = 0
+
+        def fitness(psi: Array) -> float:
+            nonlocal evaluations
+            knots, calls = self._lower(problem.objective, problem.start(*psi))
+            evaluations += calls
+            return float(problem.fitness(knots))
+
+        found = differential_evolution(
+            fitness,
+            [problem.box.rho, problem.box.t_min, problem.box.t_max],
+            popsize=self.population,
+            maxiter=self.generations,
+            tol=self.tolerance,
+            updating="deferred",
+            rng=seed,
+        )
+        knots, _ = self._lower(problem.objective, problem.start(*found.x))
+        return Found(knots, Psi(*map(float, found.x)), evaluations, str(found.message))
+
+    def _lower(self, objective: Objective, start: Array) -> tuple[Array, int]:
+        from scipy.optimize import minimize
+
+        if len(start) < 3:
+            return start, 1
+
+        def whole(interior: Array) -> Array:
+            return np.concatenate((start[:1], np.sort(interior), start[-1:]))
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
+            found = minimize(
+                lambda interior: float(objective.value(whole(interior))),
+                start[1:-1],
+                method="trust-constr",
+                options={
+                    "maxiter": self.lower_iterations,
+                    "xtol": self.lower_tolerance,
+                    "gtol": self.lower_tolerance,
+                    "finite_diff_rel_step": self.difference,
+                },
+            )
+        knots = whole(found.x)
+        accepted = found.status in CONVERGED and bool(np.all(np.diff(knots) > 0))
+        return (knots if accepted else start), int(found.nfev)
