@@ -74,7 +74,8 @@ def _uniform_t(noise: NoiseSchedule, count: int, span: Span) -> Array:
 
 
 def _uniform_lambda(noise: NoiseSchedule, count: int, span: Span) -> Array:
-    return np.linspace(*noise.lambda_(span.ends(noise)), count)
+    first, last = map(float, noise.lambda_(span.ends(noise)))
+    return np.linspace(first, last, count)
 
 
 def _quadratic(noise: NoiseSchedule, count: int, span: Span) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, FileError
 from hso.files import write_atomic
-from hso.schedule import CLEAN, SamplingSchedule
+from hso.schedule import SamplingSchedule
 
 FORMAT, VERSION = "hso-schedule", 1
 
@@ -53,7 +53,7 @@ def to_record(schedule: SamplingSchedule) -> ScheduleRecord:
         times=schedule.times.tolist(),
         sigmas=schedule.sigmas.tolist(),
         timesteps=None if schedule.train_steps is None else schedule.timesteps.tolist(),
-        terminal=CLEAN if schedule.ends_clean else schedule.terminal,
+        terminal="clean" if schedule.ends_clean else schedule.terminal,
         terminal_time=schedule.terminal_time,
         train_steps=schedule.train_steps,
         noise=NoiseRecord(schedule.noise_name, schedule.noise_fingerprint),
@@ -74,7 +74,7 @@ def load(path: str | Path) -> SamplingSchedule:
         schedule = SamplingSchedule(
             lambdas=np.array(record.lambdas),
             times=np.array(record.times),
-            terminal=math.inf if record.terminal == CLEAN else float(record.terminal),
+            terminal=math.inf if record.terminal == "clean" else float(record.terminal),
             terminal_time=record.terminal_time,
             train_steps=record.train_steps,
             noise_name=record.noise.name,

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hso.errors import ArgumentError
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 class NoiseSchedule(ABC):

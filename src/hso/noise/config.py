@@ -22,7 +22,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, FileError, check_choice, check_integer, check_real
 from hso.noise.base import Array, NoiseSchedule, describe_source
-from hso.noise.discrete import DiscreteVP
+from hso.noise.discrete import DiscreteVP, vector
 
 # diffusers puts this in place of the zero, so that lambda stays finite (its lambda is then -8.3).
 ZERO_SNR_GUARD = 2.0**-24
@@ -78,17 +78,16 @@ def from_mapping(config: Mapping[str, Any], name: str) -> NoiseSchedule:
         raise ArgumentError("config", expected, class_name or "use_flow_sigmas", "flow and EDM models come next")
     if not BETA_FIELDS & set(config):
         raise ArgumentError("config", f"at least one of {', '.join(sorted(BETA_FIELDS))}", sorted(config))
-    if config.get("trained_betas") is not None:
-        betas = np.asarray(config["trained_betas"], dtype=np.float64)
-    else:
-        betas = _betas({**DEFAULTS, **{key: config[key] for key in DEFAULTS if key in config}})
+    betas = _betas({**DEFAULTS, **config})
     schedule = DiscreteVP.from_betas(betas, name)
     if config.get("rescale_betas_zero_snr"):
-        return DiscreteVP(_zero_snr(np.asarray(np.cumprod(1 - betas))), name)
+        return DiscreteVP(_zero_snr(np.cumprod(1 - betas)), name)
     return schedule
 
 
 def _betas(config: Mapping[str, Any]) -> Array:
+    if config.get("trained_betas") is not None:
+        return vector("trained_betas", config["trained_betas"])
     steps = check_integer("num_train_timesteps", config["num_train_timesteps"], 2, 100_000)
     kind = check_choice("beta_schedule", config["beta_schedule"], BETA_SCHEDULES)
     start = check_real("beta_start", config["beta_start"], 0.0, 1.0)
@@ -101,7 +100,7 @@ def _zero_snr(alphas_cumprod: Array) -> Array:
     root = np.sqrt(alphas_cumprod)
     rescaled = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
     rescaled[-1] = ZERO_SNR_GUARD
-    return np.asarray(rescaled)
+    return rescaled
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

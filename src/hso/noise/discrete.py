@@ -32,7 +32,7 @@ class DiscreteVP(VariancePreserving):
     """
 
     def __init__(self, alphas_cumprod: ArrayLike, name: str = "alphas_cumprod") -> None:
-        values = _vector("alphas_cumprod", alphas_cumprod)
+        values = vector("alphas_cumprod", alphas_cumprod)
         if values[-1] == 0:
             raise ArgumentError(
                 "alphas_cumprod",
@@ -52,7 +52,7 @@ class DiscreteVP(VariancePreserving):
     @classmethod
     def from_betas(cls, betas: ArrayLike, name: str = "betas") -> DiscreteVP:
         r"""From :math:`\beta_n`, each in (0, 1): :math:`\bar\alpha_n = \prod_{k \le n} (1 - \beta_k)`."""
-        values = _vector("betas", betas)
+        values = vector("betas", betas)
         if not np.all((values > 0) & (values < 1)):
             raise ArgumentError("betas", "values in (0, 1)", _first(values, (values <= 0) | (values >= 1)))
         return cls(np.cumprod(1 - values), name)
@@ -72,7 +72,8 @@ class DiscreteVP(VariancePreserving):
         return ",".join(f"{x:.12g}" for x in self._log_alphas).encode()
 
 
-def _vector(argument: str, values: ArrayLike) -> Array:
+def vector(argument: str, values: ArrayLike) -> Array:
+    """A float64 vector of at least two finite numbers, or ArgumentError."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
