@@ -6,7 +6,8 @@ status on the result instead (``Result.feasible``, ``Result.message``).
     HSOError
     ├── ArgumentError      a value passed in is unusable (also a ValueError)
     ├── FileError          a file is missing, malformed or cannot be written (also an OSError)
-    └── MissingExtraError  an optional dependency is not installed (also an ImportError)
+    ├── MissingExtraError  an optional dependency is not installed (also an ImportError)
+    └── HostError          the program that samples cannot take the schedule (also a RuntimeError)
 """
 
 from __future__ import annotations
@@ -63,6 +64,19 @@ class MissingExtraError(HSOError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'hso[{extra}]'")
+
+
+class HostError(HSOError, RuntimeError):
+    """The program that samples cannot take the schedule, or does not hold what it was given.
+
+    Args:
+        host: The part of the host program, usually a scheduler's class name.
+        problem: What is wrong and, where there is one, the remedy.
+    """
+
+    def __init__(self, host: str, problem: str) -> None:
+        self.host = host
+        super().__init__(f"{host}: {problem}")
 
 
 def check_integer(argument: str, value: Any, low: int, high: int, cause: str = "") -> int:

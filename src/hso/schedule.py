@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hso.errors import ArgumentError, check_choice
+from hso.errors import ArgumentError, check_choice, check_integer
 from hso.noise.base import Array, NoiseSchedule
 
 CLEAN, T_MIN = "clean", "t_min"
 TERMINALS = (CLEAN, T_MIN)
+MAX_TRAIN_STEPS = 100_000
 
 
 def check_terminal(terminal: object) -> str:
@@ -67,6 +68,8 @@ class SamplingSchedule:
     def __post_init__(self) -> None:
         lambdas = _frozen_vector("lambdas", self.lambdas)
         times = _frozen_vector("times", self.times)
+        if self.train_steps is not None:
+            check_integer("train_steps", self.train_steps, 1, MAX_TRAIN_STEPS)
         if len(lambdas) != len(times):
             raise ArgumentError("times", f"{len(lambdas)} values, one for each lambda", times)
         if not np.all(np.diff(lambdas) > 0):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hso.errors import check_real
+from hso.errors import check_integer, check_real
 from hso.noise.base import Array
 from hso.noise.vp import VariancePreserving, lambda_of_log_alpha
 
@@ -32,8 +32,8 @@ class CosineVP(VariancePreserving):
     """
 
     def __init__(self, s: float = 0.008, train_steps: int | None = 1000) -> None:
-        self._s = check_real("s", s, 0.0)
-        self.train_steps = train_steps
+        self._s = check_real("s", s, 0.0, 1.0)
+        self.train_steps = None if train_steps is None else check_integer("train_steps", train_steps, 2, 100_000)
         self.name = f"cosine({s:g})"
 
     @property

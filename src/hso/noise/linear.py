@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_real
+from hso.errors import ArgumentError, check_integer, check_real
 from hso.noise.base import Array
 from hso.noise.vp import VariancePreserving, lambda_of_log_alpha
 
@@ -31,7 +31,7 @@ class LinearVP(VariancePreserving):
         self._beta_1 = check_real("beta_1", beta_1, 0.0)
         if self._beta_1 <= self._beta_0:
             raise ArgumentError("beta_1", f"a number above beta_0 = {beta_0:g}", beta_1)
-        self.train_steps = train_steps
+        self.train_steps = None if train_steps is None else check_integer("train_steps", train_steps, 2, 100_000)
         self.name = f"linear_vp({beta_0:g}, {beta_1:g})"
 
     @property

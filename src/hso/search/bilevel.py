@@ -27,6 +27,8 @@ from hso.search.problem import Found, Problem, Psi, Strategy
 
 # Step of the one-sided differences in t that polish the ends; the fitness is smooth and known to rounding.
 DIFFERENCE = 1e-8
+# Where spacing is just kept the fitness has a kink, at which more calls gain nothing.
+POLISH = {"ftol": 1e-13, "gtol": 1e-9, "maxfun": 60}
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,6 @@ def _polish(level: LowerLevel, psi: Array, fitness: float) -> Array:
         values = level.fitness(probes) / scale
         return float(values[0]), (values[1:] - values[0]) / steps
 
-    found = minimize(value_and_gradient, psi[1:], jac=True, method="L-BFGS-B", bounds=bounds)
+    found = minimize(value_and_gradient, psi[1:], jac=True, method="L-BFGS-B", bounds=bounds, options=POLISH)
     better = found.fun * scale < fitness
     return np.array([psi[0], *found.x]) if better else psi

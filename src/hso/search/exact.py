@@ -31,7 +31,7 @@ from hso.errors import ArgumentError, check_choice
 from hso.noise.base import Array
 from hso.objectives import AdditiveObjective
 from hso.search.newton import minimize_interior
-from hso.search.problem import ROUNDING, Found, Problem, Psi, Strategy
+from hso.search.problem import ROUNDING, Box, Found, Problem, Psi, Strategy
 from hso.search.shortest_path import Indices, layered_path, shortest_path
 
 Mask = NDArray[np.bool_]
@@ -83,9 +83,11 @@ class _Paths:
         self.evaluations += int(allowed.sum())
         return costs
 
-    def best_on(self, times: Array, allowed: Mask, stride: int) -> Array | None:
-        """The best path on a grid of decreasing times, or None if there is none; allowed[j, i] is the edge i to j."""
-        box = self.problem.box
+    def best_on(self, times: Array, box: Box, allowed: Mask, stride: int) -> Array | None:
+        """The best path on a grid of decreasing times with its ends in the box, or None if there is none.
+
+        ``allowed[j, i]`` is the edge from i to j, which spans at least ``stride`` points.
+        """
         first = np.where(times >= box.t_max[0] - ROUNDING, 0.0, np.inf)
         last = np.where(times <= box.t_min[1] + ROUNDING, 0.0, np.inf)
         costs = self.edge_costs(times[None, :], times[:, None], allowed)
@@ -124,7 +126,7 @@ class _Continuous(_Paths):
         times = np.unique(np.concatenate((lattice[lattice <= high], edges_of_box)))[::-1]
         gaps = times[None, :] - times[:, None]
         # Points that the box adds stand closer than the step, so an allowed edge spans one point at least.
-        return self.best_on(times, (gaps >= distance - ROUNDING) & (gaps > 0), 1)
+        return self.best_on(times, box, (gaps >= distance - ROUNDING) & (gaps > 0), 1)
 
     def _newton(self, times: Array) -> Array:
         noise = self.problem.noise
@@ -186,10 +188,12 @@ class _TrainingGrid(_Paths):
         gaps = indices[None, :] - indices[:, None]
         self.message = "optimal among all distinct training timesteps in the box"
         if stride * intervals > span:
+            # From end to end in gaps that differ by one at most: the least sum of squared shortfalls.
             stride = span // intervals
             gaps = np.where(gaps > stride + 1, 0, gaps)
+            box = Box(box.rho, (times[-1], times[-1]), (times[0], times[0]))
             self.message = "no distinct training timesteps in the box keep d_min; these have the least penalty"
-        best = self.best_on(times, gaps >= stride, stride)
+        best = self.best_on(times, box, gaps >= stride, stride)
         if best is None:
-            raise ArgumentError("box", "training timesteps in the ranges of t_min and t_max that d_min allows", box)
+            raise ArgumentError("box", "training timesteps in the ranges of both ends, for grid=training", box)
         return best

@@ -5,6 +5,8 @@ A batch of S such problems is one block-diagonal system, which LAPACK's ``ptsv``
 
 A step is shortened so that no interval shrinks below a tenth of its length, and halved while it does not lower the
 objective. Where the Hessian is not positive definite, its diagonal is raised to dominance first.
+
+For MEP with p > 2 the minimum can lie where knots coincide; a member whose knots run together stops there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ MAX_HALVINGS = 30
 # Convergence is quadratic: the step after one of this size is below rounding.
 TOLERANCE = 1e-7
 SHRINK = 0.9
+LEAST_GAP = 1e-8
 
 
 def minimize_interior(objective: AdditiveObjective, knots: Array) -> tuple[Array, int]:
@@ -47,28 +50,36 @@ def minimize_interior(objective: AdditiveObjective, knots: Array) -> tuple[Array
 
 
 def _direction(edge: Edge) -> Array:
-    from scipy.linalg.lapack import dptsv
-
     gradient = scatter(edge.a, edge.b)[:, 1:-1]
     diagonal = scatter(edge.aa, edge.bb)[:, 1:-1]
     # The last entry of each row couples two problems of the batch: zero.
     coupling = np.zeros_like(diagonal)
     coupling[:, :-1] = edge.ab[:, 1:-1]
-    _, _, step, info = dptsv(diagonal.ravel(), coupling.ravel()[:-1], -gradient.ravel())
-    if info != 0:
+    step, definite = _solve_tridiagonal(diagonal, coupling, -gradient)
+    if not definite:
         neighbours = np.abs(coupling)
         neighbours[:, 1:] += np.abs(coupling[:, :-1])
-        dominant = np.maximum(diagonal, 1.01 * neighbours + 1e-12)
-        _, _, step, info = dptsv(dominant.ravel(), coupling.ravel()[:-1], -gradient.ravel())
-    return np.asarray(step).reshape(gradient.shape)
+        step, _ = _solve_tridiagonal(np.maximum(diagonal, 1.01 * neighbours + 1e-12), coupling, -gradient)
+    return step
+
+
+def _solve_tridiagonal(diagonal: Array, coupling: Array, right: Array) -> tuple[Array, bool]:
+    """Solution, of the shape of ``right``, and whether the system is positive definite."""
+    from scipy.linalg.lapack import dptsv
+
+    # One more unknown, coupled to nothing, so that the couplings are as many as LAPACK wants, even for one unknown.
+    _, _, solution, info = dptsv(np.append(diagonal, 1.0), coupling.ravel(), np.append(right, 0.0))
+    return solution[:-1].reshape(right.shape), info == 0
 
 
 def _advance(objective: AdditiveObjective, knots: Array, edge: Edge, step: Array) -> tuple[Array, Edge, int]:
     """Take the longest admissible fraction of the step for each member; those that cannot improve stay."""
     full = np.zeros_like(knots)
     full[:, 1:-1] = step
-    closing = -np.diff(full, axis=1) / np.diff(knots, axis=1)
-    fraction = SHRINK / np.maximum(closing.max(axis=1), SHRINK)
+    gaps = np.diff(knots, axis=1)
+    closing = np.maximum(-np.diff(full, axis=1), 1e-300)
+    room = np.minimum(SHRINK * gaps, np.maximum(gaps - LEAST_GAP, 0.0))
+    fraction = np.minimum(1.0, (room / closing).min(axis=1))
     before = edge.value.sum(axis=1)
     limit = before + 1e-14 * np.abs(before)
     for calls in range(1, MAX_HALVINGS + 1):

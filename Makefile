@@ -1,0 +1,37 @@
+# Two commands: `make demo` and `make test`. Both create .venv and install what they need.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check install-demo install-test table strategies clean
+
+demo: install-demo
+	$(BIN)/hso demo
+
+test: install-test check
+	$(BIN)/python -m pytest
+
+check: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+install-demo: $(BIN)/python
+	$(PIP) --editable ".[demo]"
+
+install-test: $(BIN)/python
+	$(PIP) --editable ".[test]"
+
+# The figures of docs/figures.md; minutes each.
+table: install-test
+	$(BIN)/python benchmarks/table3.py
+
+strategies: install-test
+	$(BIN)/python benchmarks/strategies.py
+
+clean:
+	rm -rf $(VENV) demo build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

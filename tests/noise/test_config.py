@@ -1,0 +1,114 @@
+"""diffusers configurations are read as diffusers reads them."""
+
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+from hso.errors import ArgumentError, FileError
+from hso.noise import NoiseSchedule, presets
+
+SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+CONFIGS = [
+    {},
+    SD,
+    {"beta_schedule": "squaredcos_cap_v2"},
+    {"beta_schedule": "linear", "beta_start": 0.0015, "beta_end": 0.0195, "num_train_timesteps": 500},
+    {"trained_betas": np.linspace(0.001, 0.02, 100).tolist(), "num_train_timesteps": 100},
+    {**SD, "rescale_betas_zero_snr": True},
+]
+
+
+@pytest.fixture(scope="module")
+def unipc():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("diffusers").UniPCMultistepScheduler
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def test_alphas_equal_those_of_diffusers(unipc, config):
+    scheduler = unipc(**config)
+    noise = NoiseSchedule.from_config(scheduler)
+    steps = len(scheduler.alphas_cumprod)
+    assert noise.train_steps == steps
+    alphas = noise.alpha_t(noise.time_of_index(np.arange(steps))) ** 2
+    # diffusers computes in float32.
+    assert np.allclose(alphas, scheduler.alphas_cumprod.double().numpy(), rtol=1e-4, atol=1e-7)
+
+
+def test_file_folder_dict_scheduler_and_pipeline_agree(unipc, tmp_path):
+    folder = tmp_path / "some-model"
+    (folder / "scheduler").mkdir(parents=True)
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps({"_class_name": "DDIMScheduler", **SD}))
+    scheduler = unipc(**SD)
+    pipeline = type("Pipeline", (), {"scheduler": scheduler})()
+    sources = [file, str(file), folder, file.parent, SD, scheduler, pipeline]
+    schedules = [NoiseSchedule.from_config(source) for source in sources]
+    assert {noise.fingerprint for noise in schedules} == {NoiseSchedule.preset("sd1.5").fingerprint}
+    assert [noise.name for noise in schedules[:4]] == ["some-model"] * 4
+
+
+def test_zero_terminal_snr_ends_at_the_guard():
+    noise = NoiseSchedule.from_config({**SD, "rescale_betas_zero_snr": True})
+    assert float(noise.lambda_(1.0)) == pytest.approx(-12 * math.log(2), abs=1e-6)
+    assert float(noise.alpha_t(0.001)) == pytest.approx(math.sqrt(1 - 0.00085), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"sample_size": 64}, "config: expected at least one of beta_end"),
+        ({**SD, "beta_schedule": "scaled_linaer"}, "did you mean 'scaled_linear'"),
+        ({**SD, "beta_start": "small"}, "beta_start: expected a number"),
+        ({**SD, "beta_end": None}, "beta_end: expected a number"),
+        ({**SD, "beta_start": -1}, "beta_start: expected"),
+        ({**SD, "beta_end": math.nan}, "beta_end: expected"),
+        ({**SD, "num_train_timesteps": 1}, "num_train_timesteps: expected an integer"),
+        ({**SD, "num_train_timesteps": 10.5}, "num_train_timesteps: expected an integer"),
+        ({"trained_betas": [0.1, 2.0]}, "betas: expected values in"),
+        ({"trained_betas": "many"}, "trained_betas: expected a sequence"),
+        (3, "config: expected a path, a dict, a diffusers scheduler or a pipeline"),
+    ],
+    ids=str,
+)
+def test_unusable_configurations_are_refused(config, problem):
+    with pytest.raises(ArgumentError, match=problem):
+        NoiseSchedule.from_config(config)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00"])
+def test_files_that_hold_no_configuration_are_refused(tmp_path, content):
+    file = tmp_path / "scheduler_config.json"
+    file.write_text(content)
+    with pytest.raises(FileError, match="expected a"):
+        NoiseSchedule.from_config(file)
+
+
+def test_a_missing_file_and_a_folder_without_scheduler_are_named(tmp_path):
+    with pytest.raises(FileError, match="nowhere.json: cannot read"):
+        NoiseSchedule.from_config(tmp_path / "nowhere.json")
+    with pytest.raises(FileError, match="expected a diffusers folder"):
+        NoiseSchedule.from_config(tmp_path)
+
+
+def test_every_preset_loads_and_names_its_source():
+    for name, preset in presets().items():
+        noise = NoiseSchedule.preset(name)
+        assert noise.name == name
+        assert preset.title
+        assert len(preset.source) > 20
+
+
+def test_the_noisiest_level_of_the_presets_is_the_published_one():
+    assert float(NoiseSchedule.preset("sd1.5").sigmas(1.0)) == pytest.approx(14.6146, abs=5e-5)
+    assert float(NoiseSchedule.preset("sd1.5").sigmas(0.001)) == pytest.approx(0.0292, abs=5e-5)
+    assert float(NoiseSchedule.preset("ddpm").sigmas(1.0)) == pytest.approx(157.4, abs=0.1)
+
+
+def test_an_unknown_preset_suggests_the_nearest():
+    with pytest.raises(ArgumentError, match=r"did you mean 'sd2.1'\?"):
+        NoiseSchedule.preset("sd2-1")

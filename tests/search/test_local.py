@@ -1,0 +1,38 @@
+"""Local search from a rule."""
+
+import numpy as np
+import pytest
+
+from hso import optimize
+from hso.errors import ArgumentError
+from hso.rules import Span, rule_schedule
+from hso.search import Local
+
+
+@pytest.mark.parametrize("objective", ["mep", "dm_nonuniform"])
+@pytest.mark.parametrize("nfe", [3, 5, 9])
+def test_it_improves_on_its_start_and_keeps_its_ends(sd, objective, nfe):
+    result = optimize(sd, nfe, objective=objective, strategy="local")
+    start = rule_schedule("uniform_t", sd, nfe, "t_min")
+    from hso.objectives import OBJECTIVES
+
+    before = float(OBJECTIVES[objective](sd).value(np.append(start.lambdas, start.terminal)))
+    assert result.objective < before
+    assert result.schedule.times[0] == 1.0
+    assert result.schedule.terminal_time == pytest.approx(0.001, abs=1e-12)
+
+
+def test_for_an_additive_objective_it_finds_the_newton_optimum(ddpm):
+    local = Local(rule="edm", span=Span(t_max=0.96, t_min=0.03))
+    result = optimize(ddpm, 4, solver="ddim", strategy=local)
+    assert result.schedule.times == pytest.approx([0.96, 0.71629, 0.37023, 0.03], abs=1e-4)
+
+
+def test_with_two_knots_there_is_nothing_to_move(sd):
+    result = optimize(sd, 2, solver="ddim", strategy="local")
+    assert result.message == "no knots between the ends"
+
+
+def test_a_rule_without_range_is_refused(sd):
+    with pytest.raises(ArgumentError, match="rule: expected one of edm, quadratic, uniform_lambda, uniform_t"):
+        optimize(sd, 4, strategy=Local(rule="trailing"))

@@ -1,0 +1,183 @@
+"""A sampling schedule is immutable, valid, and survives its file."""
+
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hso
+from hso import ArgumentError, FileError, NoiseSchedule, SamplingSchedule
+
+
+@pytest.fixture
+def schedule(sd):
+    return hso.optimize(sd, 5, solver="unipc").schedule
+
+
+def remake(schedule, **changes):
+    names = ("lambdas", "times", "terminal", "terminal_time", "train_steps", "noise_name", "noise_fingerprint")
+    return SamplingSchedule(**{**{name: getattr(schedule, name) for name in names}, **changes})
+
+
+def test_its_views_describe_the_same_nodes(sd, schedule):
+    assert np.allclose(sd.lambda_(schedule.times), schedule.lambdas, rtol=1e-12)
+    assert np.allclose(schedule.sigmas, sd.sigmas(schedule.times), rtol=1e-12)
+    assert np.abs(schedule.timesteps - (1000 * schedule.times - 1)).max() <= 0.5
+    assert schedule.nfe == len(schedule.lambdas) == len(schedule.timesteps) == 5
+
+
+def test_it_cannot_be_changed(schedule):
+    with pytest.raises(ValueError, match="read-only"):
+        schedule.times[0] = 0.5
+    with pytest.raises(AttributeError):
+        schedule.terminal = 3.0
+    with pytest.raises(TypeError):
+        schedule.provenance["seed"] = 3
+
+
+def test_timesteps_make_the_schedule_they_came_from(sd):
+    timesteps = [999, 749, 499, 249]
+    schedule = SamplingSchedule.from_timesteps(sd, timesteps)
+    assert schedule.timesteps.tolist() == timesteps
+    assert schedule.ends_clean
+
+
+@given(st.lists(st.floats(1e-3, 1), min_size=1, max_size=30, unique=True))
+def test_rounded_timesteps_are_distinct_descending_and_valid(times):
+    noise = NoiseSchedule.preset("sd2.1")
+    try:
+        schedule = SamplingSchedule.from_times(noise, sorted(times, reverse=True))
+    except ArgumentError:
+        return  # Times that coincide in lambda are no schedule.
+    timesteps = schedule.timesteps
+    assert np.all(np.diff(timesteps) < 0)
+    assert timesteps[0] <= 999
+    assert timesteps[-1] >= 0
+
+
+def test_nodes_that_round_to_one_timestep_are_kept_apart(sd):
+    schedule = SamplingSchedule.from_times(sd, [0.5, 0.4999, 0.4998, 0.0012, 0.0011])
+    assert schedule.timesteps.tolist() == [499, 498, 497, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"lambdas": [0.0, -1, 1, 2, 3]}, "lambdas: expected strictly increasing"),
+        ({"lambdas": [0.0, 0, 1, 2, 3]}, "lambdas: expected strictly increasing"),
+        ({"lambdas": [0.0, math.nan, 1, 2, 3]}, "lambdas: expected a vector"),
+        ({"lambdas": [1.0]}, "times: expected 1 values"),
+        ({"lambdas": []}, "lambdas: expected a vector"),
+        ({"times": [1, 0.5, 0.5, 0.2, 0.1]}, "times: expected strictly decreasing"),
+        ({"times": [1.2, 0.5, 0.4, 0.2, 0.1]}, r"times: expected strictly decreasing values in \[0, 1\]"),
+        ({"terminal": -9.0}, "terminal: expected a lambda above"),
+        ({"terminal": math.nan}, "terminal: expected a lambda above"),
+        ({"terminal_time": 0.9}, "terminal_time: expected a time"),
+    ],
+)
+def test_what_is_no_schedule_is_refused(schedule, changes, problem):
+    with pytest.raises(ArgumentError, match=problem):
+        remake(schedule, **changes)
+
+
+def test_more_nodes_than_timesteps_cannot_be_rounded():
+    noise = NoiseSchedule.from_betas([0.1, 0.2, 0.3])
+    schedule = SamplingSchedule.from_times(noise, [1.0, 0.9, 0.6, 0.5])
+    with pytest.raises(ArgumentError, match="timesteps: expected at most 3 nodes"):
+        _ = schedule.timesteps
+
+
+@pytest.mark.parametrize("terminal", ["clean", "t_min"])
+def test_it_survives_its_file(sd, tmp_path, terminal):
+    schedule = hso.optimize(sd, 5, terminal=terminal, seed=7).schedule
+    schedule.save(tmp_path / "s.json")
+    loaded = SamplingSchedule.load(tmp_path / "s.json")
+    assert loaded == schedule
+    assert hash(loaded) == hash(schedule)
+    assert loaded.terminal == schedule.terminal
+    assert loaded.provenance["seed"] == 7
+    assert loaded.provenance["strategy"] == "exact"
+    assert loaded.provenance["hso"] == hso.__version__
+    assert (loaded.noise_name, loaded.noise_fingerprint) == ("sd2.1", sd.fingerprint)
+
+
+def edited(schedule, path, **changes):
+    schedule.save(path)
+    content = json.loads(path.read_text())
+    for name, value in changes.items():
+        if value is None and name != "timesteps":
+            del content[name]
+        else:
+            content[name] = value
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"format": "other"}, "format: expected"),
+        ({"version": 2}, "version: expected 1, got 2"),
+        ({"version": None}, "version: expected 1, got None"),
+        ({"lambdas": None}, "missing required field `lambdas`"),
+        ({"lambdas": "many"}, r"Expected `array`, got `str` - at `\$.lambdas`"),
+        ({"lambdas": [1, "x"]}, r"at `\$.lambdas\[1\]`"),
+        ({"lambdas": [3, 2, 1, 0, -1]}, "lambdas: expected strictly increasing"),
+        ({"nfe": 4}, "nfe: expected 5"),
+        ({"sigmas": [1, 2, 3, 4, 5]}, "sigmas: expected exp"),
+        ({"timesteps": [999, 3, 2, 1, 0]}, "timesteps: expected"),
+        ({"timesteps": None}, "timesteps: expected"),
+        ({"terminal": "dirty"}, "terminal"),
+        ({"terminal": "clean"}, "terminal_time: expected 0 if and only if"),
+        ({"noise": "sd"}, r"at `\$.noise`"),
+        ({"surprise": 1}, "unknown field `surprise`"),
+        ({"train_steps": 0}, "train_steps: expected"),
+    ],
+    ids=str,
+)
+def test_an_edited_file_is_refused_and_the_field_named(schedule, tmp_path, changes, problem):
+    path = edited(schedule, tmp_path / "s.json", **changes)
+    with pytest.raises(FileError, match=problem) as raised:
+        SamplingSchedule.load(path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00\x01", '{"format": "hso-schedule", "version": 1'])
+def test_a_truncated_or_foreign_file_is_refused(tmp_path, content):
+    path = tmp_path / "s.json"
+    path.write_text(content)
+    with pytest.raises(FileError, match="s.json"):
+        SamplingSchedule.load(path)
+
+
+def test_a_missing_file_and_an_unwritable_place_are_named(schedule, tmp_path):
+    with pytest.raises(FileError, match="No such file"):
+        SamplingSchedule.load(tmp_path / "absent.json")
+    with pytest.raises(FileError, match="cannot write: No such file or directory"):
+        schedule.save(tmp_path / "absent" / "s.json")
+    with pytest.raises(FileError, match="cannot write: Is a directory"):
+        schedule.save(tmp_path)
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_litter(schedule, tmp_path, monkeypatch):
+    path = tmp_path / "s.json"
+    path.write_text("old")
+
+    def interrupted(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        schedule.save(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_saved_file_has_ordinary_permissions(schedule, tmp_path):
+    (tmp_path / "plain").write_text("")
+    schedule.save(tmp_path / "s.json")
+    assert (tmp_path / "s.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
