@@ -1,0 +1,154 @@
+r"""What a solver is.
+
+Every solver here is linear in the state and in the network's outputs. Its plan has one entry for each network call:
+call i sees :math:`x_i`, gives the term :math:`D_i` (the data :math:`x_0`, unless the solver says otherwise), and then
+
+.. math::
+    y_i = a_i y_{i-1} + \sum_k b_{ik} D_{i-k} \quad \text{or} \quad y_i = x_i, \qquad
+    x_{i+1} = c_i y_i + \sum_k d_{ik} D_{i-k} + e_i z_i
+
+where the *anchor* y is what a step starts from: the state itself (one-stage methods), the state corrected by what the
+network said of it (predictor-corrector methods), or the unchanged anchor of the step's first stage
+(:math:`a = 1, b = 0`; two-stage methods). z is standard normal, and e is 0 for deterministic solvers.
+
+The step all of them reduce to, with :math:`h = \lambda' - \lambda`, is exact where the data is constant:
+
+.. math::
+    x' = \frac{\sigma'}{\sigma} x + \alpha' (1 - e^{-h}) D
+
+It has a limit at the clean sample (:math:`\lambda' = \infty, \alpha' = 1, \sigma' = 0`): :math:`x' = D`.
+
+References:
+    | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022), Eq. 8-9
+    | https://arxiv.org/abs/2211.01095
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hso.errors import ArgumentError
+from hso.noise.base import NoiseSchedule
+from hso.schedule import SamplingSchedule
+
+
+class Level(NamedTuple):
+    r"""A noise level: :math:`\lambda`, :math:`\alpha` and :math:`\sigma`."""
+
+    lambda_: float
+    alpha: float
+    sigma: float
+
+
+class Combination(NamedTuple):
+    """Coefficients of a linear combination of the anchor, the last terms and noise.
+
+    They are Python floats, so that arrays keep their precision.
+
+    Attributes:
+        state: Coefficient of the anchor.
+        outputs: Coefficients of the terms, the newest first.
+        noise: Coefficient of standard normal noise.
+    """
+
+    state: float
+    outputs: tuple[float, ...] = ()
+    noise: float = 0.0
+
+    def of(self, anchor: Any, outputs: Sequence[Any]) -> Any:
+        """The combination, without its noise; ``outputs`` are the terms, the newest first, at least as many as needed."""
+        total = self.state * anchor
+        for index, weight in enumerate(self.outputs):
+            total = total + weight * outputs[index]
+        return total
+
+
+# Keeps the anchor of the first stage through the second.
+HOLD = Combination(1.0)
+
+
+class StepPlan(NamedTuple):
+    """What is done with one network call.
+
+    Attributes:
+        node: Index of the node at which the network is called.
+        anchor: New anchor from the last one; None where the state that the network saw is the anchor.
+        update: Next state from the anchor.
+    """
+
+    node: int
+    anchor: Combination | None
+    update: Combination
+
+
+class Solver(ABC):
+    """A sampling method: settings that, given a schedule, become a table of coefficients.
+
+    Subclasses are frozen dataclasses; a new one is one file and one line in ``hso.solvers.SOLVERS``.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What ``--solver`` takes."""
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """The order in the method's name; the class says which order of convergence is measured."""
+
+    @abstractmethod
+    def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
+        """The plan, from the levels of the N nodes and of the terminal, N + 1 in all."""
+
+    def nfe(self, schedule: SamplingSchedule) -> int:
+        """Number of network calls; the number of nodes, except for methods that visit a node twice."""
+        return schedule.nfe
+
+    def term(self, data: Any, x: Any, level: Level) -> Any:
+        r"""What the combinations are linear in: the data :math:`x_0`, unless a subclass says otherwise."""
+        return data
+
+    def plan(self, noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[StepPlan, ...]:
+        """Coefficients of every step, in float64; one entry for each network call.
+
+        Raises:
+            ArgumentError: If the sampling schedule was made for another noise schedule.
+        """
+        return tuple(self.steps(levels(noise, schedule)))
+
+
+def levels(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Level, ...]:
+    """Levels of the nodes and of the terminal, N + 1 in all.
+
+    Raises:
+        ArgumentError: If the sampling schedule was made for another noise schedule.
+
+    Example:
+        >>> noise = NoiseSchedule.linear_vp()
+        >>> levels(noise, SamplingSchedule.from_timesteps(noise, [999, 499]))[-1]
+        Level(lambda_=inf, alpha=1.0, sigma=0.0)
+    """
+    if schedule.noise_fingerprint != noise.fingerprint:
+        expected = f"a sampling schedule made for {noise.name}"
+        raise ArgumentError("schedule", expected, f"one made for {schedule.noise_name}", "fingerprints differ")
+    knots = schedule.lambdas if schedule.ends_clean else np.append(schedule.lambdas, schedule.terminal)
+    alphas, sigmas = np.exp(noise.log_alpha(knots)), np.exp(noise.log_sigma(knots))
+    found = [Level(*values) for values in zip(knots.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
+    return (*found, Level(math.inf, 1.0, 0.0)) if schedule.ends_clean else tuple(found)
+
+
+def first_order(start: Level, end: Level) -> Combination:
+    """The step that is exact where the data is constant; ``end`` may be the clean sample.
+
+    Example:
+        >>> first_order(Level(0.0, 0.5, 0.5), Level(math.inf, 1.0, 0.0))
+        Combination(state=0.0, outputs=(1.0,), noise=0.0)
+    """
+    weight = -math.expm1(start.lambda_ - end.lambda_)
+    return Combination(end.sigma / start.sigma, (end.alpha * weight,))

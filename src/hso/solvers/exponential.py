@@ -1,0 +1,90 @@
+r"""Exponential integrals of interpolated data.
+
+The exact solution is a weighted integral of the data along the path. With :math:`h = \lambda' - \lambda` and
+:math:`u = (\cdot - \lambda) / h`,
+
+.. math::
+    x' = \frac{\sigma'}{\sigma} x + \alpha' h \int_0^1 e^{(u - 1) h} D(u) \, du
+
+If D is replaced by the polynomial through its values at the points :math:`u_n`, the integral is :math:`\sum_n w_n D_n`,
+where the weights follow from the moments :math:`m_k = \int_0^1 e^{(u-1) h} u^k du` by
+
+.. math::
+    \sum_n w_n u_n^k = m_k, \qquad k = 0, 1, \dots
+
+Scaling by h keeps the system well conditioned for small steps.
+
+References:
+    | DPM-Solver: A Fast ODE Solver for Diffusion Probabilistic Model Sampling in Around 10 Steps (Lu et al., 2022)
+    | https://arxiv.org/abs/2206.00927
+    | UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models (Zhao et al., 2023)
+    | https://arxiv.org/abs/2302.04867
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hso.objectives.dm_nonuniform import phi
+from hso.solvers.base import Level
+
+
+def growing_moments(h: float, count: int) -> list[float]:
+    r""":math:`\int_0^1 e^{(u-1) h} u^k du` for k below ``count``; h is finite and positive.
+
+    Example:
+        >>> [round(moment, 9) for moment in growing_moments(1e-12, 3)]  # 1 / (k + 1), without cancellation
+        [1.0, 0.5, 0.333333333]
+    """
+    return [math.exp(-h) * moment for moment in falling_moments(-h, count)]
+
+
+def falling_moments(h: float, count: int) -> list[float]:
+    r""":math:`\int_0^1 e^{-u h} u^k du` for k below ``count``; h is finite.
+
+    Example:
+        >>> [round(moment, 6) for moment in falling_moments(1.0, 2)]  # 1 - 1/e and 1 - 2/e
+        [0.632121, 0.264241]
+    """
+    return [math.factorial(k) * float(phi(k, -h)) for k in range(count)]
+
+
+def interpolation_weights(start: Level, end: Level, points: Sequence[Level], moments: Sequence[float]) -> list[float]:
+    """Weights on the values at ``points``, in their order, that have these moments; as many moments as points.
+
+    Args:
+        start: Where u = 0.
+        end: Where u = 1.
+        points: Distinct levels.
+        moments: What the weights must give for 1, u, u^2, ...
+
+    Example:
+        >>> a, b, c = (Level(x, 1.0, 1.0) for x in (0.0, 1.0, 2.0))
+        >>> interpolation_weights(b, c, [b, a], [1.0, 0.5])  # Adams-Bashforth
+        [1.5, -0.5]
+    """
+    h = end.lambda_ - start.lambda_
+    positions = np.array([(point.lambda_ - start.lambda_) / h for point in points])
+    powers = np.vander(positions, increasing=True).T
+    return [float(weight) for weight in np.linalg.solve(powers, moments)]
+
+
+def half_slope_weights(start: Level, other: Level, end: Level, scale: float) -> tuple[float, float]:
+    r"""Weights on the data at ``start`` and at ``other`` that take its slope to act over half of the step:
+
+    .. math::
+        \int_0^1 h e^{(u-1) h} D(u) \, du \approx
+        (1 - e^{-h}) D_{start} + \frac{B}{2} \frac{D_{other} - D_{start}}{u_{other}}
+
+    Args:
+        start: Where the step starts.
+        other: Where the data is also known.
+        end: Where the step ends.
+        scale: B, which is h up to a factor 1 + O(h).
+    """
+    h = end.lambda_ - start.lambda_
+    slope = 0.5 * scale * h / (other.lambda_ - start.lambda_)
+    return -math.expm1(-h) - slope, slope

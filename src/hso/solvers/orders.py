@@ -1,0 +1,39 @@
+r"""The order a multistep solver takes at each step, as diffusers does it.
+
+A step of order p needs p outputs, so the first ones are of order 1, 2, ... The last ones are lowered too, which is what
+makes few steps stable and the clean sample reachable: there only order 1 has a limit.
+
+References:
+    | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022), Appendix B
+    | https://arxiv.org/abs/2211.01095
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hso.solvers.base import Level
+
+# With this many nodes or more, diffusers' ``lower_order_final`` has no effect.
+LONG = 15
+
+
+def lowered_at_both_ends(order: int, levels: Sequence[Level]) -> list[int]:
+    """UniPC's rule: min(order, i + 1, N - i). Five nodes of order 3 run 1, 2, 3, 2, 1."""
+    nfe = len(levels) - 1
+    return [min(order, i + 1, nfe - i) for i in range(nfe)]
+
+
+def lowered_at_short_end(order: int, levels: Sequence[Level]) -> list[int]:
+    """The rule of DPM-Solver++ and DEIS: the end is lowered below 15 nodes only; a step to the clean sample has order 1.
+
+    Example:
+        >>> nodes = [Level(float(i), 1.0, 1.0) for i in range(5)]
+        >>> lowered_at_short_end(3, [*nodes, Level(float("inf"), 1.0, 0.0)])
+        [1, 2, 3, 2, 1]
+    """
+    nfe = len(levels) - 1
+    orders = [min(order, i + 1, nfe - i) if nfe < LONG else min(order, i + 1) for i in range(nfe)]
+    if levels[-1].sigma == 0:
+        orders[-1] = 1
+    return orders
