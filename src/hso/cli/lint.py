@@ -1,0 +1,101 @@
+"""``hso lint``: what a host would do wrong with a schedule or with pasted values."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hso.adapters.lint import ERROR, HOSTS, KINDS, SIGMAS, TIMESTEPS, Finding, guess_kind, lint
+from hso.adapters.text import levels, numbers
+from hso.cli import options, views
+from hso.errors import ArgumentError, FileError
+from hso.noise import NoiseSchedule
+from hso.schedule import SamplingSchedule
+
+EPILOG = """
+[bold]Examples[/bold]
+
+hso lint schedule.json --host diffusers:EulerDiscrete
+
+hso lint 999,749,499,249 --host diffusers:DPMSolverMultistep --nfe 4 --noise sd2.1
+
+hso lint 14.6,3.1,0.8,0 --host k-diffusion
+"""
+FOUND_ERRORS = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("lint", epilog=EPILOG)(command)
+
+
+def command(
+    values: Annotated[str, typer.Argument(metavar="FILE|VALUES", help="A saved schedule, or numbers between commas.")],
+    host: Annotated[str, typer.Option(metavar="HOST", help=f"{', '.join(HOSTS)}.")],
+    kind: Annotated[
+        str | None, typer.Option("--as", metavar="KIND", help=f"{' or '.join(KINDS)}; guessed if not given.")
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="The model, to check the range: a preset, a config or a folder.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="scheduler_config.json, to check its settings.")
+    ] = None,
+    nfe: Annotated[
+        int | None, typer.Option(parser=options.integer, metavar="N", help="Intended network calls.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Report what a host would truncate, shift, drop or turn into NaN.
+
+    The exit code is 1 if there are errors.
+    """
+    noise_schedule = options.noise_schedule(noise) if noise else None
+    schedule = SamplingSchedule.load(values) if Path(values).is_file() else None
+    if schedule is None:
+        given = numbers(values)
+        kind = kind or guess_kind(given, host)
+    else:
+        kind = kind or guess_kind(levels(schedule), host)
+        given = _values(schedule, kind)
+        nfe = nfe or schedule.nfe
+        noise_schedule = noise_schedule or views.preset_of(schedule)
+    findings = lint(given, host, kind, noise=noise_schedule, config=_config(config), nfe=nfe)
+    _print(findings, host, kind, json)
+    if any(finding.level == ERROR for finding in findings):
+        raise typer.Exit(FOUND_ERRORS)
+
+
+def _values(schedule: SamplingSchedule, kind: str) -> list[float]:
+    """The values of a schedule as they would be passed."""
+    views_of = {SIGMAS: lambda: levels(schedule), TIMESTEPS: lambda: list(map(float, schedule.timesteps))}
+    if kind not in views_of:
+        raise ArgumentError("as", " or ".join(KINDS), kind)
+    return views_of[kind]()
+
+
+def _config(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        content = json_text.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(path, f"cannot read the scheduler configuration: {error.strerror}") from None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise FileError(path, "expected a scheduler configuration in JSON, found something else")
+    return content
+
+
+def _print(findings: list[Finding], host: str, kind: str, json: bool) -> None:
+    if json:
+        views.print_json([finding._asdict() for finding in findings])
+        return
+    for finding in findings:
+        print(f"{finding.level}: {finding.check}: {finding.text}")
+    if not findings:
+        print(f"no findings: {host} takes these {kind} as they are")
