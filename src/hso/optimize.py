@@ -19,10 +19,17 @@ from hso.search import STRATEGIES, Box, Found, Problem, Psi, Strategy
 from hso.search.problem import ROUNDING
 from hso.version import VERSION
 
-# Where the last step of each solver lands in the paper's experiments. A new solver is one line here.
+# Where the last step of each solver lands: DDIM and UniPC as in the paper's experiments, the others as in diffusers.
+# A new solver is one line here.
 DEFAULT_TERMINAL: Mapping[str, str] = {
-    "ddim": CLEAN,
     "unipc": T_MIN,
+    "ddim": CLEAN,
+    "euler": CLEAN,
+    "heun": CLEAN,
+    "dpmpp_2m": CLEAN,
+    "dpmpp_3m": CLEAN,
+    "dpmpp_2s": CLEAN,
+    "deis": CLEAN,
 }
 
 
@@ -81,7 +88,7 @@ def optimize(
         noise: The model's noise schedule.
         nfe: Number of network evaluations, from 1 to the number of training timesteps. With 1 and the clean terminal
             there is nothing to choose: the node is the noisiest end of the box.
-        solver: "unipc" or "ddim"; decides the terminal. The objective itself does not depend on it.
+        solver: One of ``DEFAULT_TERMINAL``; it decides the terminal. The objectives do not depend on it.
         strategy: "exact", "bilevel", "published", "local", or a strategy object with its own settings, such as
             ``hso.search.Exact(grid="training")``.
         objective: "mep" (Eq. 8) or "dm_nonuniform" (not additive: not for "exact").

@@ -1,0 +1,119 @@
+"""Load the small digits model, its classifier and its data's reference moments."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers.models.unets.unet_2d import UNet2DModel
+
+    from hso.models.classifier import DigitsClassifier
+
+NO_CLASS = 10
+"""The class label that stands for "no class" in classifier-free guidance."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Moments(NamedTuple):
+    """Mean and covariance of classifier features."""
+
+    mean: FloatArray
+    covariance: FloatArray
+
+
+def digits_folder() -> Path:
+    """Return the bundled model's folder, a diffusers pipeline folder."""
+    return Path(__file__).parent / "digits"
+
+
+def load_digits_model(dtype: torch.dtype | None = None, folder: Path | None = None) -> UNet2DModel:
+    """Return the class-conditional U-Net in evaluation mode, its weights frozen.
+
+    Args:
+        dtype: The weights' type; float32 when not given (they are stored as float16).
+        folder: Another folder of the same layout; the bundled one when not given.
+    """
+    _require("torch")
+    import torch
+
+    unet: UNet2DModel = _require("diffusers").UNet2DModel.from_pretrained(
+        (folder or digits_folder()) / "unet",
+        torch_dtype=dtype or torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
+        # The default wants the accelerate package and warns where it is absent.
+        low_cpu_mem_usage=False,
+    )
+    return unet.eval().requires_grad_(False)
+
+
+def load_digits_classifier(folder: Path | None = None) -> DigitsClassifier:
+    """Return the digit classifier in evaluation mode, its weights frozen, as float32."""
+    _require("torch")
+    load_file = _require("safetensors.torch").load_file
+    from hso.models.classifier import DigitsClassifier
+
+    source = (folder or digits_folder()) / "classifier"
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    classifier = DigitsClassifier(tuple(config["widths"]), config["feature_size"])
+    classifier.load_state_dict(load_file(source / "model.safetensors"))
+    return classifier.eval().requires_grad_(False)
+
+
+def load_digits_moments(folder: Path | None = None) -> Moments:
+    """Return the moments of the classifier's features over the real data set."""
+    with np.load((folder or digits_folder()) / "reference_features.npz") as arrays:
+        return Moments(arrays["mean"], arrays["covariance"])
+
+
+def moments_of(features: npt.ArrayLike) -> Moments:
+    """Return the mean and covariance of features given one row per image."""
+    rows = np.asarray(features, dtype=np.float64)
+    return Moments(rows.mean(axis=0), np.cov(rows, rowvar=False))
+
+
+def guided(
+    unet: UNet2DModel, labels: torch.Tensor, guidance: float
+) -> Callable[[torch.Tensor, float | torch.Tensor], torch.Tensor]:
+    """Return the guided noise prediction as a function of the sample and the timestep.
+
+    The timestep is a training index, not necessarily a whole number: a number for
+    the whole batch or a tensor with one for every sample. Guidance 1 costs one
+    conditional forward; any other value evaluates both halves as one batch.
+    """
+    _require("torch")
+    import torch
+
+    def predict(x: torch.Tensor, timesteps: float | torch.Tensor) -> torch.Tensor:
+        # The U-Net truncates Python numbers to whole indices, but not tensors.
+        index = torch.as_tensor(timesteps, dtype=torch.float32, device=x.device).expand(len(x))
+        classes = labels.to(x.device).expand(len(x))
+        sample = x.to(unet.dtype)
+        if guidance == 1:
+            eps: torch.Tensor = unet(sample, index, class_labels=classes).sample
+            return eps.to(x.dtype)
+        both = torch.cat([torch.full_like(classes, NO_CLASS), classes])
+        stacked = unet(torch.cat([sample, sample]), index.repeat(2), class_labels=both).sample
+        without, conditional = stacked.to(x.dtype).chunk(2)
+        combined: torch.Tensor = without + guidance * (conditional - without)
+        return combined
+
+    return predict
+
+
+def _require(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        from hso.errors import MissingExtraError
+
+        raise MissingExtraError(name.partition(".")[0], extra="demo") from error
