@@ -232,10 +232,14 @@ def draw(unet: UNet2DModel, labels: Tensor, guidance: float, seed: int) -> Tenso
     return torch.cat(images)
 
 
-def halves_distance(features: Tensor, seed: int) -> float:
-    """Return the Frechet distance between two random halves of the features: the size of mere sampling noise."""
-    order = torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))
-    first, second = features[order].chunk(2)
+def halves_distance(features: Tensor, labels: Tensor, seed: int) -> float:
+    """Return the Frechet distance between two random halves of the features: the size of mere sampling noise.
+
+    Each half has as many of every digit, as the samples that are compared with the data have.
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    order = order[torch.argsort(labels[order], stable=True)]
+    first, second = features[order[::2]], features[order[1::2]]
     return frechet_distance(*moments_of(first.numpy()), *moments_of(second.numpy()))
 
 
@@ -267,7 +271,7 @@ def measure(folder: Path, data: Images, test: Images, samples: int, seed: int) -
     return {
         "classifier_test_images": len(test.labels),
         "classifier_test_accuracy": round(accuracy(classifier, upsample(test.pixels), test.labels), 4),
-        "frechet_distance_between_data_halves": round(halves_distance(features, seed), 4),
+        "frechet_distance_between_data_halves": round(halves_distance(features, data.labels, seed), 4),
         **measure_samples(folder, reference, samples, seed),
     }
 
@@ -282,7 +286,7 @@ MEANINGS = {
     "classifier_parameters": "weights of the classifier",
     "classifier_test_images": "images kept from the classifier's training",
     "classifier_test_accuracy": "the classifier's accuracy on them",
-    "frechet_distance_between_data_halves": "Frechet distance between two random halves of the real images",
+    "frechet_distance_between_data_halves": "Frechet distance between two random halves of the real images, digit by digit",
     "samples": "samples drawn for each row below, as many of every digit",
     "sample_accuracy_guidance_1": "share classified as the digit asked for, 50 DDIM steps, guidance 1",
     "frechet_distance_guidance_1": "Frechet distance of these samples to all real images",
