@@ -105,3 +105,37 @@ def test_torch_and_numbers_work_as_arrays_do():
 def test_an_impossible_variance_is_refused(variance):
     with pytest.raises(ArgumentError, match="variance: expected finite values of at least 0"):
         GaussianModel(0.0, variance)
+
+
+def test_moments_and_samples_of_numbers_and_arrays():
+    mean, covariance = GaussianModel(0.5, np.array([1.0, 4.0])).moments()
+    assert mean.tolist() == [0.5, 0.5]
+    assert covariance.tolist() == [[1.0, 0.0], [0.0, 4.0]]
+    assert GaussianModel(0.5, 2.0).moments()[1].tolist() == [[2.0]]
+    assert GaussianModel(np.zeros((1, 2, 3)), 1.0).sample(5, np.random.default_rng(0)).shape == (5, 1, 2, 3)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 2.5])
+def test_the_spectrum_is_a_power_law(exponent):
+    model = GaussianModel.power_law(16, exponent, deviation=0.7)
+    spectrum = model.variance.reshape(16, 16)
+    assert spectrum.mean() == pytest.approx(0.49)
+    np.testing.assert_allclose(spectrum[3, 4] / spectrum[6, 8], 2**exponent)
+    np.testing.assert_allclose(spectrum[0, 0], spectrum[0, 1])
+    np.testing.assert_allclose(spectrum, spectrum.T)
+
+
+def test_its_images_have_neighbours_alike():
+    from scipy.fft import idctn
+
+    coefficients = GaussianModel.power_law(16, 2.0).sample(2000, np.random.default_rng(0)).reshape(-1, 16, 16)
+    images = idctn(coefficients, axes=(1, 2), norm="ortho")
+    assert images.std() == pytest.approx(0.5, rel=0.05)
+    assert np.corrcoef(images[:, :, :-1].ravel(), images[:, :, 1:].ravel())[0, 1] > 0.7
+
+
+def test_unusable_spectra_are_refused():
+    with pytest.raises(ArgumentError, match="size: expected an integer"):
+        GaussianModel.power_law(0)
+    with pytest.raises(ArgumentError, match="exponent: expected a number"):
+        GaussianModel.power_law(4, -1.0)

@@ -34,5 +34,5 @@ def test_with_two_knots_there_is_nothing_to_move(sd):
 
 
 def test_a_rule_without_range_is_refused(sd):
-    with pytest.raises(ArgumentError, match="rule: expected one of edm, quadratic, uniform_lambda, uniform_t"):
+    with pytest.raises(ArgumentError, match=r"rule: expected one of arctan, .*, uniform_lambda, uniform_t"):
         optimize(sd, 4, strategy=Local(rule="trailing"))

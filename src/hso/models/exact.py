@@ -22,7 +22,7 @@ References:
     | https://arxiv.org/abs/2011.13456
     | Progressive Distillation for Fast Sampling of Diffusion Models (Salimans and Ho, 2022), Appendix D
     | https://arxiv.org/abs/2202.00512
-    | Solving Ordinary Differential Equations I (Hairer et al., 1993), section II.5: DOP853
+    | Solving Ordinary Differential Equations I (Hairer et al., 1993): DOP853
     | https://doi.org/10.1007/978-3-540-78862-1
 """
 

@@ -1,0 +1,162 @@
+r"""Trajectories of many steps, from which schedules of few steps are computed.
+
+All peers work in :math:`\tilde\sigma` coordinates, where the path no longer matters: :math:`z = x / \alpha`,
+:math:`\tilde\sigma = \sigma / \alpha`, the network's output is its data D, and the ODE is
+
+.. math::
+    \frac{dz}{d\tilde\sigma} = d = \frac{z - D(z, \tilde\sigma)}{\tilde\sigma}
+
+References:
+    | Elucidating the Design Space of Diffusion-Based Generative Models (Karras et al., 2022), Eq. 3
+    | https://arxiv.org/abs/2206.00364
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hso.errors import ArgumentError, check_choice, check_integer
+from hso.models.exact import Denoiser
+from hso.noise.base import Array, NoiseSchedule
+from hso.rules import RANGE_RULES, Span, rule_schedule
+from hso.schedule import CLEAN, SamplingSchedule, check_terminal
+from hso.solvers import Node, make_solver, nodes, sample, to_data
+
+Network = Callable[[Any, Node], Any]
+
+
+class Trajectory(NamedTuple):
+    r"""What a teacher saw, in :math:`\tilde\sigma` coordinates and float64.
+
+    Attributes:
+        lambdas: :math:`\lambda` of the M points, shape (M,), increasing.
+        states: z there, shape (M, B, D).
+        data: The network's data there, shape (M, B, D).
+        end: The clean samples, shape (B, D).
+    """
+
+    lambdas: Array
+    states: Array
+    data: Array
+    end: Array
+
+    @property
+    def sigmas(self) -> Array:
+        r""":math:`\tilde\sigma` of the points, shape (M,)."""
+        return np.exp(-self.lambdas)
+
+    @property
+    def slopes(self) -> Array:
+        """d at the points, shape (M, B, D)."""
+        return (self.states - self.data) / self.sigmas[:, None, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    r"""A network, and how it is sampled with many steps.
+
+    Attributes:
+        model: An exact-score model, or x and a node of the sampling loop to the network's prediction. Switch gradients off.
+        noise: The model's noise schedule.
+        x: B states :math:`\alpha x_0 + \sigma \epsilon` at the first point, an array or a tensor of shape (B, ...).
+        prediction: What the network predicts; exact-score models say so themselves.
+        points: M, the number of network evaluations of the trajectory.
+        rule: Range rule that spaces the points; GITS used uniform t for Stable Diffusion and ``edm`` in pixel space.
+        span: Where the points begin and end; the whole range of the noise schedule by default.
+        solver: Method of the trajectory.
+
+    Raises:
+        ArgumentError: If a setting is unusable; the network's outputs are checked as :func:`hso.solvers.sample` does.
+
+    Example:
+        >>> from hso.models.gaussian import GaussianModel
+        >>> model, noise = GaussianModel(np.zeros(3), np.ones(3)), NoiseSchedule.linear_vp()
+        >>> Teacher(model, noise, np.ones((5, 3)), points=20).trajectory.states.shape
+        (20, 5, 3)
+    """
+
+    model: Denoiser | Network
+    noise: NoiseSchedule
+    x: Any
+    prediction: str = "epsilon"
+    points: int = 61
+    rule: str = "uniform_t"
+    span: Span | None = None
+    solver: str = "dpmpp_2m"
+
+    def __post_init__(self) -> None:
+        check_choice("rule", self.rule, RANGE_RULES)
+        check_integer("points", self.points, 3, self.noise.max_nfe)
+        if len(getattr(self.x, "shape", ())) < 2:
+            raise ArgumentError("x", "a batch of states, of at least 2 axes", self.x)
+
+    @cached_property
+    def schedule(self) -> SamplingSchedule:
+        """The points."""
+        return rule_schedule(self.rule, self.noise, self.points, CLEAN, self.span)
+
+    @cached_property
+    def trajectory(self) -> Trajectory:
+        """The solution from x; M network evaluations, made once."""
+        states: list[Array] = []
+        data: list[Array] = []
+        alphas = [node.alpha for node in self._nodes]
+
+        def watched(x: Any, node: Node) -> Any:
+            states.append(_rows(x) / alphas[node.index])
+            return self._data(x, node)
+
+        end = sample(
+            make_solver(self.solver),
+            watched,
+            self.noise,
+            self.schedule,
+            self.x,
+            prediction="sample",
+            callback=lambda node, x, output: data.append(_rows(output)),
+        )
+        return Trajectory(self.schedule.lambdas, np.stack(states), np.stack(data), _rows(end))
+
+    def data(self, states: Array, point: int) -> Array:
+        """The network's data for given z, shape (B, D), at a point, shape (B, D)."""
+        node = self._nodes[point]
+        return _rows(self._data(_like(self.x, states * node.alpha), node))
+
+    def student(self, knots: Array, terminal: str, method: str, **settings: Any) -> SamplingSchedule:
+        """The sampling schedule of knots that were computed from this teacher."""
+        provenance = {"strategy": "teacher", "method": method, **settings, "batch": len(self.x), "points": self.points}
+        provenance |= {"rule": self.rule, "solver": self.solver}
+        return SamplingSchedule.from_knots(self.noise, knots, terminal, provenance)
+
+    def steps(self, nfe: int) -> int:
+        """``nfe``, if so many steps can be made from point to point."""
+        return check_integer("nfe", nfe, 1, self.points - 1, f"the teacher has {self.points} points")
+
+    @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        return nodes(self.noise, self.schedule)
+
+    def _data(self, x: Any, node: Node) -> Any:
+        if isinstance(self.model, Denoiser):
+            return self.model.x0(x, node)
+        return to_data(self.prediction, self.model(x, node), x, node.alpha, node.sigma)
+
+
+def without_terminal(knots: Array, terminal: str) -> Array:
+    """Of N + 1 knots those that are given to a schedule: the clean sample takes the place of the last."""
+    return knots[:-1] if check_terminal(terminal) == CLEAN else knots
+
+
+def _rows(x: Any) -> Array:
+    values = x.detach().cpu().double().numpy() if hasattr(x, "detach") else np.asarray(x, dtype=np.float64)
+    return np.asarray(values).reshape(len(values), -1)
+
+
+def _like(x: Any, rows: Array) -> Any:
+    values = rows.reshape(x.shape)
+    return x.new_tensor(values) if hasattr(x, "new_tensor") else values

@@ -1,0 +1,107 @@
+"""Closed-form and published sampling schedules.
+
+- A *range rule* spreads any number of knots over [t_max, t_min] (:mod:`hso.rules.ranges`).
+- A *grid rule* picks training indices, as diffusers' ``timestep_spacing`` does; a *node rule* gives the nodes' noise
+  levels (:mod:`hso.rules.nodes`). Both end in the clean sample unless a terminal is asked for.
+- A *table* is a schedule that was published as numbers (:mod:`hso.rules.tables`); each is a node rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hso.errors import check_choice, check_integer
+from hso.noise.base import Array, NoiseSchedule
+from hso.rules import nodes, ranges
+from hso.rules.ranges import arctan_lambdas, edm_lambdas
+from hso.rules.span import Span
+from hso.rules.tables import Table, tables
+from hso.schedule import CLEAN, SamplingSchedule, check_terminal
+
+# A new rule is one function and one line here; a new table is one record in tables.json.
+RANGE_RULES: Mapping[str, Callable[[NoiseSchedule, int, Span], Array]] = {
+    "uniform_t": ranges.uniform_t,
+    "uniform_lambda": ranges.uniform_lambda,
+    "quadratic": ranges.quadratic,
+    "edm": ranges.edm,
+    "polyexponential": ranges.polyexponential,
+    "arctan": ranges.arctan,
+    "beta_sigma": ranges.beta_sigma,
+}
+GRID_RULES: Mapping[str, Callable[[NoiseSchedule, int], Array]] = {
+    "trailing": nodes.trailing,
+    "leading": nodes.leading,
+    "linspace": nodes.linspace,
+    "linspace_open": nodes.linspace_open,
+    "beta": nodes.beta,
+}
+NODE_RULES: Mapping[str, Callable[[NoiseSchedule, int], Array]] = {
+    "linear_quadratic": nodes.linear_quadratic,
+    **{name: table.nodes for name, table in tables().items()},
+}
+TABLES: Mapping[str, Table] = tables()
+RULES = (*RANGE_RULES, *GRID_RULES, *NODE_RULES)
+# What other programs call a rule; not in RULES, so that no comparison counts a rule twice.
+ALIASES: Mapping[str, str] = {"exponential": "uniform_lambda", "karras": "edm", "kl_optimal": "arctan"}
+
+
+def rule_schedule(
+    rule: str, noise: NoiseSchedule, nfe: int, terminal: str = CLEAN, span: Span | None = None
+) -> SamplingSchedule:
+    """The sampling schedule of a rule.
+
+    Args:
+        rule: One of ``RULES`` or ``ALIASES``.
+        noise: The noise schedule.
+        nfe: Number of nodes.
+        terminal: "clean", or "t_min" to land the last step on ``span.t_min``.
+        span: Where range rules begin and end; the whole range of the noise schedule by default.
+
+    Raises:
+        ArgumentError: If the rule is unknown, its nodes do not fit the noise schedule, or a table has no schedule of so
+            many nodes.
+
+    Example:
+        >>> rule_schedule("trailing", NoiseSchedule.preset("sd2.1"), 4).timesteps.tolist()
+        [999, 749, 499, 249]
+        >>> dict(rule_schedule("ays_sd15", NoiseSchedule.preset("sd1.5"), 5).provenance)["interpolated"]
+        True
+    """
+    rule = ALIASES.get(check_choice("rule", rule, (*RULES, *ALIASES)), rule)
+    nfe = check_integer("nfe", nfe, 1, noise.max_nfe)
+    ends_clean = check_terminal(terminal) == CLEAN
+    span = span or Span()
+    provenance = {"strategy": "rule", "rule": rule}
+    if rule in TABLES:
+        provenance |= TABLES[rule].provenance(nfe)
+    if rule in RANGE_RULES:
+        knots = RANGE_RULES[rule](noise, nfe if ends_clean else nfe + 1, span)
+    else:
+        knots = _nodes(rule, noise, nfe)
+        if not ends_clean:
+            knots = np.append(knots, span.lambdas(noise)[1])
+    return SamplingSchedule.from_knots(noise, knots, terminal, provenance)
+
+
+def _nodes(rule: str, noise: NoiseSchedule, nfe: int) -> Array:
+    if rule in GRID_RULES:
+        return noise.lambda_(noise.time_of_index(GRID_RULES[rule](noise, nfe)))
+    return NODE_RULES[rule](noise, nfe)
+
+
+__all__ = [
+    "ALIASES",
+    "GRID_RULES",
+    "NODE_RULES",
+    "RANGE_RULES",
+    "RULES",
+    "TABLES",
+    "Span",
+    "Table",
+    "arctan_lambdas",
+    "edm_lambdas",
+    "rule_schedule",
+    "tables",
+]
