@@ -127,6 +127,11 @@ def test_unusable_boxes_are_refused(ranges, problem):
         Box(**ranges)
 
 
+def test_a_strategy_that_keeps_its_ends_refuses_a_box(sd):
+    with pytest.raises(ArgumentError, match="box: expected none with strategy local"):
+        optimize(sd, 4, strategy="local", box=Box())
+
+
 def test_a_box_outside_the_noise_schedule_is_refused():
     with pytest.raises(ArgumentError, match=r"t_max: expected a range that meets \[0.001, 0.9946\]"):
         optimize(NoiseSchedule.cosine(), 4, box=Box(t_max=(0.999, 1.0)))

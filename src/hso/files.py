@@ -12,11 +12,17 @@ from hso.errors import FileError
 def write_atomic(path: str | Path, content: bytes) -> None:
     """Write to a temporary file beside ``path``, then rename it over ``path``.
 
+    A symbolic link stays one, and its target is replaced. What is no file, such as a pipe or ``/dev/stdout``, cannot be
+    replaced and is written to.
+
     Raises:
         FileError: If the folder is missing or not writable; ``path`` is then as it was.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise FileError(path, f"cannot write: {error.strerror}") from None

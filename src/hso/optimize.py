@@ -128,6 +128,8 @@ def optimize(
         d_min=published_d_min(nfe) if d_min is None else check_real("d_min", d_min, 0.0, 1.0),
     )
     method = _strategy(strategy)
+    if box is not None and not method.uses_box:
+        raise ArgumentError("box", f"none with strategy {method.name}, which keeps the ends of its start", box)
     check_integer("seed", seed, 0, 2**63 - 1)
     begin = time.perf_counter()
     found = _only_node(problem) or method.search(problem, seed)

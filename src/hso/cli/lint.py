@@ -12,7 +12,6 @@ from hso.adapters.lint import ERROR, HOSTS, KINDS, SIGMAS, TIMESTEPS, Finding, g
 from hso.adapters.text import levels, numbers
 from hso.cli import options, views
 from hso.errors import ArgumentError, FileError
-from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
 
 EPILOG = """

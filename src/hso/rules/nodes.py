@@ -30,7 +30,6 @@ References:
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaincinv
 
 from hso.noise.base import Array, NoiseSchedule
 from hso.rules.ranges import BETA_SHAPE
@@ -63,6 +62,8 @@ def linspace_open(noise: NoiseSchedule, nfe: int) -> Array:
 
 def beta(noise: NoiseSchedule, nfe: int) -> Array:
     """Quantiles of Beta(0.6, 0.6) over the training indices."""
+    from scipy.special import betaincinv
+
     levels = 1 - np.arange(nfe) / nfe
     return betaincinv(BETA_SHAPE, BETA_SHAPE, levels) * (noise.require_train_steps() - 1)
 

@@ -38,7 +38,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import betaincinv
 
 from hso.errors import check_real
 from hso.noise.base import Array, NoiseSchedule
@@ -114,6 +113,8 @@ def arctan(noise: NoiseSchedule, count: int, span: Span) -> Array:
 def beta_sigma(noise: NoiseSchedule, count: int, span: Span) -> Array:
     r"""Quantiles of Beta(0.6, 0.6) in :math:`\tilde\sigma`."""
     first, last = span.lambdas(noise)
+    from scipy.special import betaincinv
+
     quantiles = betaincinv(BETA_SHAPE, BETA_SHAPE, np.linspace(1.0, 0.0, count))
     sigmas = np.exp(-last) + (np.exp(-first) - np.exp(-last)) * quantiles
     return _with_ends(-np.log(sigmas), first, last)

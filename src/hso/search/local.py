@@ -37,6 +37,7 @@ class Local(Strategy):
     """
 
     name = "local"
+    uses_box = False
     rule: str = "uniform_t"
     span: Span = field(default_factory=Span)
     max_iterations: int = 1000

@@ -156,9 +156,11 @@ class Strategy(ABC):
 
     Attributes:
         name: What ``--strategy`` and :func:`hso.optimize` call it.
+        uses_box: Whether it looks at the box; those that do not refuse one.
     """
 
     name: str
+    uses_box: bool = True
 
     @abstractmethod
     def search(self, problem: Problem, seed: int) -> Found:

@@ -1,0 +1,107 @@
+"""The commands in one place, and what a user sees when one fails: one line, and exit code 2.
+
+Typer's boxes and Rich's tracebacks are off. What a heavy package is needed for is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from hso.cli import convert, demo, lint, optimize, presets, show
+from hso.errors import ArgumentError, HSOError
+from hso.version import VERSION
+
+UNFORESEEN, BAD_INPUT, INTERRUPTED = 1, 2, 130
+# The base of all of Typer's complaints about usage. It is Click's, or that of the copy of Click which newer versions carry.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+# Set this to see the traceback of an error that nobody foresaw.
+TRACEBACK = "HSO_TRACEBACK"
+
+app = typer.Typer(
+    name="hso",
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+# A new command is one file and one line here.
+for module in (optimize, presets, show, convert, lint, demo):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hso {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Which N noise levels should a diffusion sampler evaluate the network at?"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 is success, 2 is bad input (one line on standard error says what), 130 is an interrupt, 1 is anything else.
+
+    Args:
+        arguments: Words after the program's name; those of the process by default.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # Typer turns some interrupts into this exit code, and others into Abort.
+        if (status := app(words or ["--help"], prog_name="hso", standalone_mode=False)) == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_left()
+    except (Exception, KeyboardInterrupt) as error:
+        text, status = _explain(error, words)
+        print("hso: error:", " ".join(text.split()), file=sys.stderr)
+    return status or 0
+
+
+def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    if isinstance(error, HSOError):
+        return _as_typed(error, words), BAD_INPUT
+    if isinstance(error, UsageError):
+        return _usage(error, words), BAD_INPUT
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror, UNFORESEEN
+    if os.environ.get(TRACEBACK):
+        raise error
+    return f"unexpected {type(error).__name__}: {error} (a bug; {TRACEBACK}=1 shows where)", UNFORESEEN
+
+
+def _as_typed(error: HSOError, words: Sequence[str]) -> str:
+    """The error's text, with the argument named as the user wrote it: ``nfe`` is ``--nfe``."""
+    if isinstance(error, ArgumentError):
+        option = "--" + error.argument.replace("_", "-")
+        if option in (word.partition("=")[0] for word in words):
+            return option + str(error).removeprefix(error.argument)
+    return str(error)
+
+
+def _usage(error: Exception, words: Sequence[str]) -> str:
+    text = getattr(error, "format_message", error.__str__)().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = f"hso {words[0]}" if context is None else context.command_path
+    return f"{text} (try: {command} --help)"
+
+
+def _reader_left() -> int:
+    """Whoever read our output has seen enough; keep the interpreter from complaining when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1

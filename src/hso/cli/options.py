@@ -1,0 +1,47 @@
+"""Reading words from the command line.
+
+Each parser names what was expected and what came; Typer adds the name of the option.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hso.noise import NoiseSchedule, presets
+
+
+def integer(text: str) -> int:
+    """A whole number, such as 5."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected an integer, got {text!r}") from None
+
+
+def real(text: str) -> float:
+    """A number, such as 0.03."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a number, got {text!r}") from None
+
+
+def noise_schedule(name: str) -> NoiseSchedule:
+    """The noise schedule of a preset, or of a file or a folder.
+
+    Raises:
+        ArgumentError: If it looks like a preset's name and is none; the nearest is suggested.
+        FileError: If it is a path, and there is nothing to read.
+    """
+    is_path = os.sep in name or name.endswith(".json") or (name and Path(name).exists())
+    if is_path and name not in presets():
+        return NoiseSchedule.from_config(name)
+    return NoiseSchedule.preset(name)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Also draw the schedule.")]

@@ -1,0 +1,85 @@
+"""What the commands print. ASCII only, so that it survives every terminal and every pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hso.noise import NoiseSchedule, presets
+from hso.schedule import SamplingSchedule
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+# Lines are not folded to fit a terminal where there is none.
+UNFOLDED = 1000
+
+
+def console() -> Console:
+    """Where tables go. Names of models are not markup, whatever brackets they have."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else UNFOLDED, highlight=False, markup=False)
+
+
+def print_json(content: Any, indent: int | None = None) -> None:
+    """Print one JSON value, refusing what JSON cannot say."""
+    print(json.dumps(content, allow_nan=False, indent=indent))
+
+
+def note(text: str) -> None:
+    """Tell a person, on standard error, what happened beside the output."""
+    print(text, file=sys.stderr)
+
+
+def schedule_table(schedule: SamplingSchedule) -> Table:
+    """One row for each node, and one for the terminal."""
+    from rich.table import Table
+
+    table = Table(title=headline(schedule), title_justify="left")
+    for heading in ("node", "timestep", "t", "sigma~", "lambda", "gap in t"):
+        table.add_column(heading, justify="right")
+    times, lambdas, timesteps = schedule.times.tolist(), schedule.lambdas.tolist(), _timesteps(schedule)
+    if not schedule.ends_clean:
+        times, lambdas = [*times, schedule.terminal_time], [*lambdas, schedule.terminal]
+    gaps = [f"{gap:.5f}" for gap in -np.diff(times)] + [""]
+    names = [*map(str, range(1, schedule.nfe + 1)), "terminal"]
+    for name, timestep, t, lambda_, gap in zip(names, [*timesteps, ""], times, lambdas, gaps, strict=False):
+        table.add_row(name, timestep, f"{t:.5f}", f"{np.exp(-lambda_):.5f}", f"{lambda_:.5f}", gap)
+    if schedule.ends_clean:
+        table.add_row("terminal", "", f"{0:.5f}", f"{0:.5f}", "inf (clean)", "")
+    return table
+
+
+def headline(schedule: SamplingSchedule) -> str:
+    """A schedule in a few words."""
+    terminal = "clean" if schedule.ends_clean else f"t_min = {schedule.terminal_time:.5g}"
+    return f"{schedule.noise_name}: {schedule.nfe} nodes, terminal {terminal}"
+
+
+def draw(schedule: SamplingSchedule, noise: NoiseSchedule | None, path: Path) -> None:
+    """Write a picture of one schedule."""
+    from hso.evaluation.plots import plot_schedules, save_figure
+
+    name = str(schedule.provenance.get("strategy", "schedule"))
+    save_figure(plot_schedules({headline(schedule): {name: schedule}}, noise), path)
+    note(f"wrote {path}")
+
+
+def preset_of(schedule: SamplingSchedule) -> NoiseSchedule | None:
+    """The preset that a schedule was made for, if it was one."""
+    if schedule.noise_name not in presets():
+        return None
+    noise = NoiseSchedule.preset(schedule.noise_name)
+    return noise if noise.fingerprint == schedule.noise_fingerprint else None
+
+
+def _timesteps(schedule: SamplingSchedule) -> list[str]:
+    if schedule.train_steps is None:
+        return [""] * schedule.nfe
+    return [str(timestep) for timestep in schedule.timesteps]

@@ -1,0 +1,159 @@
+"""Pictures of schedules and of samples, drawn with matplotlib on figures of their own: no window, no global state."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hso.errors import ArgumentError, MissingExtraError
+from hso.files import write_atomic
+from hso.noise.base import Array, NoiseSchedule
+from hso.schedule import SamplingSchedule
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which people who see few colours can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vPX"
+CURVE = {"color": "0.75", "linewidth": 5, "solid_capstyle": "round", "zorder": 0}
+# Levels marked beside lambda, where they fall into the picture.
+SIGMA_TICKS = (100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003)
+# Size of an image in inches, and the gap between groups of rows, in images.
+SCALE, GAP = 0.5, 0.35
+FORMATS = ("pdf", "png", "svg")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("matplotlib", extra="plot") from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure; the file appears whole or not at all.
+
+    Raises:
+        ArgumentError: If the name does not end in one of ``FORMATS``.
+        FileError: If the file cannot be written.
+    """
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise ArgumentError("plot", f"a file name that ends in {', '.join('.' + name for name in FORMATS)}", str(path))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=150)
+    write_atomic(path, buffer.getvalue())
+
+
+def plot_schedules(panels: Mapping[str, Mapping[str, SamplingSchedule]], noise: NoiseSchedule | None = None) -> Figure:
+    r"""Where schedules put their nodes: in :math:`\lambda` step by step, and in t along the noise schedule.
+
+    Args:
+        panels: Panels by their title, from the top; each has sampling schedules by the name to show.
+        noise: The noise schedule they share; its :math:`\lambda(t)` is drawn behind.
+
+    Raises:
+        ArgumentError: If there is nothing to show.
+    """
+    if not panels or not all(panels.values()):
+        raise ArgumentError("panels", "at least one schedule in each", panels)
+    figure = new_figure(10, 3.8 * len(panels))
+    for (title, schedules), axes in zip(panels.items(), figure.subplots(len(panels), 2, squeeze=False), strict=True):
+        levels, times = axes
+        levels.set_title(title, loc="left")
+        for index, (name, schedule) in enumerate(schedules.items()):
+            style = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 6}
+            _draw_levels(levels, name, schedule, style)
+            _draw_times(times, -index, schedule, style)
+        _label_levels(levels, max(schedule.nfe + (not schedule.ends_clean) for schedule in schedules.values()))
+        _label_times(times, list(schedules), noise)
+    return figure
+
+
+def image_grid(
+    blocks: Mapping[str, Mapping[str, Array]], title: str = "", columns: int = 10, groups: Iterable[int] = ()
+) -> Figure:
+    """Blocks of images side by side, each with the same named rows.
+
+    Args:
+        blocks: Blocks by their heading, from the left; each has images by the row's name, shape (M, H, W), from -1
+            (black) to 1 (white), with M at least ``columns``.
+        title: Title of the figure.
+        columns: Images in each row of a block.
+        groups: Numbers of the rows before which there is a gap.
+
+    Raises:
+        ArgumentError: If there is nothing to show, or blocks have different rows.
+    """
+    names = [list(rows) for rows in blocks.values()]
+    if not names or not names[0] or any(other != names[0] for other in names):
+        raise ArgumentError("blocks", "blocks with the same rows, one at least", names)
+    gaps = np.searchsorted(np.sort(list(groups)), np.arange(len(names[0])), side="right")
+    offsets = np.arange(len(names[0])) + GAP * gaps
+    figure = new_figure(SCALE * columns * len(blocks) + 2.6, SCALE * (offsets[-1] + 1) + 0.8)
+    figure.suptitle(title, fontsize=11)
+    for axes, (heading, rows) in zip(figure.subplots(1, len(blocks), squeeze=False)[0], blocks.items(), strict=True):
+        for offset, images in zip(offsets, rows.values(), strict=True):
+            strip = np.concatenate(list(np.asarray(images)[:columns]), axis=1)
+            axes.imshow(strip, cmap="gray", vmin=-1, vmax=1, extent=(0, columns, offset + 0.96, offset))
+        axes.set(title=heading, xlim=(0, columns), ylim=(offsets[-1] + 1, 0), xticks=[])
+        axes.set_yticks(offsets + 0.5, names[0] if axes.get_subplotspec().is_first_col() else [], fontsize=9)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def _draw_levels(axes: Any, name: str, schedule: SamplingSchedule, style: Mapping[str, Any]) -> None:
+    steps = np.arange(1, schedule.nfe + 1)
+    axes.plot(steps, schedule.lambdas, label=name, linewidth=1.5, **style)
+    if not schedule.ends_clean:
+        last = [schedule.lambdas[-1], schedule.terminal]
+        hollow = {**style, "markerfacecolor": "white"}
+        axes.plot([schedule.nfe, schedule.nfe + 1], last, linestyle=":", markevery=[1], **hollow)
+
+
+def _label_levels(axes: Any, last: int) -> None:
+    axes.set_xlabel("step (hollow: a terminal that is not clean)")
+    axes.set_ylabel(r"$\lambda = \log(\alpha / \sigma)$")
+    if last <= 20:
+        axes.set_xticks(range(1, last + 1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize=9)
+    sigmas = axes.secondary_yaxis("right")
+    sigmas.set_yticks(-np.log(SIGMA_TICKS), [f"{sigma:g}" for sigma in SIGMA_TICKS])
+    sigmas.set_ylabel(r"$\tilde\sigma = \sigma / \alpha$")
+
+
+def _draw_times(axes: Any, height: float, schedule: SamplingSchedule, style: Mapping[str, Any]) -> None:
+    axes.plot(schedule.times, np.full(schedule.nfe, height), linewidth=1, **style)
+    if not schedule.ends_clean:
+        hollow = {**style, "markerfacecolor": "white"}
+        axes.plot([schedule.terminal_time], [height], **hollow)
+
+
+def _label_times(axes: Any, names: Sequence[str], noise: NoiseSchedule | None) -> None:
+    axes.set_xlabel("t, from noise to data")
+    axes.set_xlim(1.03, -0.03)
+    axes.set_yticks(-np.arange(len(names)), names, fontsize=9)
+    axes.set_ylim(0.6 - len(names), 0.6)
+    axes.grid(axis="x", alpha=0.3)
+    if noise is None:
+        return
+    curve = axes.twinx()
+    t = np.linspace(*noise.t_range, 400)
+    curve.plot(t, noise.lambda_(t), **CURVE)
+    curve.set_ylabel(rf"$\lambda(t)$ of {noise.name} (grey)", color="0.45")
+    curve.tick_params(axis="y", colors="0.45")
+    axes.set_zorder(curve.get_zorder() + 1)
+    axes.set_facecolor("none")

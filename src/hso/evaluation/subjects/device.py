@@ -1,0 +1,23 @@
+"""Whether the device that was asked for is there."""
+
+from __future__ import annotations
+
+from hso.errors import ArgumentError, MissingExtraError
+
+
+def check_device(device: str) -> str:
+    """Return ``device`` if torch has it.
+
+    Raises:
+        ArgumentError: If it is not a device, or not on this machine.
+        MissingExtraError: If torch is not installed.
+    """
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError("torch", extra="diffusers") from None
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ArgumentError("device", "a device that this machine has, such as cpu", device) from None
+    return device

@@ -1,0 +1,122 @@
+"""Text-to-image pipelines, through their public call with an attached schedule.
+
+Image i is asked for with caption i and started from a generator of its own. Solvers are diffusers' schedulers, and the
+schedule is attached to them, so that what is judged is what a user of the pipeline gets.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hso.errors import ArgumentError, FileError, check_choice
+from hso.evaluation.subjects.base import Start, Subject, SubjectSettings
+from hso.evaluation.subjects.device import check_device
+from hso.evaluation.subjects.features import FEATURES, folder_moments, image_paths
+from hso.noise.base import Array, NoiseSchedule
+from hso.schedule import SamplingSchedule
+
+# The adapters are a layer above this one: they are looked up by name once there is a pipeline to attach to.
+ADAPTER = "hso.adapters.diffusers"
+SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {"solver_order": 3}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {"solver_order": 2, "algorithm_type": "dpmsolver++"}),
+    "dpmpp_3m": ("DPMSolverMultistepScheduler", {"solver_order": 3, "algorithm_type": "dpmsolver++"}),
+    "deis": ("DEISMultistepScheduler", {}),
+}
+SEED_STRIDE = 0x9E3779B97F4A7C15
+
+
+class TextToImage(Subject):
+    """A pipeline that is called with prompts.
+
+    Args:
+        name: What to call it.
+        pipe: The pipeline, on its device.
+        settings: Guidance, seed, captions, features and data.
+
+    Raises:
+        ArgumentError: If captions are missing.
+        FileError: If the captions or the data cannot be read, or do not belong together.
+    """
+
+    def __init__(self, name: str, pipe: Any, settings: SubjectSettings) -> None:
+        if settings.captions is None:
+            raise ArgumentError("captions", "a file with one prompt a line, for a text-to-image model", None)
+        self.name = f"{name}@{settings.guidance:g}"
+        self.pipe, self.settings = pipe, settings
+        self.noise = NoiseSchedule.from_config(pipe)
+        self.captions = _captions(settings.captions, settings.data)
+        self._features = FEATURES[settings.features or "inception"](settings.device)
+        if settings.data is not None:
+            self.moments = folder_moments(settings.data, self._features)
+        self._plain = pipe.scheduler
+
+    def begin(self, images: range) -> Start:
+        return Start(images, [(self.settings.seed * SEED_STRIDE + index) % 2**63 for index in images])
+
+    def sample(self, solver: str, schedule: SamplingSchedule, start: Start) -> Array:
+        import torch
+
+        attach = importlib.import_module(ADAPTER).attach
+        self.pipe.scheduler = self._scheduler(solver)
+        with attach(self.pipe, schedule):
+            found = self.pipe(
+                prompt=[self.captions[index] for index in start.images],
+                num_inference_steps=schedule.nfe,
+                guidance_scale=self.settings.guidance,
+                generator=[torch.Generator().manual_seed(seed) for seed in start.noise],
+                output_type="np",
+            ).images
+        return np.asarray(found) * 2 - 1
+
+    def features(self, images: Array) -> Array:
+        return self._features(images)
+
+    def check_samples(self, samples: int) -> None:
+        if samples > len(self.captions):
+            raise ArgumentError("captions", f"{samples} lines at least, one for each sample", f"{len(self.captions)} lines")
+
+    def _scheduler(self, solver: str) -> Any:
+        import diffusers
+
+        name, options = SCHEDULERS[check_choice("solver", solver, SCHEDULERS)]
+        return getattr(diffusers, name).from_config(self._plain.config, **options)
+
+
+def load_pipeline(settings: SubjectSettings) -> TextToImage:
+    """A text-to-image subject from a diffusers folder or a hub id.
+
+    Raises:
+        FileError: If there is no pipeline to load.
+        MissingExtraError: If torch or diffusers is not installed.
+    """
+    device = check_device(settings.device)
+    pipelines: Any = importlib.import_module(ADAPTER) and importlib.import_module("diffusers")
+    try:
+        pipe = pipelines.DiffusionPipeline.from_pretrained(
+            settings.model, local_files_only=Path(settings.model).is_dir()
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise FileError(settings.model, f"cannot load a pipeline: {' '.join(str(error).split())[:160]}") from None
+    pipe.set_progress_bar_config(disable=True)
+    return TextToImage(Path(settings.model).name, pipe.to(device), settings)
+
+
+def _captions(path: Path, data: Path | None) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(path, f"cannot read the captions: {getattr(error, 'strerror', None) or error}") from None
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise FileError(path, "expected captions, one a line, found none")
+    if data is not None and len(images := image_paths(data)) != len(captions):
+        raise FileError(path, f"expected {len(images)} captions, one for each image of {data}, found {len(captions)}")
+    return captions

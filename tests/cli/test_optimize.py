@@ -1,0 +1,162 @@
+"""hso optimize."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import hso as library
+from hso.models.bundled import digits_folder
+from hso.search import Exact
+
+# fmt: off
+KEYS = [
+    "nfe", "solver", "strategy", "noise", "timesteps", "times", "lambdas", "sigmas", "terminal",
+    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds",
+]
+# fmt: on
+OPTIMIZE = "optimize --noise sd2.1 --nfe 5"
+
+
+@pytest.fixture
+def noise() -> library.NoiseSchedule:
+    return library.NoiseSchedule.preset("sd2.1")
+
+
+def test_json_is_one_object_with_the_agreed_keys_in_their_order(hso):
+    code, out, err = hso(OPTIMIZE, "--json")
+    assert (code, err, out.count("\n")) == (0, "", 1)
+    content = json.loads(out)
+    assert list(content) == KEYS
+    assert list(content["psi"]) == ["rho", "t_min", "t_max"]
+    assert content["noise"] == "sd2.1"
+
+
+@pytest.mark.parametrize("solver", ["unipc", "ddim"])
+def test_json_says_what_the_library_returns(hso, noise, solver):
+    content = json.loads(hso(OPTIMIZE, "--json", "--solver", solver).out)
+    result = library.optimize(noise, 5, solver=solver)
+    assert content["times"] == result.schedule.times.tolist()
+    assert content["lambdas"] == result.schedule.lambdas.tolist()
+    assert content["sigmas"] == result.schedule.sigmas.tolist()
+    assert content["timesteps"] == result.schedule.timesteps.tolist()
+    assert content["objective"] == result.objective
+    assert content["evaluations"] == result.evaluations
+    assert content["terminal"] == ("clean" if solver == "ddim" else result.schedule.terminal)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        (
+            "--strategy bilevel --seed 3 --rho 5 6",
+            {"strategy": "bilevel", "seed": 3, "box": library.search.Box(rho=(5, 6))},
+        ),
+        ("--p 1 --d-min 0.05", {"p": 1.0, "d_min": 0.05}),
+        ("--t-min 0.02 0.05 --t-max 0.9 0.95", {"box": library.search.Box(t_min=(0.02, 0.05), t_max=(0.9, 0.95))}),
+        ("--terminal clean", {"terminal": "clean"}),
+        ("--grid training", {"strategy": Exact(grid="training")}),
+        ("--objective dm_nonuniform --strategy local", {"objective": "dm_nonuniform", "strategy": "local"}),
+    ],
+)
+def test_every_option_reaches_the_library(hso, noise, words, settings):
+    content = json.loads(hso(f"{OPTIMIZE} {words} --json").out)
+    assert content["times"] == library.optimize(noise, 5, **settings).schedule.times.tolist()
+
+
+def test_the_table_shows_every_knot_and_how_the_search_ended(hso):
+    code, out, err = hso(OPTIMIZE)
+    assert (code, err) == (0, "")
+    for text in ("5 nodes", "959", "0.96000", "11.54277", "-2.44606", "terminal", "1.78788", "kept", "evaluations in"):
+        assert text in out
+
+
+def test_the_table_says_when_spacing_cannot_be_kept(hso):
+    code, out, _ = hso(OPTIMIZE, "--d-min", 0.5)
+    assert code == 0
+    assert "NOT kept" in out
+    assert "no schedule in the box keeps d_min" in out
+
+
+def test_a_name_with_brackets_is_shown_as_it_is(hso, tmp_path):
+    folder = tmp_path / "[bold]model"
+    folder.mkdir()
+    (folder / "scheduler_config.json").write_text('{"beta_end": 0.02}')
+    assert "[bold]model: 4 nodes" in hso("optimize --nfe 4 --noise", folder).out
+
+
+def test_one_node_needs_no_interval(hso):
+    assert "least gap none" in hso("optimize --noise sd2.1 --nfe 1 --solver ddim").out
+
+
+def test_a_saved_schedule_is_the_printed_one(hso, tmp_path):
+    path = tmp_path / "s.json"
+    code, out, err = hso(OPTIMIZE, "--json", "-o", path)
+    assert (code, err) == (0, f"wrote {path}\n")
+    assert library.SamplingSchedule.load(path).times.tolist() == json.loads(out)["times"]
+
+
+def test_noise_may_be_a_file_or_a_model_folder(hso, tmp_path):
+    config = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000}
+    folder = tmp_path / "model" / "scheduler"
+    folder.mkdir(parents=True)
+    (folder / "scheduler_config.json").write_text(json.dumps(config))
+    preset = json.loads(hso(OPTIMIZE, "--json").out)
+    for source in (folder / "scheduler_config.json", tmp_path / "model"):
+        content = json.loads(hso("optimize --nfe 5 --json --noise", source).out)
+        assert content["noise"] == "model"
+        assert content["times"] == preset["times"]
+
+
+def test_a_folder_that_is_no_model_is_named(hso, tmp_path):
+    code, _, err = hso("optimize --nfe 5 --noise", tmp_path)
+    assert code == 2
+    assert f"{tmp_path}: expected a diffusers folder" in err
+
+
+def test_the_schedule_is_printed_even_where_it_cannot_be_saved(hso, tmp_path):
+    path = tmp_path / "missing" / "s.json"
+    code, out, err = hso(OPTIMIZE, "--json", "-o", path)
+    assert code == 2
+    assert json.loads(out)["nfe"] == 5
+    assert err == f"hso: error: {path}: cannot write: No such file or directory\n"
+
+
+def test_an_interrupted_write_leaves_the_old_file(hso, tmp_path, monkeypatch):
+    path = tmp_path / "s.json"
+    path.write_text("old")
+
+    def interrupted(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hso.files.os.fsync", interrupted)
+    assert hso(OPTIMIZE, "-o", path).code == 130
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_plot_is_written_in_the_format_of_its_name(hso, tmp_path, kind):
+    path = tmp_path / f"s.{kind}"
+    code, _, err = hso(OPTIMIZE, "--plot", path)
+    assert (code, err) == (0, f"wrote {path}\n")
+    assert path.read_bytes()[:8].strip() in (b"\x89PNG\r\n\x1a", b"<?xml ve", b"%PDF-1.4")
+
+
+def test_a_plot_of_another_kind_is_refused(hso, tmp_path):
+    code, _, err = hso(OPTIMIZE, "--plot", tmp_path / "s.txt")
+    assert code == 2
+    assert "--plot: expected a file name that ends in .pdf, .png, .svg" in err
+
+
+def test_a_spinner_is_shown_to_those_who_watch_a_slow_search(hso, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    _, out, err = hso(OPTIMIZE, "--strategy", "bilevel", "--json")
+    assert json.loads(out)["strategy"] == "bilevel"
+    assert "searching, strategy bilevel" in err
+
+
+def test_the_bundled_models_folder_is_a_noise_schedule_too(hso):
+    content = json.loads(hso("optimize --nfe 5 --json --noise", digits_folder()).out)
+    assert content["noise"] == "digits"
