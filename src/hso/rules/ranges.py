@@ -112,9 +112,9 @@ def arctan(noise: NoiseSchedule, count: int, span: Span) -> Array:
 
 def beta_sigma(noise: NoiseSchedule, count: int, span: Span) -> Array:
     r"""Quantiles of Beta(0.6, 0.6) in :math:`\tilde\sigma`."""
-    first, last = span.lambdas(noise)
     from scipy.special import betaincinv
 
+    first, last = span.lambdas(noise)
     quantiles = betaincinv(BETA_SHAPE, BETA_SHAPE, np.linspace(1.0, 0.0, count))
     sigmas = np.exp(-last) + (np.exp(-first) - np.exp(-last)) * quantiles
     return _with_ends(-np.log(sigmas), first, last)
