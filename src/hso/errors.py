@@ -98,7 +98,7 @@ def check_real(argument: str, value: Any, low: float, high: float = math.inf, ca
     expected = f"a number in [{low:g}, {high:g}]" if high < math.inf else f"a number of at least {low:g}"
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ArgumentError(argument, expected, value, cause) from None
     if not (math.isfinite(number) and low <= number <= high):
         raise ArgumentError(argument, expected, value, cause)
