@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check install-demo install-test table strategies clean
+.PHONY: demo test check install-demo install-test clean
 
 demo: install-demo
 	$(BIN)/hso demo
@@ -25,13 +25,6 @@ install-demo: $(BIN)/python
 
 install-test: $(BIN)/python
 	$(PIP) --editable ".[test]"
-
-# The figures of docs/figures.md; minutes each.
-table: install-test
-	$(BIN)/python benchmarks/table3.py
-
-strategies: install-test
-	$(BIN)/python benchmarks/strategies.py
 
 clean:
 	rm -rf $(VENV) demo build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
