@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from hso.cli import convert, demo, lint, optimize, presets, show
+from hso.cli import compare, convert, demo, lint, optimize, presets, show, table
 from hso.errors import ArgumentError, HSOError
 from hso.version import VERSION
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # A new command is one file and one line here.
-for module in (optimize, presets, show, convert, lint, demo):
+for module in (optimize, presets, show, convert, lint, table, demo, compare):
     module.register(app)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hso.cli import options, views
-from hso.errors import ArgumentError
 from hso.schedule import CLEAN
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def command(
     """
     from hso.evaluation import demo, report
 
-    settings = demo.Settings(_budgets(nfe), samples, guidance, terminal, seed)
+    settings = demo.Settings(options.budgets(nfe), samples, guidance, terminal, seed)
     report.prepare(out)
     noise = demo.bundled_noise()
     rows = demo.plan(noise, settings)
@@ -61,13 +60,6 @@ def command(
         _print(outcome)
     for path in written:
         views.note(f"wrote {path}")
-
-
-def _budgets(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError:
-        raise ArgumentError("nfe", "integers between commas, such as 4,5,8", text) from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule, presets
 
 
@@ -28,6 +29,24 @@ def real(text: str) -> float:
         return float(text)
     except ValueError:
         raise typer.BadParameter(f"expected a number, got {text!r}") from None
+
+
+def budgets(text: str) -> tuple[int, ...]:
+    """Numbers of network evaluations: 4,5,8 or 4-20 or both.
+
+    Raises:
+        ArgumentError: If it is neither.
+    """
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            found += range(int(first), int(last or first) + 1)
+    except ValueError:
+        found = []
+    if not found:
+        raise ArgumentError("nfe", "numbers or ranges between commas, such as 4,5,8 or 4-20", text)
+    return tuple(found)
 
 
 def noise_schedule(name: str) -> NoiseSchedule:

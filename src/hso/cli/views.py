@@ -27,9 +27,14 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else UNFOLDED, highlight=False, markup=False)
 
 
+def json_text(content: Any, indent: int | None = None) -> str:
+    """One JSON value, refusing what JSON cannot say."""
+    return json.dumps(content, allow_nan=False, indent=indent)
+
+
 def print_json(content: Any, indent: int | None = None) -> None:
-    """Print one JSON value, refusing what JSON cannot say."""
-    print(json.dumps(content, allow_nan=False, indent=indent))
+    """Print one JSON value."""
+    print(json_text(content, indent))
 
 
 def note(text: str) -> None:

@@ -1,0 +1,161 @@
+"""``hso compare``: which schedule is best for a model."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hso.cli import options, views
+from hso.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from hso.evaluation.outcome import Outcome
+
+EPILOG = """
+[bold]Examples[/bold]
+
+hso compare --model gaussian --nfe 4,5 -o runs/gaussian
+
+hso compare --model digits --guidance 3 --solver ddim,unipc --samples 200 --processes 2 -o runs/digits
+
+hso compare --model path/to/pipeline --captions prompts.txt --guidance 7.5 --device cuda -o runs/mine
+
+accelerate launch -m hso.evaluation --model path/to/pipeline --captions prompts.txt --device cuda -o runs/mine
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("compare", epilog=EPILOG)(command)
+
+
+def command(
+    *,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="gaussian, mixture, digits-empirical, digits (digits@3: guidance 3), a pipeline folder or a hub id."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; the same one again goes on.")
+    ],
+    solver: Annotated[str, typer.Option(metavar="NAME,...", help="Solvers.")] = "ddim,unipc,dpmpp_2m",
+    nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network evaluations.")] = "4,5,6,8,10",
+    schedules: Annotated[str, typer.Option(metavar="all|NAME,...", help="Schedules to compare.")] = "all",
+    samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 500,
+    guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,
+    seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
+    terminal: Annotated[str, typer.Option(metavar="NAME", help="Where all land: clean, t_min.")] = "clean",
+    features: Annotated[
+        str | None, typer.Option(metavar="NAME", help="pixels or inception, if not the model's own.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if the model's are not known.")] = None,
+    captions: Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")] = "cpu",
+    batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 50,
+    reference_nfe: Annotated[
+        int, typer.Option(parser=options.integer, metavar="N", help="Network evaluations of the reference.")
+    ] = 100,
+    resamples: Annotated[int, typer.Option(parser=options.integer, metavar="R", help="Of the bootstrap.")] = 200,
+    processes: Annotated[int, typer.Option(parser=options.integer, metavar="P", help="Local processes.")] = 1,
+    finished: Annotated[bool, typer.Option("--finished", help="Generate nothing; report what is finished.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Sample a model with many schedules and say which is best, with intervals.
+
+    It can be stopped at any time; the same command goes on where it was.
+    """
+    from hso.evaluation import comparison_files
+    from hso.evaluation.compare import compare, finished_part
+    from hso.evaluation.plan import Settings
+    from hso.evaluation.subjects import SubjectSettings
+
+    settings = Settings(
+        SubjectSettings(model, guidance, seed, device, features, data, captions),
+        solvers=_words(solver),
+        budgets=_budgets(nfe),
+        schedules=_words(schedules),
+        samples=samples,
+        terminal=terminal,
+        reference_nfe=reference_nfe,
+        batch=batch,
+    )
+    if finished:
+        outcome: Outcome | None = finished_part(settings, out, resamples)
+    else:
+        with _progress() as advance:
+            outcome = compare(settings, out, processes, resamples, advance)
+    if outcome is None:
+        return
+    written = comparison_files.write(outcome)
+    if json:
+        views.print_json(comparison_files.to_json(outcome))
+    else:
+        _print(outcome)
+    for path in written:
+        views.note(f"wrote {path}")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+
+
+def _budgets(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(word) for word in text.split(",")))
+    except ValueError:
+        raise ArgumentError("nfe", "integers between commas, such as 4,5,8", text) from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], object] | None]:
+    """A progress bar on standard error; yields what is told how much is done of how much."""
+    if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("schedules", total=None)
+
+        def advance(amount: int, total: int) -> None:
+            progress.update(task, advance=amount, total=total, description="sampling")
+
+        yield advance
+
+
+def _print(outcome: Outcome) -> None:
+    """One table for each solver by the first metric, the schedules by their mean rank."""
+    from rich.table import Table
+
+    from hso.evaluation.comparison_report import TITLES, ranking, verdict
+
+    metric = outcome.metrics[0]
+    marks = {"best": " *", "tied": " =", "": "  "}
+    for solver in outcome.settings.solvers:
+        title = f"{outcome.subject}, {solver}: {TITLES[metric]}, {outcome.images} images"
+        table = Table(title=title, title_justify="left")
+        table.add_column("schedule")
+        for nfe in outcome.settings.budgets:
+            table.add_column(f"NFE {nfe}", justify="right")
+        for name in ranking(outcome, metric):
+            rows = {row.entry.nfe: row for row in outcome.rows if row.entry.solver == solver and name in row.names}
+            words = [
+                f"{rows[nfe].figures[metric].corrected:.4g}{marks[verdict(outcome, rows[nfe], metric)]}"
+                if nfe in rows
+                else "-"
+                for nfe in outcome.settings.budgets
+            ]
+            table.add_row(name, *words)
+        views.console().print(table)
+    print("* least of its column; = not told apart from it by the interval of the difference; - refused or not asked")
+    for refusal in outcome.plan.refused:
+        views.note(f"refused: {refusal.name}, NFE {refusal.nfe}: {refusal.reason}")

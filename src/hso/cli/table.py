@@ -1,0 +1,107 @@
+"""``hso table``: the optimized schedules of many models and budgets, as JSON and as a page to read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hso.cli import options, views
+from hso.cli.optimize import to_json
+from hso.errors import FileError
+from hso.files import write_atomic
+from hso.noise import NoiseSchedule, Preset, presets
+from hso.optimize import Result, optimize
+
+EPILOG = """
+[bold]Examples[/bold]
+
+hso table --nfe 4-20 -o schedules
+
+hso table --models sd2.1,sdxl --nfe 4,5,8 --solver unipc -o schedules
+"""
+ALL = "all"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("table", epilog=EPILOG)(command)
+
+
+def command(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write; made if missing.")],
+    models: Annotated[str, typer.Option(metavar="NAMES", help="Presets between commas, or all.")] = ALL,
+    nfe: Annotated[str, typer.Option(metavar="N-N", help="Budgets: a range such as 4-20, or 4,5,8.")] = "4-20",
+    solver: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The same for all; each model's own by default.")
+    ] = None,
+) -> None:
+    """Optimize schedules for many models and write a table of them.
+
+    One JSON file for each model, and index.md to read.
+    """
+    chosen = _models(models)
+    budgets = options.budgets(nfe)
+    _make_folder(output)
+    pages = []
+    for preset in _with_progress(chosen):
+        results = [_best(preset, budget, solver) for budget in budgets]
+        content = {"model": preset.name, "source": preset.source, "schedules": [to_json(result) for result in results]}
+        write_atomic(output / f"{preset.name}.json", views.json_text(content, indent=1).encode())
+        pages.append(_page(preset, results))
+    write_atomic(output / "index.md", ("# Optimized schedules\n\n" + "\n".join(pages)).encode())
+    views.note(f"wrote {len(chosen)} models x {len(budgets)} budgets to {output}")
+
+
+def _models(names: str) -> list[Preset]:
+    known = presets()
+    if names == ALL:
+        return list(known.values())
+    words = [name.strip() for name in names.split(",")]
+    for name in words:
+        NoiseSchedule.preset(name)  # names the nearest, or why a model is refused
+    return [known[name] for name in words]
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(path, f"cannot make the folder: {error.strerror}") from None
+
+
+def _with_progress(chosen: list[Preset]) -> Iterator[Preset]:
+    if not sys.stderr.isatty():
+        yield from chosen
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(chosen, "optimizing", console=Console(stderr=True))
+
+
+def _best(preset: Preset, nfe: int, solver: str | None) -> Result:
+    return optimize(NoiseSchedule.preset(preset.name), nfe, solver=solver or preset.solver)
+
+
+def _page(preset: Preset, results: list[Result]) -> str:
+    lines = [
+        f"## {preset.title} (`{preset.name}`)",
+        "",
+        "| NFE | solver | lands on | t | sigma~ | note |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [_row(result) for result in results]
+    return "\n".join([*lines, "", f"Source of the constants: {preset.source}.", ""])
+
+
+def _row(result: Result) -> str:
+    schedule = result.schedule
+    end = "clean" if schedule.ends_clean else f"t = {schedule.terminal_time:.4g}"
+    times = " ".join(f"{t:.4f}" for t in schedule.times)
+    sigmas = " ".join(f"{sigma:.4g}" for sigma in schedule.sigmas)
+    note = "" if result.feasible else result.message
+    return "| " + " | ".join([str(schedule.nfe), result.solver, end, times, sigmas, note]) + " |"

@@ -1,0 +1,45 @@
+"""``hso table`` writes what it found, whole."""
+
+import json
+
+import pytest
+
+from hso.cli import main
+from hso.noise import presets
+
+
+def test_it_writes_a_file_for_each_model_and_a_page(tmp_path, capsys):
+    status = main(["table", "--models", "sd2.1,ddpm", "--nfe", "4-6,8", "-o", str(tmp_path / "out")])
+    assert status == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["ddpm.json", "index.md", "sd2.1.json"]
+    content = json.loads((tmp_path / "out" / "sd2.1.json").read_text())
+    assert [schedule["nfe"] for schedule in content["schedules"]] == [4, 5, 6, 8]
+    page = (tmp_path / "out" / "index.md").read_text()
+    assert page.count("\n| ") == 2 * 5
+    assert presets()["sd2.1"].source in page
+
+
+@pytest.mark.parametrize("nfe", [2, 30])
+def test_every_preset_has_a_schedule(tmp_path, capsys, nfe):
+    assert main(["table", "--nfe", str(nfe), "-o", str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob("*.json"))) == len(presets())
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--models", "sd2", "-o", "out"], "noise: expected one of"),
+        (["--nfe", "9-4", "-o", "out"], "--nfe: expected numbers or ranges"),
+        (["--nfe", "four", "-o", "out"], "--nfe: expected numbers or ranges"),
+        (["--nfe", "0", "-o", "out"], "--nfe: expected an integer from 1"),
+        (["-o", "file/out"], "cannot make the folder"),
+    ],
+    ids=" ".join,
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, monkeypatch, words, problem):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert main(["table", *words]) == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
