@@ -102,7 +102,7 @@ def command(
             strategy=strategy if grid is None else Exact(grid),
             objective=objective,
             p=p,
-            box=Box(**ranges),
+            box=Box(**ranges) if ranges else None,
             d_min=d_min,
             terminal=terminal,
             seed=seed,
