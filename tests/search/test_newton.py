@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -66,7 +66,8 @@ def test_every_exponent_of_equation_2_leads_to_the_same_knots(ddpm):
     assert np.ptp(knots, axis=0).max() < 1e-9
 
 
-@settings(max_examples=50)
+@settings(max_examples=200)
+@example([0.125, 1.0, 0.125])
 @given(st.lists(st.floats(0.02, 1), min_size=2, max_size=9))
 def test_any_start_leads_to_the_same_knots(gaps):
     noise = NoiseSchedule.preset("sd2.1")

@@ -4,7 +4,8 @@ With the ends fixed, the stationarity conditions of :math:`\sum_i c(\lambda_i, \
 A batch of S such problems is one block-diagonal system, which LAPACK's ``ptsv`` solves in one call.
 
 A step is shortened so that no interval shrinks below a tenth of its length, and halved while it does not lower the
-objective. Where the Hessian is not positive definite, its diagonal is raised to dominance first.
+objective. Where one short interval would hold all knots back, each moves as far as its own neighbours let it. Where the
+Hessian is not positive definite, its diagonal is raised to dominance first.
 
 For MEP with p > 2 the minimum can lie where knots coincide; a member whose knots run together stops there.
 """
@@ -21,7 +22,7 @@ MAX_ITERATIONS = 60
 MAX_HALVINGS = 30
 # Convergence is quadratic: the step after one of this size is below rounding.
 TOLERANCE = 1e-7
-SHRINK = 0.9
+SHRINK, BLOCKED = 0.9, 0.1
 LEAST_GAP = 1e-8
 
 
@@ -76,10 +77,12 @@ def _advance(objective: AdditiveObjective, knots: Array, edge: Edge, step: Array
     """Take the longest admissible fraction of the step for each member; those that cannot improve stay."""
     full = np.zeros_like(knots)
     full[:, 1:-1] = step
-    gaps = np.diff(knots, axis=1)
+    room = np.minimum(SHRINK * np.diff(knots, axis=1), np.maximum(np.diff(knots, axis=1) - LEAST_GAP, 0.0))
     closing = np.maximum(-np.diff(full, axis=1), 1e-300)
-    room = np.minimum(SHRINK * gaps, np.maximum(gaps - LEAST_GAP, 0.0))
     fraction = np.minimum(1.0, (room / closing).min(axis=1))
+    blocked = fraction < BLOCKED
+    full[blocked, 1:-1] = np.clip(step, -room[:, :-1] / 2, room[:, 1:] / 2)[blocked]
+    fraction[blocked] = 1.0
     before = edge.value.sum(axis=1)
     limit = before + 1e-14 * np.abs(before)
     for calls in range(1, MAX_HALVINGS + 1):
