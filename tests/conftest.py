@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from hso.noise import NoiseSchedule
 
+TABLE_TIMES = np.linspace(0.001, 1.0, 9)
 FAMILIES = {
     "ddpm": lambda: NoiseSchedule.preset("ddpm"),
     "sd2.1": lambda: NoiseSchedule.preset("sd2.1"),
@@ -13,12 +15,39 @@ FAMILIES = {
     "cosine": NoiseSchedule.cosine,
     "zero_snr": lambda: NoiseSchedule.from_config({"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True}),
 }
+# Families on other paths; many tests of the search know the variance-preserving ones only.
+OTHER_FAMILIES = {
+    "sub_vp": NoiseSchedule.sub_vp,
+    "edm": NoiseSchedule.edm,
+    "stable-audio": lambda: NoiseSchedule.preset("stable-audio"),
+    "flow": NoiseSchedule.rectified_flow,
+    "flow, shift 3": lambda: NoiseSchedule.rectified_flow(3.0),
+    "flow, shift 12": lambda: NoiseSchedule.rectified_flow(12.0),
+    "flow, dynamic": lambda: NoiseSchedule.preset("flux-dev", image_seq_len=1024),
+    "flow, shift_terminal": lambda: NoiseSchedule.preset("ltx-video"),
+    "flow, reversed": lambda: NoiseSchedule.preset("mochi"),
+    "table": lambda: NoiseSchedule.from_table(
+        TABLE_TIMES, NoiseSchedule.rectified_flow(3.0).lambda_(TABLE_TIMES), path="flow"
+    ),
+}
 
 
 @pytest.fixture(params=list(FAMILIES))
 def any_noise(request: pytest.FixtureRequest) -> NoiseSchedule:
-    """Each noise family in turn."""
+    """Each variance-preserving family in turn."""
     return FAMILIES[request.param]()
+
+
+@pytest.fixture(params=[*FAMILIES, *OTHER_FAMILIES])
+def every_noise(request: pytest.FixtureRequest) -> NoiseSchedule:
+    """Each noise family in turn, on any path."""
+    return {**FAMILIES, **OTHER_FAMILIES}[request.param]()
+
+
+@pytest.fixture(params=list(OTHER_FAMILIES))
+def other_noise(request: pytest.FixtureRequest) -> NoiseSchedule:
+    """Each family in turn whose path does not preserve the variance."""
+    return OTHER_FAMILIES[request.param]()
 
 
 @pytest.fixture

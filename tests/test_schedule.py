@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -146,7 +147,10 @@ def test_an_edited_file_is_refused_and_the_field_named(schedule, tmp_path, chang
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00\x01", '{"format": "hso-schedule", "version": 1'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "null", "\x00\x01", "[" * 100_000, '{"nfe": NaN}', '{"format": "hso-schedule", "version": 1'],
+)
 def test_a_truncated_or_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "s.json"
     path.write_text(content)
@@ -175,6 +179,21 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(schedule, tmp_pa
         schedule.save(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(schedule, tmp_path):
+    target, link, pipe = tmp_path / "target.json", tmp_path / "link.json", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    schedule.save(link)
+    assert link.is_symlink()
+    assert SamplingSchedule.load(target) == schedule
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=pipe.read_bytes)
+    reader.start()
+    schedule.save(pipe)
+    reader.join()
+    assert pipe.is_fifo()
 
 
 def test_a_saved_file_has_ordinary_permissions(schedule, tmp_path):

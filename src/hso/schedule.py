@@ -46,6 +46,9 @@ class SamplingSchedule:
         noise_name: Name of the noise schedule it was made for.
         noise_fingerprint: Fingerprint of that noise schedule.
         provenance: How it was made: strategy, options, seed, package version.
+        network_timesteps: What the network is told at the nodes, not rounded, shape (N,): training indices t N_train - 1
+            unless the model's family says otherwise (N_train sigma for rectified flow, log(sigma) / 4 for EDM); t
+            itself where the model has no training timesteps and the family says nothing.
 
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")
@@ -64,6 +67,8 @@ class SamplingSchedule:
     noise_name: str
     noise_fingerprint: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    # Empty stands for the rule of most models, by which they follow from the times.
+    network_timesteps: Array = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         lambdas = _frozen_vector("lambdas", self.lambdas)
@@ -82,7 +87,20 @@ class SamplingSchedule:
             raise ArgumentError("terminal_time", f"a time in [0, {times[-1]:.6g})", self.terminal_time)
         object.__setattr__(self, "lambdas", lambdas)
         object.__setattr__(self, "times", times)
+        object.__setattr__(self, "network_timesteps", self._network_timesteps(times))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def _network_timesteps(self, times: Array) -> Array:
+        given = np.asarray(self.network_timesteps)
+        if given.size == 0:
+            given = times if self.train_steps is None else times * self.train_steps - 1
+        timesteps = _frozen_vector("network_timesteps", given)
+        if len(timesteps) != len(times):
+            raise ArgumentError("network_timesteps", f"{len(times)} values, one for each node", timesteps)
+        steps = np.diff(timesteps)
+        if not (np.all(steps < 0) or np.all(steps > 0)):
+            raise ArgumentError("network_timesteps", "strictly decreasing or strictly increasing values", timesteps)
+        return timesteps
 
     @classmethod
     def from_knots(
@@ -102,6 +120,7 @@ class SamplingSchedule:
             noise_name=noise.name,
             noise_fingerprint=noise.fingerprint,
             provenance=provenance or {},
+            network_timesteps=noise.timestep_of_time(times[:count]),
         )
 
     @classmethod
@@ -114,8 +133,8 @@ class SamplingSchedule:
 
     @classmethod
     def from_timesteps(cls, noise: NoiseSchedule, timesteps: ArrayLike) -> SamplingSchedule:
-        """From training indices, decreasing, fractional ones included; ends in the clean sample."""
-        return cls.from_times(noise, noise.time_of_index(timesteps))
+        """From what the network is told at the nodes, fractional values included; ends in the clean sample."""
+        return cls.from_times(noise, noise.time_of_timestep(timesteps))
 
     @property
     def nfe(self) -> int:
@@ -134,25 +153,29 @@ class SamplingSchedule:
 
     @property
     def fractional_timesteps(self) -> Array:
-        """Training indices of the nodes, n = t N_train - 1, not rounded. Shape (N,)."""
+        """``network_timesteps`` of a model that counts its training timesteps. Shape (N,).
+
+        Raises:
+            ArgumentError: If the model has no training timesteps.
+        """
         if self.train_steps is None:
             raise ArgumentError("timesteps", "a model with training timesteps", self.noise_name, "use times or sigmas")
-        return self.times * self.train_steps - 1
+        return self.network_timesteps
 
     @property
     def timesteps(self) -> NDArray[np.int64]:
-        """Nearest training indices, int64, shape (N,), strictly decreasing and from 0 to N_train - 1.
+        """Nearest whole timesteps, int64, shape (N,), strictly decreasing: training indices from 0 to N_train - 1.
 
-        Where two nodes round to one index, the later ones move down, and up again from 0 if they run out.
+        For rectified flow they are N_train sigma, up to N_train (and increase where the network is told the reverse).
+        Where two nodes round to one timestep, the smaller moves down, and up again from 0 if there is no room.
 
         Raises:
             ArgumentError: If the model has no training timesteps, or fewer than nodes.
         """
         if self.train_steps is not None and self.nfe > self.train_steps:
             raise ArgumentError("timesteps", f"at most {self.train_steps} nodes, to be distinct", self.nfe)
-        rank = np.arange(self.nfe)
-        nearest = np.clip(np.round(self.fractional_timesteps), 0, None).astype(np.int64)
-        return np.maximum(np.minimum.accumulate(nearest + rank), self.nfe - 1) - rank
+        told = self.fractional_timesteps
+        return _distinct(told) if told[0] >= told[-1] else _distinct(told[::-1])[::-1]
 
     def save(self, path: str | Path) -> None:
         """Write JSON; the file appears whole or not at all.
@@ -194,6 +217,12 @@ class SamplingSchedule:
         if self.train_steps is None:
             return f"SamplingSchedule(nfe={self.nfe}, times={self.times.round(4).tolist()}, terminal={end})"
         return f"SamplingSchedule(nfe={self.nfe}, timesteps={self.timesteps.tolist()}, terminal={end})"
+
+
+def _distinct(decreasing: Array) -> NDArray[np.int64]:
+    rank = np.arange(len(decreasing))
+    nearest = np.clip(np.round(decreasing), 0, None).astype(np.int64)
+    return np.maximum(np.minimum.accumulate(nearest + rank), rank[-1]) - rank
 
 
 def _frozen_vector(name: str, values: ArrayLike) -> Array:

@@ -1,7 +1,7 @@
 """The JSON form of a sampling schedule.
 
-``sigmas`` and ``timesteps`` follow from the rest; they are written for readers and checked on loading, so that a file
-edited in one place only is refused rather than half believed.
+``sigmas`` and ``timesteps`` follow from ``lambdas`` and ``network_timesteps``; they are written for readers and checked
+on loading, so that a file edited in one place only is refused rather than half believed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class ScheduleRecord(msgspec.Struct, forbid_unknown_fields=True):
     lambdas: list[float]
     times: list[float]
     sigmas: list[float]
+    network_timesteps: list[float]
     timesteps: list[int] | None
     terminal: float | Literal["clean"]
     terminal_time: float
@@ -52,6 +53,7 @@ def to_record(schedule: SamplingSchedule) -> ScheduleRecord:
         lambdas=schedule.lambdas.tolist(),
         times=schedule.times.tolist(),
         sigmas=schedule.sigmas.tolist(),
+        network_timesteps=schedule.network_timesteps.tolist(),
         timesteps=None if schedule.train_steps is None else schedule.timesteps.tolist(),
         terminal="clean" if schedule.ends_clean else schedule.terminal,
         terminal_time=schedule.terminal_time,
@@ -80,6 +82,7 @@ def load(path: str | Path) -> SamplingSchedule:
             noise_name=record.noise.name,
             noise_fingerprint=record.noise.fingerprint,
             provenance=record.provenance,
+            network_timesteps=np.array(record.network_timesteps),
         )
         _check_derived(schedule, record)
     except ArgumentError as error:
@@ -96,17 +99,17 @@ def _check_derived(schedule: SamplingSchedule, record: ScheduleRecord) -> None:
         raise ArgumentError("sigmas", "exp(-lambda) of the lambdas", record.sigmas, cause)
     timesteps = None if schedule.train_steps is None else schedule.timesteps.tolist()
     if record.timesteps != timesteps:
-        raise ArgumentError("timesteps", f"{timesteps}, from the times", record.timesteps, cause)
+        raise ArgumentError("timesteps", f"{timesteps}, the nearest to network_timesteps", record.timesteps, cause)
     if schedule.ends_clean != (schedule.terminal_time == 0):
         raise ArgumentError("terminal_time", "0 if and only if terminal is clean", record.terminal_time, cause)
 
 
 def _read(path: Path) -> ScheduleRecord:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise FileError(path, f"cannot read the schedule: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FileError(path, "expected a schedule in JSON, found something else (truncated?)") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise FileError(path, f'format: expected "{FORMAT}", is this a schedule file?')
@@ -117,3 +120,8 @@ def _read(path: Path) -> ScheduleRecord:
         return msgspec.convert(content, ScheduleRecord)
     except msgspec.ValidationError as error:
         raise FileError(path, str(error)) from None
+
+
+def _refuse_constant(name: str) -> None:
+    # NaN and Infinity are Python's own addition to JSON; to_record never writes them.
+    raise ValueError(name)

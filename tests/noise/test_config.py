@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from hso.errors import ArgumentError, FileError
-from hso.noise import NoiseSchedule, presets
+from hso.noise import NoiseSchedule
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
+FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
+DYNAMIC = {**FLOW, "use_dynamic_shifting": True}
+CONTINUOUS = {"_class_name": "EulerDiscreteScheduler", "timestep_type": "continuous", "prediction_type": "v_prediction"}
 CONFIGS = [
     {},
     SD,
@@ -71,6 +74,27 @@ def test_zero_terminal_snr_ends_at_the_guard():
         ({**SD, "num_train_timesteps": 10.5}, "num_train_timesteps: expected an integer"),
         ({"trained_betas": [0.1, 2.0]}, "betas: expected values in"),
         ({"trained_betas": "many"}, "trained_betas: expected a sequence"),
+        ({**SD, "_class_name": "DDIMSheduler"}, r"_class_name: expected one of .*did you mean 'DDIMScheduler'"),
+        ({**SD, "snr_shift_scale": 0}, "snr_shift_scale: expected"),
+        ({**SD, "snr_shift_scale": None}, "snr_shift_scale: expected"),
+        ({**SD, "_class_name": "LCMScheduler"}, "distilled onto fixed noise levels"),
+        ({"_class_name": "FlowMatchLCMScheduler"}, "distilled onto fixed noise levels"),
+        ({**FLOW, "shift": 0}, "shift: expected a number in"),
+        ({**FLOW, "shift": -3}, "shift: expected a number in"),
+        ({**FLOW, "shift": math.nan}, "shift: expected a number in"),
+        ({**FLOW, "num_train_timesteps": 1}, "num_train_timesteps: expected an integer from 2"),
+        ({**FLOW, "shift_terminal": 2}, "shift_terminal: expected"),
+        ({**FLOW, "shift_terminal": 1e-6}, "shift_terminal: expected a number in"),
+        ({**DYNAMIC, "time_shift_type": "cubic"}, "time_shift_type: expected one of"),
+        ({**DYNAMIC, "max_image_seq_len": 256}, "max_image_seq_len: expected an integer above"),
+        ({**DYNAMIC, "max_shift": 50}, "mu: expected"),
+        ({**DYNAMIC, "max_shift": -1, "time_shift_type": "linear"}, "mu: expected"),
+        ({"use_flow_sigmas": True, "flow_shift": 0}, "flow_shift: expected a number in"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_min": 90}, "sigma_max: expected a number above sigma_min = 90"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_min": -1}, "sigma_min: expected"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_max": math.nan}, "sigma_max: expected"),
+        ({"_class_name": "EDMEulerScheduler", "sigma_data": 0}, "sigma_data: expected"),
+        (CONTINUOUS, "config: expected sigma_min and sigma_max with continuous timesteps"),
         (3, "config: expected a path, a dict, a diffusers scheduler or a pipeline"),
     ],
     ids=str,
@@ -89,26 +113,7 @@ def test_files_that_hold_no_configuration_are_refused(tmp_path, content):
 
 
 def test_a_missing_file_and_a_folder_without_scheduler_are_named(tmp_path):
-    with pytest.raises(FileError, match="nowhere.json: cannot read"):
+    with pytest.raises(FileError, match=r"nowhere.json: cannot read"):
         NoiseSchedule.from_config(tmp_path / "nowhere.json")
     with pytest.raises(FileError, match="expected a diffusers folder"):
         NoiseSchedule.from_config(tmp_path)
-
-
-def test_every_preset_loads_and_names_its_source():
-    for name, preset in presets().items():
-        noise = NoiseSchedule.preset(name)
-        assert noise.name == name
-        assert preset.title
-        assert len(preset.source) > 20
-
-
-def test_the_noisiest_level_of_the_presets_is_the_published_one():
-    assert float(NoiseSchedule.preset("sd1.5").sigmas(1.0)) == pytest.approx(14.6146, abs=5e-5)
-    assert float(NoiseSchedule.preset("sd1.5").sigmas(0.001)) == pytest.approx(0.0292, abs=5e-5)
-    assert float(NoiseSchedule.preset("ddpm").sigmas(1.0)) == pytest.approx(157.4, abs=0.1)
-
-
-def test_an_unknown_preset_suggests_the_nearest():
-    with pytest.raises(ArgumentError, match=r"did you mean 'sd2.1'\?"):
-        NoiseSchedule.preset("sd2-1")

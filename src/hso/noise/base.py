@@ -34,7 +34,7 @@ class NoiseSchedule(ABC):
     r""":math:`\alpha_t`, :math:`\sigma_t` and :math:`\lambda_t` of a trained model; never chosen by this library.
 
     Make one with :meth:`preset`, :meth:`from_config`, :meth:`from_betas`, :meth:`from_alphas_cumprod`,
-    :meth:`linear_vp` or :meth:`cosine`.
+    :meth:`linear_vp`, :meth:`cosine`, :meth:`sub_vp`, :meth:`edm`, :meth:`rectified_flow` or :meth:`from_table`.
 
     Attributes:
         name: What to call it in tables and files.
@@ -75,6 +75,18 @@ class NoiseSchedule(ABC):
     @abstractmethod
     def log_sigma_derivatives(self, lambda_: Array) -> tuple[Array, Array]:
         r"""First and second derivative of :math:`\log\sigma` with respect to :math:`\lambda`."""
+
+    def network_log_sigma(self, lambda_: Any) -> Any:
+        r""":math:`\log\sigma` of the network's own input, whose signal and noise together have unit variance or less.
+
+        The error proxy of Eq. 8 is a statement about the network, and so about this sigma. It is :meth:`log_sigma`
+        unless the model scales its input first, as EDM does. Accepts complex input.
+        """
+        return self.log_sigma(lambda_)
+
+    def network_log_sigma_derivatives(self, lambda_: Array) -> tuple[Array, Array]:
+        r"""First and second derivative of :meth:`network_log_sigma` with respect to :math:`\lambda`."""
+        return self.log_sigma_derivatives(lambda_)
 
     @abstractmethod
     def _definition(self) -> bytes:
@@ -117,6 +129,17 @@ class NoiseSchedule(ABC):
         """Fractional training index of a time: n = t N_train - 1."""
         return np.asarray(t, dtype=np.float64) * self.require_train_steps() - 1
 
+    def timestep_of_time(self, t: ArrayLike) -> Array:
+        """What the network is told at a time: its training index, or t itself where it has none.
+
+        A family whose network is told something else overrides this and :meth:`time_of_timestep` together.
+        """
+        return np.asarray(t, dtype=np.float64) if self.train_steps is None else self.index_of_time(t)
+
+    def time_of_timestep(self, timestep: ArrayLike) -> Array:
+        """The time at which the network is told this; the inverse of :meth:`timestep_of_time`."""
+        return np.asarray(timestep, dtype=np.float64) if self.train_steps is None else self.time_of_index(timestep)
+
     def require_train_steps(self) -> int:
         """Number of training timesteps.
 
@@ -143,31 +166,37 @@ class NoiseSchedule(ABC):
     # Constructors. They import their family when called, so that a family can import this class.
 
     @staticmethod
-    def preset(name: str) -> NoiseSchedule:
+    def preset(name: str, *, image_seq_len: int | None = None) -> NoiseSchedule:
         """The noise schedule of a well-known model; ``hso presets`` lists the names.
 
+        Args:
+            name: The preset's name.
+            image_seq_len: Tokens of the image, for models whose shift depends on it; the preset's own by default.
+
         Raises:
-            ArgumentError: If the name is unknown; the nearest is suggested.
+            ArgumentError: If the name is unknown (the nearest is suggested), or the model was distilled onto fixed
+                noise levels.
         """
         from hso.noise.presets import load_preset
 
-        return load_preset(name)
+        return load_preset(name, image_seq_len)
 
     @staticmethod
-    def from_config(config: Any, name: str | None = None) -> NoiseSchedule:
+    def from_config(config: Any, name: str | None = None, *, image_seq_len: int | None = None) -> NoiseSchedule:
         """Read a diffusers configuration.
 
         Args:
             config: A ``scheduler_config.json`` or a model folder (path), its content (dict), a scheduler or a pipeline.
             name: What to call it; by default what the source says of itself.
+            image_seq_len: Tokens of the image, for ``use_dynamic_shifting``; ``max_image_seq_len`` by default.
 
         Raises:
-            ArgumentError: If a field is missing, unknown or impossible.
+            ArgumentError: If a field is missing, unknown or impossible, or the model was distilled onto fixed levels.
             FileError: If the file is missing or is not JSON.
         """
         from hso.noise.config import read_config
 
-        return read_config(config, name)
+        return read_config(config, name, image_seq_len)
 
     @staticmethod
     def from_betas(betas: ArrayLike, name: str = "betas") -> NoiseSchedule:
@@ -201,6 +230,59 @@ class NoiseSchedule(ABC):
         from hso.noise.cosine import CosineVP
 
         return CosineVP(s, train_steps)
+
+    @staticmethod
+    def sub_vp(beta_0: float = 0.1, beta_1: float = 20.0, train_steps: int | None = 1000) -> NoiseSchedule:
+        r"""Continuous sub-VP schedule, :math:`\sigma = 1 - \alpha^2` (Song et al., 2021, Eq. 29)."""
+        from hso.noise.sub_vp import SubVP
+
+        return SubVP(beta_0, beta_1, train_steps)
+
+    @staticmethod
+    def edm(sigma_min: float = 0.002, sigma_max: float = 80.0, sigma_data: float = 0.5) -> NoiseSchedule:
+        r"""Variance-exploding schedule with EDM's preconditioning (Karras et al., 2022): :math:`\alpha = 1`.
+
+        Args:
+            sigma_min: Cleanest noise level.
+            sigma_max: Noisiest noise level.
+            sigma_data: Standard deviation of the data, in the same units.
+        """
+        from hso.noise.edm import EDM
+
+        return EDM(sigma_min, sigma_max, sigma_data)
+
+    @staticmethod
+    def rectified_flow(
+        shift: float = 1.0, *, shift_terminal: float | None = None, train_steps: int = 1000
+    ) -> NoiseSchedule:
+        r"""Rectified flow, :math:`\alpha = 1 - \sigma`, on the clock that a shift bends.
+
+        Args:
+            shift: :math:`s` of :math:`\sigma = s u / (1 + (s - 1) u)`; :func:`hso.noise.dynamic_shift` computes the one
+                that depends on the resolution.
+            shift_terminal: Sigma of the cleanest training timestep, where the model has one.
+            train_steps: The network is told sigma times this.
+        """
+        from hso.noise.flow import RectifiedFlow
+
+        return RectifiedFlow(shift, shift_terminal, train_steps)
+
+    @staticmethod
+    def from_table(
+        times: ArrayLike, lambdas: ArrayLike, *, path: str = "vp", name: str = "table", train_steps: int | None = None
+    ) -> NoiseSchedule:
+        r"""A measured or learned schedule: :math:`\lambda` at given times, monotone cubic between them.
+
+        Args:
+            times: t, shape (M,), strictly increasing within [0, 1].
+            lambdas: :math:`\lambda` there, shape (M,), strictly decreasing.
+            path: "vp", "sub_vp", "ve" or "flow".
+            name: What to call it.
+            train_steps: Number of training timesteps, if the model has them.
+        """
+        from hso.noise.table import table
+
+        return table(times, lambdas, path, name, train_steps)
 
 
 def describe_source(path: str | Path) -> str:

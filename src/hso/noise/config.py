@@ -1,106 +1,133 @@
 """Noise schedules from diffusers configurations.
 
-The three beta schedules, and the rescaling to zero terminal SNR, are those of diffusers' schedulers:
+| what the configuration says | family |
+|---|---|
+| a FlowMatch class, or ``use_flow_sigmas`` | rectified flow, its shift static or dynamic |
+| an EDM class, CosineDPMSolver, or Euler with continuous timesteps and v-prediction | EDM |
+| betas | variance preserving |
 
-- ``linear``: beta from ``beta_start`` to ``beta_end`` in equal steps
-- ``scaled_linear``: the same for sqrt(beta)
-- ``squaredcos_cap_v2``: the cosine schedule at discrete steps, beta at most 0.999
-
-References:
-    | Common Diffusion Noise Schedules and Sample Steps are Flawed (Lin et al., 2024), Algorithm 1
-    | https://arxiv.org/abs/2305.08891
+What only chooses the sampling schedule (spacing, Karras, beta or exponential sigmas) or the solver is ignored, since
+both are chosen anew.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hso.errors import ArgumentError, FileError, check_choice, check_integer, check_real
-from hso.noise.base import Array, NoiseSchedule, describe_source
-from hso.noise.discrete import DiscreteVP, vector
+from hso.noise.base import NoiseSchedule, describe_source
+from hso.noise.betas import BETA_CLASSES, read_betas
+from hso.noise.edm import EDM, ArctanEDM
+from hso.noise.flow import LEAST_SHIFT, MOST_SHIFT, RectifiedFlow, ReversedFlow, dynamic_shift
 
-# diffusers puts this in place of the zero, so that lambda stays finite (its lambda is then -8.3).
-ZERO_SNR_GUARD = 2.0**-24
 CONFIG_FILES = ("scheduler_config.json", "scheduler/scheduler_config.json")
-BETA_FIELDS = {"beta_start", "beta_end", "beta_schedule", "trained_betas"}
-DEFAULTS: Mapping[str, Any] = {
-    "beta_start": 1e-4,
-    "beta_end": 0.02,
-    "beta_schedule": "linear",
-    "num_train_timesteps": 1000,
+FLOW_CLASSES = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
+DYNAMIC_FIELDS = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type")
+_EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}
+EDM_CLASSES: Mapping[str, Mapping[str, float]] = {
+    "EDMEulerScheduler": _EDM,
+    "EDMDPMSolverMultistepScheduler": _EDM,
+    "CosineDPMSolverMultistepScheduler": {"sigma_min": 0.3, "sigma_max": 500.0, "sigma_data": 1.0},
 }
+# Distilled models know the levels of their own grid only. A scheduler object by itself names no model, so the first two
+# are refused with the model they come from; the others have no other use.
+DISTILLED_WITH_MODEL = ("LCMScheduler", "TCDScheduler")
+DISTILLED = (
+    "CMStochasticIterativeScheduler",
+    "FlowMatchLCMScheduler",
+    "HeliosDMDScheduler",
+    "SCMScheduler",
+)
+KNOWN = (*FLOW_CLASSES, *EDM_CLASSES, *BETA_CLASSES, *DISTILLED)
 
 
-def _linear(start: float, end: float, steps: int) -> Array:
-    return np.linspace(start, end, steps)
-
-
-def _scaled_linear(start: float, end: float, steps: int) -> Array:
-    return np.asarray(np.linspace(start**0.5, end**0.5, steps) ** 2)
-
-
-def _squared_cosine(start: float, end: float, steps: int) -> Array:
-    alpha_bar = np.cos((np.arange(steps + 1) / steps + 0.008) / 1.008 * np.pi / 2) ** 2
-    return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
-
-
-BETA_SCHEDULES: Mapping[str, Callable[[float, float, int], Array]] = {
-    "linear": _linear,
-    "scaled_linear": _scaled_linear,
-    "squaredcos_cap_v2": _squared_cosine,
-}
-
-
-def read_config(source: Any, name: str | None = None) -> NoiseSchedule:
+def read_config(source: Any, name: str | None = None, image_seq_len: int | None = None) -> NoiseSchedule:
     """See :meth:`hso.NoiseSchedule.from_config`."""
     if isinstance(source, str | Path):
-        return from_mapping(_read_json(Path(source)), name or describe_source(source))
+        return from_mapping(_read_json(Path(source)), name or describe_source(source), image_seq_len)
     if isinstance(source, Mapping):
-        return from_mapping(source, name or str(source.get("_class_name", "config")))
+        return from_mapping(source, name or str(source.get("_class_name", "config")), image_seq_len)
     scheduler = getattr(source, "scheduler", source)
     config = getattr(scheduler, "config", None)
     if not isinstance(config, Mapping):
         expected = "a path, a dict, a diffusers scheduler or a pipeline"
         raise ArgumentError("config", expected, type(source).__name__)
-    return from_mapping(config, name or type(source).__name__)
+    class_name = _class_of(scheduler, config)
+    if scheduler is not source:
+        _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
+    return _read({**config, **_live(scheduler)}, class_name, name or type(source).__name__, image_seq_len)
 
 
-def from_mapping(config: Mapping[str, Any], name: str) -> NoiseSchedule:
-    """The noise schedule that a scheduler with this configuration was trained on."""
-    class_name = str(config.get("_class_name", ""))
-    if "Flow" in class_name or "EDM" in class_name or config.get("use_flow_sigmas"):
-        expected = "the configuration of a variance-preserving scheduler"
-        raise ArgumentError("config", expected, class_name or "use_flow_sigmas", "flow and EDM models come next")
-    if not BETA_FIELDS & set(config):
-        raise ArgumentError("config", f"at least one of {', '.join(sorted(BETA_FIELDS))}", sorted(config))
-    betas = _betas({**DEFAULTS, **config})
-    schedule = DiscreteVP.from_betas(betas, name)
-    if config.get("rescale_betas_zero_snr"):
-        return DiscreteVP(_zero_snr(np.cumprod(1 - betas)), name)
-    return schedule
+def from_mapping(config: Mapping[str, Any], name: str, image_seq_len: int | None = None) -> NoiseSchedule:
+    """The noise schedule of the model that comes with this scheduler configuration."""
+    class_name = config.get("_class_name") or ""
+    if class_name:
+        check_choice("_class_name", class_name, KNOWN)
+    _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
+    return _read(config, class_name, name, image_seq_len)
 
 
-def _betas(config: Mapping[str, Any]) -> Array:
-    if config.get("trained_betas") is not None:
-        return vector("trained_betas", config["trained_betas"])
-    steps = check_integer("num_train_timesteps", config["num_train_timesteps"], 2, 100_000)
-    kind = check_choice("beta_schedule", config["beta_schedule"], BETA_SCHEDULES)
-    start = check_real("beta_start", config["beta_start"], 0.0, 1.0)
-    end = check_real("beta_end", config["beta_end"], 0.0, 1.0)
-    return BETA_SCHEDULES[kind](start, end, steps)
+def _read(config: Mapping[str, Any], class_name: str, name: str, image_seq_len: int | None) -> NoiseSchedule:
+    _refuse_distilled(class_name, DISTILLED)
+    if class_name in FLOW_CLASSES or config.get("use_flow_sigmas"):
+        return _read_flow(config, class_name, name, image_seq_len)
+    if image_seq_len is not None:
+        raise ArgumentError("image_seq_len", "None for a model without dynamic shifting", image_seq_len)
+    continuous = config.get("timestep_type") == "continuous" and config.get("prediction_type") == "v_prediction"
+    if class_name in EDM_CLASSES or continuous:
+        return _read_edm(config, class_name, name)
+    return read_betas(config, class_name, name)
 
 
-def _zero_snr(alphas_cumprod: Array) -> Array:
-    """Shift and scale sqrt(alphas_cumprod) so that its last value is 0 and its first stays; then guard the zero."""
-    root = np.sqrt(alphas_cumprod)
-    rescaled = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
-    rescaled[-1] = ZERO_SNR_GUARD
-    return rescaled
+def _read_flow(config: Mapping[str, Any], class_name: str, name: str, image_seq_len: int | None) -> RectifiedFlow:
+    if config.get("use_dynamic_shifting"):
+        given = {field: config[field] for field in DYNAMIC_FIELDS if config.get(field) is not None}
+        length = given.get("max_image_seq_len", 4096) if image_seq_len is None else image_seq_len
+        shift = dynamic_shift(length, **given)
+    elif image_seq_len is not None:
+        raise ArgumentError("image_seq_len", "None for a model without dynamic shifting", image_seq_len)
+    else:
+        field = "shift" if class_name in FLOW_CLASSES else "flow_shift"
+        shift = check_real(field, config.get(field, 1.0), LEAST_SHIFT, MOST_SHIFT)
+    # diffusers, too, takes a shift_terminal of 0 for none.
+    terminal = config.get("shift_terminal") or None
+    steps = check_integer("num_train_timesteps", config.get("num_train_timesteps", 1000), 2, 100_000)
+    family = ReversedFlow if config.get("invert_sigmas") else RectifiedFlow
+    return family(shift, terminal, steps, name)
+
+
+def _read_edm(config: Mapping[str, Any], class_name: str, name: str) -> EDM:
+    # Euler and its kin scale their input to unit variance for data of unit variance.
+    defaults = EDM_CLASSES.get(class_name, {"sigma_data": 1.0})
+    values = {**defaults, **{field: config[field] for field in _EDM if config.get(field) is not None}}
+    missing = [field for field in _EDM if field not in values]
+    if missing:
+        raise ArgumentError("config", f"{' and '.join(missing)} with continuous timesteps", sorted(map(str, config)))
+    family = ArctanEDM if class_name == "CosineDPMSolverMultistepScheduler" else EDM
+    return family(values["sigma_min"], values["sigma_max"], values["sigma_data"], name)
+
+
+def _class_of(scheduler: Any, config: Mapping[str, Any]) -> str:
+    """The diffusers class of a scheduler, by its own name or that of a class it derives from."""
+    for kind in type(scheduler).__mro__:
+        if kind.__name__ in KNOWN:
+            return kind.__name__
+    return check_choice("_class_name", config.get("_class_name", type(scheduler).__name__), KNOWN)
+
+
+def _live(scheduler: Any) -> dict[str, Any]:
+    """What was set on the scheduler after it was made (``set_shift``)."""
+    is_live = isinstance(getattr(type(scheduler), "shift", None), property)
+    return {"shift": scheduler.shift} if is_live else {}
+
+
+def _refuse_distilled(class_name: str, classes: tuple[str, ...]) -> None:
+    if class_name in classes:
+        cause = "the model was distilled onto fixed noise levels, and others are not an option"
+        raise ArgumentError("config", "the scheduler of a model for any noise level", class_name, cause)
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

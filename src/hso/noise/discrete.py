@@ -76,7 +76,7 @@ def vector(argument: str, values: ArrayLike) -> Array:
     """A float64 vector of at least two finite numbers, or ArgumentError."""
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise ArgumentError(argument, "a sequence of numbers", values) from None
     if array.ndim != 1 or len(array) < 2:
         raise ArgumentError(argument, "one dimension and at least 2 values", f"shape {array.shape}")

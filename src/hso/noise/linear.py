@@ -10,15 +10,17 @@ References:
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from hso.errors import ArgumentError, check_integer, check_real
-from hso.noise.base import Array
+from hso.noise.base import Array, NoiseSchedule
 from hso.noise.vp import VariancePreserving, lambda_of_log_alpha
 
 
-class LinearVP(VariancePreserving):
-    r"""Continuous schedule with :math:`\beta` linear in t.
+class LinearBeta(NoiseSchedule):
+    r"""The clock of schedules with :math:`\beta` linear in t; subclasses give the path.
 
     Args:
         beta_0: :math:`\beta(0)`, at least 0.
@@ -26,20 +28,25 @@ class LinearVP(VariancePreserving):
         train_steps: N of the model's timestep input t N - 1; None if it takes t itself.
     """
 
+    kind: str
+
     def __init__(self, beta_0: float = 0.1, beta_1: float = 20.0, train_steps: int | None = 1000) -> None:
         self._beta_0 = check_real("beta_0", beta_0, 0.0)
         self._beta_1 = check_real("beta_1", beta_1, 0.0)
         if self._beta_1 <= self._beta_0:
             raise ArgumentError("beta_1", f"a number above beta_0 = {beta_0:g}", beta_1)
         self.train_steps = None if train_steps is None else check_integer("train_steps", train_steps, 2, 100_000)
-        self.name = f"linear_vp({beta_0:g}, {beta_1:g})"
+        self.name = f"{self.kind}({beta_0:g}, {beta_1:g})"
 
     @property
     def t_range(self) -> tuple[float, float]:
         return 1e-3, 1.0
 
+    @abstractmethod
+    def _lambda_of_log_alpha(self, log_alpha: Array) -> Array: ...
+
     def _lambda(self, t: Array) -> Array:
-        return lambda_of_log_alpha(-0.25 * t**2 * (self._beta_1 - self._beta_0) - 0.5 * t * self._beta_0)
+        return self._lambda_of_log_alpha(-0.25 * t**2 * (self._beta_1 - self._beta_0) - 0.5 * t * self._beta_0)
 
     def _time(self, lambda_: Array) -> Array:
         # The root of the quadratic in the form that does not cancel for small t.
@@ -51,3 +58,12 @@ class LinearVP(VariancePreserving):
 
     def _definition(self) -> bytes:
         return f"{self._beta_0:.12g},{self._beta_1:.12g},{self.train_steps}".encode()
+
+
+class LinearVP(LinearBeta, VariancePreserving):
+    r"""Variance-preserving schedule with :math:`\beta` linear in t; arguments as for :class:`LinearBeta`."""
+
+    kind = "linear_vp"
+
+    def _lambda_of_log_alpha(self, log_alpha: Array) -> Array:
+        return lambda_of_log_alpha(log_alpha)

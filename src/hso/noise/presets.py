@@ -1,40 +1,78 @@
-"""Named models. One record in ``presets.json`` each: the scheduler configuration and where it comes from."""
+"""Named models. One record in ``presets.json`` each: the scheduler configuration and where it comes from.
+
+A record that has ``refused`` in place of a configuration names a model that can be run at its own noise levels only,
+and says why.
+"""
 
 from __future__ import annotations
 
 import json
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from hso.errors import check_choice
+from hso.errors import ArgumentError, check_choice
 from hso.noise.base import NoiseSchedule
 from hso.noise.config import from_mapping
 
 
 class Preset(NamedTuple):
-    """A record of ``presets.json``.
+    """A model whose noise levels may be chosen.
 
     Attributes:
         name: What ``--noise`` and :meth:`hso.NoiseSchedule.preset` take.
         title: The model, as people call it.
         config: Its scheduler configuration, the part that defines the noise.
         source: Where the constants were read.
+        solver: The solver its own pipeline comes with, or UniPC where this library has none like it.
+        space: "latent" or "pixel", where its samples live.
+        guidance: Usual strength of classifier-free guidance (the default of its pipeline); None where there is none.
     """
 
     name: str
     title: str
-    config: dict[str, object]
+    config: dict[str, Any]
+    source: str
+    solver: str
+    space: str
+    guidance: float | None
+
+
+class Refusal(NamedTuple):
+    """A model that was distilled onto noise levels of its own.
+
+    Attributes:
+        name: The name people will try.
+        title: The model, as people call it.
+        refused: Why there is nothing to choose.
+        source: Where that is said.
+    """
+
+    name: str
+    title: str
+    refused: str
     source: str
 
 
-@cache
 def presets() -> dict[str, Preset]:
     """All presets by name, in the order of the file."""
-    records = json.loads(files("hso.noise").joinpath("presets.json").read_text(encoding="utf-8"))
-    return {record["name"]: Preset(**record) for record in records}
+    return {record["name"]: Preset(**record) for record in _records() if "refused" not in record}
 
 
-def load_preset(name: str) -> NoiseSchedule:
+def refusals() -> dict[str, Refusal]:
+    """The models that are refused, by name, in the order of the file."""
+    return {record["name"]: Refusal(**record) for record in _records() if "refused" in record}
+
+
+def load_preset(name: str, image_seq_len: int | None = None) -> NoiseSchedule:
     """See :meth:`hso.NoiseSchedule.preset`."""
-    return from_mapping(presets()[check_choice("noise", name, presets())].config, name)
+    known, refused = presets(), refusals()
+    if name in refused:
+        raise ArgumentError("noise", "a model for any noise level", name, refused[name].refused)
+    return from_mapping(known[check_choice("noise", name, known)].config, name, image_seq_len)
+
+
+@cache
+def _records() -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(files("hso.noise").joinpath("presets.json").read_text(encoding="utf-8"))
+    return records

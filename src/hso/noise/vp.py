@@ -21,11 +21,21 @@ class VariancePreserving(NoiseSchedule):
         return -0.5 * np.log1p(np.exp(-2 * lambda_))
 
     def log_sigma(self, lambda_: Any) -> Any:
-        return -0.5 * np.log1p(np.exp(2 * lambda_))
+        return vp_log_sigma(lambda_)
 
     def log_sigma_derivatives(self, lambda_: Array) -> tuple[Array, Array]:
-        alpha_squared = 1 / (1 + np.exp(-2 * lambda_))
-        return -alpha_squared, 2 * alpha_squared * (alpha_squared - 1)
+        return vp_log_sigma_derivatives(lambda_)
+
+
+def vp_log_sigma(lambda_: Any) -> Any:
+    r""":math:`\log\sigma = -\frac12 \log(1 + e^{2\lambda})`. Accepts complex input."""
+    return -0.5 * np.log1p(np.exp(2 * lambda_))
+
+
+def vp_log_sigma_derivatives(lambda_: Array) -> tuple[Array, Array]:
+    r"""First and second derivative of :math:`\log\sigma` with respect to :math:`\lambda`."""
+    alpha_squared = 1 / (1 + np.exp(-2 * lambda_))
+    return -alpha_squared, 2 * alpha_squared * (alpha_squared - 1)
 
 
 def lambda_of_log_alpha(log_alpha: Array) -> Array:

@@ -57,7 +57,8 @@ class DMNonUniform(Objective):
 
     def _value(self, knots: Any) -> Any:
         intervals = knots.shape[-1] - 1
-        proxy = np.exp(self.p * self.noise.log_sigma(knots) - self.noise.log_alpha(knots))
+        # sigma^p / alpha, for the network's input like its sigma.
+        proxy = np.exp((self.p - 1) * self.noise.network_log_sigma(knots) - knots)
         truncation = 3 if intervals <= 7 else 0
         total: Any = 0.0
         collected = np.zeros_like(knots)

@@ -9,8 +9,9 @@ Since :math:`\alpha / \sigma = e^\lambda`, one edge with :math:`h = \lambda_{i+1
 .. math::
     c = 2 \sinh(h / 2) \, \sigma(m)^{p - 1},
 
-whatever the noise schedule. In this form there is no overflow and no cancellation, and for p = 1 it is minimized by
-uniform :math:`\lambda`.
+whatever the noise schedule. Sigma is that of the network's input, which differs from the sample's only for models that
+scale their input first (:meth:`hso.NoiseSchedule.network_log_sigma`). In this form there is no overflow and no
+cancellation, and for p = 1 it is minimized by uniform :math:`\lambda`.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Eq. 6-8
@@ -37,14 +38,14 @@ class MEP(AdditiveObjective):
     """
 
     def cost(self, a: Array, b: Array) -> Array:
-        weight = np.exp((self.p - 1) * self.noise.log_sigma((a + b) / 2))
+        weight = np.exp((self.p - 1) * self.noise.network_log_sigma((a + b) / 2))
         return np.asarray(2 * np.sinh((b - a) / 2) * weight)
 
     def edge(self, a: Array, b: Array) -> Edge:
         middle, half = (a + b) / 2, (b - a) / 2
-        first, second = self.noise.log_sigma_derivatives(middle)
+        first, second = self.noise.network_log_sigma_derivatives(middle)
         q = self.p - 1
-        weight = np.exp(q * self.noise.log_sigma(middle))
+        weight = np.exp(q * self.noise.network_log_sigma(middle))
         # sinh and cosh times the weight and times its first and second derivative in the midpoint.
         growth, decay = np.exp(half), np.exp(-half)
         sinh, cosh = (growth - decay) * (weight / 2), (growth + decay) * (weight / 2)
