@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -107,7 +108,7 @@ class SamplingSchedule:
         cls, noise: NoiseSchedule, knots: ArrayLike, terminal: str, provenance: Mapping[str, Any] | None = None
     ) -> SamplingSchedule:
         r"""From :math:`\lambda` of the knots; with terminal "t_min" the last of them is the terminal."""
-        values = np.asarray(knots, dtype=np.float64)
+        values = _frozen_vector("knots", knots)
         times = noise.time(values)
         clean = check_terminal(terminal) == CLEAN
         count = len(values) if clean else len(values) - 1
@@ -127,14 +128,14 @@ class SamplingSchedule:
     def from_times(cls, noise: NoiseSchedule, times: ArrayLike, terminal_time: float = 0.0) -> SamplingSchedule:
         """From t of the nodes, decreasing; a ``terminal_time`` of 0 is the clean sample."""
         clean = terminal_time == 0
-        knots = np.asarray(times, dtype=np.float64)
+        knots = _frozen_vector("times", times)
         knots = knots if clean else np.append(knots, terminal_time)
         return cls.from_knots(noise, noise.lambda_(knots), CLEAN if clean else T_MIN)
 
     @classmethod
     def from_timesteps(cls, noise: NoiseSchedule, timesteps: ArrayLike) -> SamplingSchedule:
         """From what the network is told at the nodes, fractional values included; ends in the clean sample."""
-        return cls.from_times(noise, noise.time_of_timestep(timesteps))
+        return cls.from_times(noise, noise.time_of_timestep(_frozen_vector("timesteps", timesteps)))
 
     @property
     def nfe(self) -> int:
@@ -212,6 +213,11 @@ class SamplingSchedule:
     def __hash__(self) -> int:
         return hash((self.lambdas.tobytes(), self.terminal, self.noise_fingerprint))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made and checked anew, since a read-only mapping is neither copied nor pickled."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return partial(SamplingSchedule, **{**values, "provenance": dict(self.provenance)}), ()
+
     def __repr__(self) -> str:
         end = "clean" if self.ends_clean else f"t={self.terminal_time:.4g}"
         if self.train_steps is None:
@@ -226,8 +232,12 @@ def _distinct(decreasing: Array) -> NDArray[np.int64]:
 
 
 def _frozen_vector(name: str, values: ArrayLike) -> Array:
-    array = np.array(values, dtype=np.float64)
+    expected = "a vector of at least one finite number"
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, expected, values) from None
     if array.ndim != 1 or len(array) == 0 or not np.all(np.isfinite(array)):
-        raise ArgumentError(name, "a vector of at least one finite number", values)
+        raise ArgumentError(name, expected, values)
     array.flags.writeable = False
     return array
