@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+from typing import Any
 
 import hso
 from hso.search import Exact
@@ -20,7 +21,7 @@ BUDGETS = range(2, 31)
 SIZES = (10, 30, 100, 300, 1000)
 
 
-def seconds(noise: hso.NoiseSchedule, nfe: int, grid: str, **options: float | str) -> float:
+def seconds(noise: hso.NoiseSchedule, nfe: int, grid: str, **options: Any) -> float:
     """Median of five calls after a warm-up."""
     runs = [hso.optimize(noise, nfe, strategy=Exact(grid), **options).seconds for _ in range(6)]
     return statistics.median(runs[1:])
@@ -40,8 +41,8 @@ def budgets() -> tuple[int, float, float]:
                 bilevel = hso.optimize(noise, nfe, terminal=terminal, strategy="bilevel")
                 row_excess = max(row_excess, exact.fitness / bilevel.fitness - 1)
                 row_infeasible += not exact.feasible
-                for grid in times:
-                    times[grid] = max(times[grid], seconds(noise, nfe, grid, terminal=terminal))
+                for grid, slowest in list(times.items()):
+                    times[grid] = max(slowest, seconds(noise, nfe, grid, terminal=terminal))
         print(
             f"| {nfe} | {1e3 * times['continuous']:.1f} | {1e3 * times['training']:.1f} | {row_excess:.1e} | "
             f"{row_infeasible} |",

@@ -1,12 +1,14 @@
 """The paper's Table 7: four configurations, each a choice of objective and strategy, none a copy of code."""
 
+from typing import Any
+
 import hso
 from hso.search import Bilevel
 
 noise = hso.NoiseSchedule.preset("sd2.1")
 # Full-size populations take minutes for the objective that is not additive; this shows the options.
 small = Bilevel(population=3, generations=3, lower_iterations=40)
-configurations = {
+configurations: dict[str, dict[str, Any]] = {
     "A: DM-NonUniform": {"objective": "dm_nonuniform", "strategy": "local"},
     "B: A + bi-level": {"objective": "dm_nonuniform", "strategy": small},
     "C: A + MEP": {"objective": "mep", "strategy": "local"},

@@ -138,7 +138,7 @@ def test_a_box_outside_the_noise_schedule_is_refused():
 
 
 def test_something_else_than_a_noise_schedule_is_refused():
-    with pytest.raises(ArgumentError, match="noise: expected a NoiseSchedule, got 'sd2.1'"):
+    with pytest.raises(ArgumentError, match=r"noise: expected a NoiseSchedule, got 'sd2\.1'"):
         optimize("sd2.1", 4)
 
 

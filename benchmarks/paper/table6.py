@@ -10,10 +10,11 @@ HSO and 1 s for DM-NonUniform on an Intel i7-14650HX). The FID column needs weig
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import hso
 
-ROWS = (
+ROWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("DM-NonUniform, local search", "~1 s", {"objective": "dm_nonuniform", "strategy": "local"}),
     ("HSO, published", "~8 s", {"strategy": "published"}),
     ("HSO, bilevel", "", {"strategy": "bilevel"}),

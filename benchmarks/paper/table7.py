@@ -10,6 +10,7 @@ Ours is MEP inside the bi-level search. FID needs weights; the paper's is printe
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import hso
 from hso.search import Bilevel
@@ -22,7 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a small population for B")
     search = QUICK if parser.parse_args().quick else Bilevel()
-    configurations = {
+    configurations: dict[str, dict[str, Any]] = {
         "A": {"objective": "dm_nonuniform", "strategy": "local"},
         "B": {"objective": "dm_nonuniform", "strategy": search},
         "C": {"objective": "mep", "strategy": "local"},
