@@ -41,8 +41,8 @@ def budgets() -> tuple[int, float, float]:
                 bilevel = hso.optimize(noise, nfe, terminal=terminal, strategy="bilevel")
                 row_excess = max(row_excess, exact.fitness / bilevel.fitness - 1)
                 row_infeasible += not exact.feasible
-                for grid, slowest in list(times.items()):
-                    times[grid] = max(slowest, seconds(noise, nfe, grid, terminal=terminal))
+                for grid, so_far in list(times.items()):
+                    times[grid] = max(so_far, seconds(noise, nfe, grid, terminal=terminal))
         print(
             f"| {nfe} | {1e3 * times['continuous']:.1f} | {1e3 * times['training']:.1f} | {row_excess:.1e} | "
             f"{row_infeasible} |",

@@ -5,7 +5,7 @@ A batch of S such problems is one block-diagonal system, which LAPACK's ``ptsv``
 
 A step is shortened so that no interval shrinks below a tenth of its length, and halved while it does not lower the
 objective. Where one short interval would hold all knots back, each moves as far as its own neighbours let it. Where the
-Hessian is not positive definite, its diagonal is raised to dominance first.
+Hessian is not positive definite, its diagonal is raised by ever larger shares of its largest entry until it is.
 
 For MEP with p > 2 the minimum can lie where knots coincide; a member whose knots run together stops there.
 """
@@ -23,6 +23,7 @@ MAX_HALVINGS = 30
 # Convergence is quadratic: the step after one of this size is below rounding.
 TOLERANCE = 1e-7
 SHRINK, BLOCKED = 0.9, 0.1
+SHIFTS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0, 4.0, 100.0)
 LEAST_GAP = 1e-8
 
 
@@ -56,11 +57,11 @@ def _direction(edge: Edge) -> Array:
     # The last entry of each row couples two problems of the batch: zero.
     coupling = np.zeros_like(diagonal)
     coupling[:, :-1] = edge.ab[:, 1:-1]
-    step, definite = _solve_tridiagonal(diagonal, coupling, -gradient)
-    if not definite:
-        neighbours = np.abs(coupling)
-        neighbours[:, 1:] += np.abs(coupling[:, :-1])
-        step, _ = _solve_tridiagonal(np.maximum(diagonal, 1.01 * neighbours + 1e-12), coupling, -gradient)
+    scale = np.abs(diagonal).max(axis=1, keepdims=True)
+    for shift in SHIFTS:
+        step, definite = _solve_tridiagonal(diagonal + shift * scale, coupling, -gradient)
+        if definite:
+            break
     return step
 
 
