@@ -29,7 +29,9 @@ def fast(noise: hso.NoiseSchedule, nfe: int, strategy: str) -> tuple[hso.Result,
 
 
 def rows(noises: tuple[str, ...], budgets: tuple[int, ...]) -> Iterator[dict[str, float]]:
-    print("| noise | NFE | F published | F bilevel | F exact | spacing kept by exact | published s | bilevel ms | exact ms |")
+    print(
+        "| noise | NFE | F published | F bilevel | F exact | spacing kept by exact | published s | bilevel ms | exact ms |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for name in noises:
         noise = hso.NoiseSchedule.preset(name)

@@ -103,7 +103,7 @@ class Subject(ABC):
         """The images to look at, shape (n, height, width) or (n, height, width, 3)."""
         return np.asarray(np.clip(127.5 * (images + 1), 0, 255).round(), dtype=np.uint8)
 
-    def check_samples(self, samples: int) -> None:
+    def check_samples(self, samples: int) -> None:  # noqa: B027  # most subjects have something for any number
         """Refuse a number of images that there is nothing to condition on."""
 
 

@@ -45,7 +45,8 @@ class ExactSubject(LoopSubject):
             raise ArgumentError("features", f"pixels for {name}", settings.features)
         self.name, self.model, self.seed = name, model, settings.seed
         self.noise = NoiseSchedule.preset(NOISE)
-        self.moments = Moments(*model.moments())
+        mean, covariance = model.moments()
+        self.moments = Moments(mean.astype(np.float64), covariance.astype(np.float64))
         self.shape = self.moments.mean.shape
 
     def network(self, images: range) -> Network:

@@ -37,7 +37,9 @@ def inception(device: str) -> Features:
 
         network = FrechetInceptionDistance(feature=INCEPTION_DIMENSIONS).inception.to(device).eval()
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"torchmetrics with torch-fidelity ({error.name or 'torch-fidelity'})", "compare") from None
+        raise MissingExtraError(
+            f"torchmetrics with torch-fidelity ({error.name or 'torch-fidelity'})", "compare"
+        ) from None
     except OSError as error:
         problem = f"the network cannot be fetched: {error}; --features pixels needs none"
         raise FileError("weights of Inception", problem) from None
@@ -63,8 +65,11 @@ def folder_moments(folder: Path, features: Features) -> Moments:
     Raises:
         FileError: If the folder is missing or has no images, an image cannot be read, or its size differs.
     """
-    blocks = gathered(sums(features(images), np.zeros(len(images)), np.zeros(len(images), int)) for images in _chunks(folder))
-    return Moments(*pooled(blocks).moments())
+    blocks = gathered(
+        sums(features(images), np.zeros(len(images)), np.zeros(len(images), int)) for images in _chunks(folder)
+    )
+    mean, covariance = pooled(blocks).moments()
+    return Moments(mean.astype(np.float64), covariance.astype(np.float64))
 
 
 def image_paths(folder: Path) -> list[Path]:
@@ -91,7 +96,9 @@ def _stacked(paths: list[Path]) -> Array:
     images = [_read(path) for path in paths]
     for path, image in zip(paths, images, strict=True):
         if image.shape != images[0].shape:
-            raise FileError(path, f"expected an image of shape {images[0].shape} like its neighbours, got {image.shape}")
+            raise FileError(
+                path, f"expected an image of shape {images[0].shape} like its neighbours, got {image.shape}"
+            )
     return np.stack(images)
 
 

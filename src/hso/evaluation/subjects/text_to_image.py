@@ -81,7 +81,9 @@ class TextToImage(Subject):
 
     def check_samples(self, samples: int) -> None:
         if samples > len(self.captions):
-            raise ArgumentError("captions", f"{samples} lines at least, one for each sample", f"{len(self.captions)} lines")
+            raise ArgumentError(
+                "captions", f"{samples} lines at least, one for each sample", f"{len(self.captions)} lines"
+            )
 
     def _scheduler(self, solver: str) -> Any:
         import diffusers

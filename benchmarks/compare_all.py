@@ -1,0 +1,182 @@
+"""The one big table: every contestant on every subject, solver and budget; writes docs/compare.md.
+
+    python -m benchmarks.compare_all --runs runs/compare_all        # goes on where it was stopped
+    python -m benchmarks.compare_all --quick --runs runs/quick --out quick.md
+
+What is written is what came out, losses included. Takes about half an hour on two cores, most of it for the bundled model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.standings import Standing, standings
+
+from hso.evaluation.compare import compare
+from hso.evaluation.comparison_report import MEANINGS, TITLES, label
+from hso.evaluation.outcome import Outcome, Row
+from hso.evaluation.plan import Settings
+from hso.evaluation.statistics import CONFIDENCE
+from hso.evaluation.subjects import SubjectSettings
+
+SOLVERS, BUDGETS = ("ddim", "dpmpp_2m", "unipc"), (4, 5, 6, 8, 10)
+# Digits per image and evaluation cost a thousand times what a Gaussian costs.
+SUBJECTS = {
+    "gaussian": (1000, 250),
+    "mixture": (1000, 250),
+    "digits-empirical": (1000, 250),
+    "digits@1": (100, 50),
+    "digits@3": (100, 50),
+    "digits@7.5": (100, 50),
+}
+RIVALS = ("dm_nonuniform_t", "dm_nonuniform_lambda", "dm_nonuniform_bilevel")
+
+
+class Options(NamedTuple):
+    """How much of it.
+
+    Attributes:
+        runs: Folder of the runs, one for each subject.
+        processes: Local processes.
+        resamples: Of the bootstrap.
+        quick: A small part, to see that it works.
+    """
+
+    runs: Path
+    processes: int
+    resamples: int
+    quick: bool
+
+
+def settings_of(subject: str, quick: bool) -> Settings:
+    """What is compared on a subject."""
+    samples, batch = SUBJECTS[subject]
+    if quick:
+        names = ("trailing", "edm", "hso_exact", "dm_nonuniform_t")
+        return Settings(SubjectSettings(subject), ("ddim",), (4, 5), names, samples=20, batch=20, reference_nfe=10)
+    return Settings(SubjectSettings(subject), SOLVERS, BUDGETS, samples=samples, batch=batch)
+
+
+def outcomes_of(options: Options) -> list[Outcome]:
+    """All subjects, or what is left of them."""
+    found = []
+    for subject in ("gaussian", "digits@3") if options.quick else SUBJECTS:
+        folder = options.runs / subject
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        outcome = compare(settings_of(subject, options.quick), folder, options.processes, options.resamples)
+        if outcome is not None:
+            found.append(outcome)
+        print(f"{subject} done", file=sys.stderr, flush=True)
+    return found
+
+
+def document(outcomes: Sequence[Outcome]) -> str:
+    """The page."""
+    return "\n".join([*_head(outcomes), *_standings(outcomes), *_duel(outcomes), *_refused(outcomes)]) + "\n"
+
+
+def _head(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    images = ", ".join(f"{outcome.subject} {outcome.images}" for outcome in outcomes)
+    cells = len({(row.entry.solver, row.entry.nfe) for row in outcomes[0].rows})
+    yield from (
+        "# Schedules compared",
+        "",
+        "Written by `python -m benchmarks.compare_all`, as found. Every schedule lands on the clean sample and starts from",
+        f"the same noise. {len(outcomes)} models, {cells} cells of solver and budget on each; images for each schedule:",
+        f"{images}. All models are small and work on pixels; the noise schedule is Stable Diffusion's. Directions carry",
+        "over better than digits do.",
+        "",
+        "The contestants are described in `hso.evaluation.contestants`. A *cell* is a model, a solver and a budget;",
+        "*wins* counts the cells in which nothing is lower, *top* those in which it is lowest or not told apart from the",
+        f"lowest by a {CONFIDENCE:.0%} interval of the difference. The *ratio* is to the best closed-form rule of each",
+        "cell, chosen in hindsight: below 1 is better than every rule. Intervals say what other images would change, not",
+        "what other models would.",
+        "",
+    )
+
+
+def _standings(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    for metric, title in TITLES.items():
+        yield from (
+            f"## {title}",
+            "",
+            MEANINGS[metric],
+            "",
+            "| contestant | cells | mean rank | wins | top | ratio to the best rule |",
+        )
+        yield "|---|---|---|---|---|---|"
+        overall = standings(outcomes, metric)
+        yield from (_line(row) for row in overall)
+        yield from ("", "Ratio to the best rule by model:", "")
+        yield from _by_subject(outcomes, metric, [row.name for row in overall])
+
+
+def _line(row: Standing) -> str:
+    rank, ratio = ("{:.2f} ({:.2f} to {:.2f})".format(*triple) for triple in (row.rank, row.ratio))
+    return f"| {row.name} | {row.cells} | {rank} | {row.wins} | {row.top} | {ratio} |"
+
+
+def _by_subject(outcomes: Sequence[Outcome], metric: str, names: Sequence[str]) -> Iterable[str]:
+    columns = [{row.name: row for row in standings([outcome], metric)} for outcome in outcomes]
+    yield f"| contestant | {' | '.join(outcome.subject for outcome in outcomes)} |"
+    yield "|---" * (len(outcomes) + 1) + "|"
+    for name in names:
+        ratios = [f"{column[name].ratio[0]:.2f}" if name in column else "-" for column in columns]
+        yield f"| {name} | {' | '.join(ratios)} |"
+    yield ""
+
+
+def _duel(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    """DM-NonUniform against HSO on DDIM."""
+    yield from (
+        "## DM-NonUniform and HSO on DDIM",
+        "",
+        "Each cell: the figure, and whether the interval of the difference from",
+    )
+    yield from ("`hso_exact` says that HSO is better (+), worse (-) or neither (=).", "")
+    heads = ("Frechet to reference", "Frechet to data")
+    yield f"| model | NFE | schedule | {' | '.join(heads)} |"
+    yield "|---" * 5 + "|"
+    for outcome in outcomes:
+        for nfe in (4, 5) if outcome.subject.startswith("digits") else ():
+            rows = {name: row for row in outcome.cell("ddim", nfe, "error") for name in row.names}
+            named = [rows[name] for name in ("hso_exact", "hso_exact_t1", *RIVALS) if name in rows]
+            yield from (_duel_line(outcome, nfe, row, rows["hso_exact"]) for row in named)
+    yield ""
+
+
+def _duel_line(outcome: Outcome, nfe: int, row: Row, hso: Row) -> str:
+    words = []
+    for metric in ("reference", "data"):
+        ours, theirs = hso.figures[metric], row.figures[metric]
+        mark = "+" if ours.is_below(theirs) else ("-" if theirs.is_below(ours) else "=")
+        words.append(f"{theirs.value:.3g}" + ("" if row is hso else f" {mark}"))
+    return f"| {outcome.subject} | {nfe} | {label(row)} | {' | '.join(words)} |"
+
+
+def _refused(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    reasons = dict.fromkeys((refusal.name, refusal.reason) for outcome in outcomes for refusal in outcome.plan.refused)
+    if reasons:
+        yield from ("## Refused", "", *(f"- {name}: {reason}" for name, reason in reasons))
+
+
+def main() -> int:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/compare_all"))
+    parser.add_argument("--out", type=Path, default=Path("docs/compare.md"))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--quick", action="store_true")
+    given = parser.parse_args()
+    options = Options(given.runs, given.processes, given.resamples, given.quick)
+    given.out.write_text(document(outcomes_of(options)), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

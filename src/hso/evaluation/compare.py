@@ -1,0 +1,147 @@
+"""Which schedule is best for a model: every contestant sampled from the same noise, judged with intervals.
+
+Example:
+    >>> import tempfile
+    >>> from hso.evaluation.plan import Settings
+    >>> from hso.evaluation.subjects import SubjectSettings
+    >>> settings = Settings(SubjectSettings("gaussian"), ("ddim",), (4,), ("trailing", "arctan"), samples=100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     outcome = compare(settings, Path(folder))
+    >>> outcome.best("ddim", 4, "error").names
+    ('trailing',)
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from hso.errors import FileError, HSOError, MissingExtraError, check_integer
+from hso.evaluation.outcome import RESAMPLES, Outcome, judge
+from hso.evaluation.plan import Plan, Settings, load_plan, make_plan, save_plan
+from hso.evaluation.store import Store
+from hso.evaluation.subjects import Subject, load_subject
+from hso.evaluation.work import Advance, Shard, one_thread, work
+
+# Told what was done since the last time, and the whole: network evaluations, images counted one by one.
+Progress = Callable[[int, int], object]
+
+
+def prepare(settings: Settings, folder: Path) -> tuple[Subject, Plan, Store]:
+    """The model, the plan, and the folder with the plan in it; the plan of before, if it was asked for the same.
+
+    Raises:
+        HSOError: If the model cannot be loaded, or the folder not be used.
+    """
+    subject = load_subject(settings.subject)
+    subject.check_samples(settings.samples)
+    store = Store(folder, settings.common())
+    plan = load_plan(settings, store)
+    if plan is None:
+        with one_thread():
+            plan = make_plan(settings, subject)
+        save_plan(plan, settings, store)
+    return subject, plan, store
+
+
+def compare(
+    settings: Settings, folder: Path, processes: int = 1, resamples: int = RESAMPLES, progress: Progress | None = None
+) -> Outcome | None:
+    """Run a comparison, or what is left of it, and judge it.
+
+    Args:
+        settings: What is compared.
+        folder: Where finished batches are kept.
+        processes: Local processes to share the batches.
+        resamples: Number of bootstrap resamples.
+        progress: Called as the work is done.
+
+    Returns:
+        The outcome; None in all but the first of several launched processes.
+
+    Raises:
+        HSOError: If something is unusable or cannot be written. Finished batches stay.
+    """
+    check_integer("processes", processes, 1, 1024)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _launched(settings, folder, resamples, progress)
+    subject, plan, store = prepare(settings, folder)
+    advance = _advance(progress, processes, settings.samples * plan.work)
+    if processes > 1:
+        _share(settings, folder, processes, advance)
+    else:
+        work(settings, subject, plan, store, advance=advance)
+    return judge(settings, subject, plan, store, resamples)
+
+
+def finished_part(settings: Settings, folder: Path, resamples: int = RESAMPLES) -> Outcome:
+    """Judge the batches of a run that every schedule has finished; nothing is generated.
+
+    Raises:
+        HSOError: If there is no run of this there, or no batch is finished.
+    """
+    if not (folder / "run.json").exists():
+        raise FileError(folder, "expected the folder of a run, found none")
+    store = Store(folder, settings.common())
+    return judge(settings, load_subject(settings.subject), _planned(settings, store), store, resamples)
+
+
+def _share(settings: Settings, folder: Path, processes: int, advance: Advance | None) -> None:
+    """Deal the batches to local processes."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes - 1, mp_context=context) as pool:
+        others = [pool.submit(_share_of, settings, folder, Shard(index, processes)) for index in range(1, processes)]
+        problems = [_share_of(settings, folder, Shard(0, processes), advance), *(other.result() for other in others)]
+    for problem in filter(None, problems):
+        raise HSOError(problem)
+
+
+def _share_of(settings: Settings, folder: Path, shard: Shard, advance: Advance | None = None) -> str:
+    """One process's share; what went wrong, as text, since errors with several arguments do not travel."""
+    try:
+        store = Store(folder, settings.common())
+        work(settings, load_subject(settings.subject), _planned(settings, store), store, shard, advance)
+    except HSOError as error:
+        return str(error)
+    return ""
+
+
+def _launched(settings: Settings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
+    """This process's share of a run that ``accelerate launch`` or ``torchrun`` started."""
+    try:
+        from accelerate import PartialState  # type: ignore[import-untyped]
+    except ImportError:
+        raise MissingExtraError("accelerate", extra="compare") from None
+    state: Any = PartialState(cpu=settings.subject.device == "cpu")
+    try:
+        with state.main_process_first():
+            subject, plan, store = _prepared(settings, folder, state.is_main_process)
+        shard = Shard(state.process_index, state.num_processes)
+        work(settings, subject, plan, store, shard, _advance(progress, shard.count, settings.samples * plan.work))
+        state.wait_for_everyone()
+        return judge(settings, subject, plan, store, resamples) if state.is_main_process else None
+    finally:
+        state.destroy_process_group()
+
+
+def _prepared(settings: Settings, folder: Path, first: bool) -> tuple[Subject, Plan, Store]:
+    if first:
+        return prepare(settings, folder)
+    store = Store(folder, settings.common())
+    return load_subject(settings.subject), _planned(settings, store), store
+
+
+def _planned(settings: Settings, store: Store) -> Plan:
+    plan = load_plan(settings, store)
+    if plan is None:
+        raise FileError(store.folder, "the plan of this run was replaced while it ran")
+    return plan
+
+
+def _advance(progress: Progress | None, processes: int, total: int) -> Advance | None:
+    """What one of several like processes tells of the progress of all."""
+    return None if progress is None else (lambda amount: progress(processes * amount, total))

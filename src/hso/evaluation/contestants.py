@@ -1,0 +1,172 @@
+"""Every schedule that a comparison knows, behind one registry.
+
+- rules and published tables of :mod:`hso.rules`, under their names;
+- ``hso_STRATEGY``: :func:`hso.optimize` as published (p = 2); ``hso_exact_p1`` with the exponent of pixel models, and
+  ``hso_exact_t1`` with the first node at the noisiest end rather than at the box's 0.96;
+- ``dm_nonuniform_t`` and ``dm_nonuniform_lambda``: DM-NonUniform as its authors set it for latent models (p = 2, start
+  uniform in t) and for pixel models (p = 1, start uniform in lambda); ``dm_nonuniform_bilevel`` is its objective inside
+  the bi-level search (configuration B of the paper's Table 7), with a population of 6 for each variable, 8 generations
+  and 30 local iterations, since its lower level has no fast solution. It and ``hso_published`` take up to a minute;
+- ``gits``, ``score_optimal``, ``klub``: computed from the subject's own network.
+
+All land on the clean sample unless asked otherwise, whatever the solver's own terminal is, so that only the nodes differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hso.errors import HSOError, check_choice
+from hso.evaluation.peers import PEERS, Teacher
+from hso.noise.base import NoiseSchedule
+from hso.optimize import optimize
+from hso.rules import RULES, TABLES, rule_schedule
+from hso.schedule import CLEAN, SamplingSchedule
+from hso.search import Bilevel, Box, Local
+
+ALL = "all"
+# Times that agree to this are the same schedule: a hundredth of a training timestep.
+SAME = 1e-5
+REDUCED = Bilevel(population=6, generations=8, lower_iterations=30)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a schedule is asked for.
+
+    Attributes:
+        noise: The model's noise schedule.
+        nfe: Number of nodes.
+        terminal: "clean" or "t_min".
+        teacher: What peers are computed from, if the subject has it.
+    """
+
+    noise: NoiseSchedule
+    nfe: int
+    terminal: str = CLEAN
+    teacher: Teacher | None = None
+
+
+Contestant = Callable[[Case], SamplingSchedule]
+
+
+class NotServedError(HSOError):
+    """A contestant that has no schedule for this subject."""
+
+
+def _rule(name: str, case: Case) -> SamplingSchedule:
+    return rule_schedule(name, case.noise, case.nfe, case.terminal)
+
+
+def _optimized(name: str, case: Case) -> SamplingSchedule:
+    return _search(name, case.noise.fingerprint, case.nfe, case.terminal, _Hidden(case.noise))
+
+
+class _Hidden(NamedTuple):
+    """A noise schedule that does not count in a cache's key: its fingerprint does."""
+
+    noise: NoiseSchedule
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hidden)
+
+
+@cache
+def _search(name: str, fingerprint: str, nfe: int, terminal: str, hidden: _Hidden) -> SamplingSchedule:
+    # The solver only decides the terminal, which is given.
+    return optimize(hidden.noise, nfe, solver="ddim", terminal=terminal, **OPTIMIZED[name]).schedule
+
+
+def _peer(name: str, case: Case) -> SamplingSchedule:
+    if case.teacher is None:
+        raise NotServedError("this model's network cannot be called by itself")
+    return PEERS[name](case.teacher, case.nfe, case.terminal)
+
+
+# A new setting of the optimizer is one line here.
+OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
+    "hso_exact": {"strategy": "exact"},
+    "hso_bilevel": {"strategy": "bilevel"},
+    "hso_published": {"strategy": "published"},
+    "hso_local": {"strategy": "local"},
+    "hso_exact_p1": {"strategy": "exact", "p": 1.0},
+    "hso_exact_t1": {"strategy": "exact", "box": Box(t_max=(1.0, 1.0))},
+    "dm_nonuniform_t": {"objective": "dm_nonuniform", "strategy": Local(rule="uniform_t")},
+    "dm_nonuniform_lambda": {"objective": "dm_nonuniform", "strategy": Local(rule="uniform_lambda"), "p": 1.0},
+    "dm_nonuniform_bilevel": {"objective": "dm_nonuniform", "strategy": REDUCED},
+}
+CONTESTANTS: Mapping[str, Contestant] = {
+    **{name: partial(_rule, name) for name in RULES},
+    **{name: partial(_optimized, name) for name in OPTIMIZED},
+    **{name: partial(_peer, name) for name in PEERS},
+}
+# What needs neither a search, a model nor a publication; "the best rule" is the best of these.
+CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
+
+
+class Group(NamedTuple):
+    """A schedule, and the names of all that ask for it."""
+
+    names: tuple[str, ...]
+    schedule: SamplingSchedule
+
+
+class Refusal(NamedTuple):
+    """A contestant that has no schedule for a case, and why."""
+
+    name: str
+    nfe: int
+    reason: str
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The contestants meant by these words; "all" is all of them.
+
+    Raises:
+        ArgumentError: If one is unknown; the nearest is suggested.
+
+    Example:
+        >>> check_names(["trailing", "hso_exact"])
+        ('trailing', 'hso_exact')
+    """
+    if ALL in names:
+        return tuple(CONTESTANTS)
+    return tuple(dict.fromkeys(check_choice("schedules", name, (*CONTESTANTS, ALL)) for name in names))
+
+
+def enter(names: Sequence[str], case: Case) -> tuple[list[Group], list[Refusal]]:
+    """The schedules of contestants for a case, each once, and those that have none.
+
+    Example:
+        >>> from hso.noise import NoiseSchedule
+        >>> groups, refused = enter(["uniform_lambda", "polyexponential", "gits"], Case(NoiseSchedule.linear_vp(), 4))
+        >>> [group.names for group in groups], refused[0].reason
+        ([('uniform_lambda', 'polyexponential')], "this model's network cannot be called by itself")
+    """
+    groups: list[Group] = []
+    refused = []
+    for name in names:
+        try:
+            schedule = CONTESTANTS[name](case)
+        except HSOError as error:
+            refused.append(Refusal(name, case.nfe, str(error)))
+            continue
+        place = next((i for i, group in enumerate(groups) if _same(group.schedule, schedule)), None)
+        if place is None:
+            groups.append(Group((name,), schedule))
+        else:
+            groups[place] = Group((*groups[place].names, name), groups[place].schedule)
+    return groups, refused
+
+
+def _same(first: SamplingSchedule, second: SamplingSchedule) -> bool:
+    close = np.abs(first.times - second.times).max() < SAME
+    return bool(close and abs(first.terminal_time - second.terminal_time) < SAME)

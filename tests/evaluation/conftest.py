@@ -1,0 +1,29 @@
+"""A small comparison that several tests look at."""
+
+from __future__ import annotations
+
+import pytest
+
+from hso.evaluation.compare import compare
+from hso.evaluation.plan import Settings
+from hso.evaluation.subjects import SubjectSettings
+
+SMALL = Settings(
+    SubjectSettings("gaussian"),
+    solvers=("ddim", "dpmpp_2m"),
+    budgets=(3, 4),
+    schedules=("trailing", "uniform_lambda", "polyexponential", "hso_exact", "gits", "ays_svd"),
+    samples=200,
+    reference_nfe=40,
+    batch=40,
+)
+
+
+@pytest.fixture(scope="session")
+def small() -> Settings:
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def outcome(tmp_path_factory):
+    return compare(SMALL, tmp_path_factory.mktemp("run"))
