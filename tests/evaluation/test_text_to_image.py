@@ -87,7 +87,7 @@ def test_captions_and_data_must_be_as_many(subject, tmp_path, captions):
     (tmp_path / "data").mkdir()
     image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "data" / "only.png")
     settings = SubjectSettings("tiny", features="pixels", captions=captions, data=tmp_path / "data")
-    with pytest.raises(hso.FileError, match="expected 1 captions, one for each image of .*, found 12"):
+    with pytest.raises(hso.FileError, match=r"expected 1 captions, one for each image of .*, found 12"):
         TextToImage("tiny", subject.pipe, settings)
 
 
