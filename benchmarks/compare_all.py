@@ -56,15 +56,15 @@ def settings_of(subject: str, quick: bool) -> Settings:
     """What is compared on a subject."""
     samples, batch = SUBJECTS[subject]
     if quick:
-        names = ("trailing", "edm", "hso_exact", "dm_nonuniform_t")
-        return Settings(SubjectSettings(subject), ("ddim",), (4, 5), names, samples=20, batch=20, reference_nfe=10)
+        names = ("trailing", "hso_exact", "dm_nonuniform_t")
+        return Settings(SubjectSettings(subject), ("ddim",), (4, 5), names, samples=50, batch=50, reference_nfe=10)
     return Settings(SubjectSettings(subject), SOLVERS, BUDGETS, samples=samples, batch=batch)
 
 
 def outcomes_of(options: Options) -> list[Outcome]:
     """All subjects, or what is left of them."""
     found = []
-    for subject in ("gaussian", "digits@3") if options.quick else SUBJECTS:
+    for subject in ("gaussian", "digits@1") if options.quick else SUBJECTS:
         folder = options.runs / subject
         folder.parent.mkdir(parents=True, exist_ok=True)
         outcome = compare(settings_of(subject, options.quick), folder, options.processes, options.resamples)

@@ -17,6 +17,8 @@ SMALL = Settings(
     reference_nfe=40,
     batch=40,
 )
+# Few, to be quick.
+RESAMPLES = 40
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +28,4 @@ def small() -> Settings:
 
 @pytest.fixture(scope="session")
 def outcome(tmp_path_factory):
-    return compare(SMALL, tmp_path_factory.mktemp("run"))
+    return compare(SMALL, tmp_path_factory.mktemp("run"), resamples=RESAMPLES)

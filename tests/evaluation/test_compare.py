@@ -9,17 +9,22 @@ import io
 import json
 import os
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 import hso
+from hso.evaluation import compare as comparing
 from hso.evaluation import comparison_files, store
-from hso.evaluation.compare import compare, finished_part, prepare
+from hso.evaluation.compare import prepare
 from hso.evaluation.comparison_report import cells, html_report, ranking, verdict
 from hso.evaluation.plan import Settings, load_plan
 from hso.evaluation.subjects import SubjectSettings
 from hso.evaluation.work import Shard, work
+
+compare = partial(comparing.compare, resamples=40)
+finished_part = partial(comparing.finished_part, resamples=40)
 
 
 def sums_of(folder):

@@ -1,5 +1,7 @@
 """Sums say what all samples say, and intervals cover what they claim to."""
 
+from itertools import repeat
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -8,14 +10,14 @@ from hso.evaluation.frechet import frechet_distance
 from hso.evaluation.statistics import (
     BLOCKS,
     Measured,
+    Normal,
     Resamples,
-    Target,
     block_of,
     gathered,
     measure_error,
     measure_frechet,
+    normals,
     pooled,
-    resampled_moments,
     sums,
 )
 
@@ -87,10 +89,22 @@ def test_resampled_blocks_are_blocks_counted_often():
 
 
 def test_the_fast_distance_is_the_exact_one():
-    target = Target(np.ones(6), np.cov(RNG.standard_normal((6, 40))))
-    moments = streamed(FEATURES, SQUARES).moments()
-    exact = frechet_distance(*moments, target.mean, target.covariance)
-    assert target.distance(*moments) == pytest.approx(exact, rel=1e-7)
+    other = (np.ones(6), np.cov(RNG.standard_normal((6, 40))))
+    sample = streamed(FEATURES, SQUARES)
+    fast = sample.normal(np.ones(BLOCKS)).distance(Normal.of(*other))
+    assert fast == pytest.approx(frechet_distance(*sample.moments(), *other), rel=1e-7)
+
+
+def test_fewer_images_than_features_need_no_square_matrix():
+    rows = RNG.standard_normal((30, 80))
+    other = (np.ones(80), np.cov(RNG.standard_normal((80, 200))))
+    sample = streamed(rows, np.ones(30))
+    assert sample.is_wide
+    weights = RNG.integers(0, 3, 30).astype(float)
+    assert sample.normal(weights).factor.shape == (30, 80)
+    exact = frechet_distance(*sample.moments(weights), *other)
+    assert sample.normal(weights).distance(Normal.of(*other)) == pytest.approx(exact, rel=1e-6)
+    assert Normal.of(*other).distance(sample.normal(weights)) == pytest.approx(exact, rel=1e-6)
 
 
 def test_one_seed_gives_the_same_resamples():
@@ -108,12 +122,13 @@ def is_plausible(covered, trials, level):
 def measured(features, target, resamples=100):
     sample = streamed(features, np.sum(features**2, axis=1), batch=len(features))
     draws = Resamples.draw(len(sample.counts), resamples)
-    return measure_frechet(resampled_moments(sample, draws), [target]), measure_error(sample, draws)
+    frechet = measure_frechet(sample, normals(sample, draws), target, repeat(Normal.of(*target)))
+    return frechet, measure_error(sample, draws)
 
 
 def test_intervals_cover_the_truth_at_their_rate():
     dimension, scale, shift, trials = 3, 1.3, 0.4, 200
-    target = Target(np.zeros(dimension), np.eye(dimension))
+    target = (np.zeros(dimension), np.eye(dimension))
     distance = dimension * (shift**2 + (scale - 1) ** 2)
     error = np.sqrt(dimension * (scale**2 + shift**2))
     covered = np.zeros(2)
@@ -126,7 +141,7 @@ def test_intervals_cover_the_truth_at_their_rate():
 
 
 def test_equals_are_told_apart_no_more_often_than_the_level_says():
-    target = Target(np.zeros(3), np.eye(3))
+    target = (np.zeros(3), np.eye(3))
     false = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
@@ -138,7 +153,7 @@ def test_equals_are_told_apart_no_more_often_than_the_level_says():
 
 def test_pairing_tells_apart_what_intervals_of_each_do_not():
     common = RNG.standard_normal((500, 3))
-    target = Target(np.zeros(3), np.eye(3))
+    target = (np.zeros(3), np.eye(3))
     near, far = measured(common + 0.5, target)[0], measured(common + 0.52, target)[0]
     assert near.interval()[1] > far.interval()[0]
     assert near.is_below(far)
@@ -146,7 +161,7 @@ def test_pairing_tells_apart_what_intervals_of_each_do_not():
 
 
 def test_the_correction_takes_off_what_few_images_add():
-    target = Target(np.zeros(8), np.eye(8))
+    target = (np.zeros(8), np.eye(8))
     rows = np.random.default_rng(1).standard_normal((200, 8))
     found = measured(rows, target)[0]
     assert abs(found.corrected) < found.value / 2

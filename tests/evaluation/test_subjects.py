@@ -151,6 +151,11 @@ def test_images_that_cannot_be_used_are_named(tmp_path):
         folder_moments(tmp_path / "sizes", pixels("cpu"))
 
 
+def test_too_few_images_for_an_interval_are_refused():
+    with pytest.raises(hso.ArgumentError, match="samples: expected at least 50, 10 labels 5 times each, got 40"):
+        load_subject(SubjectSettings("digits")).check_samples(40)
+
+
 def test_exact_subjects_show_images_in_grey():
     assert set(EXACT) < set(SUBJECTS)
     assert math.isqrt(load_subject(SubjectSettings("gaussian")).shape[0]) == 8

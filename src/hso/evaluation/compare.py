@@ -113,7 +113,7 @@ def _share_of(settings: Settings, folder: Path, shard: Shard, advance: Advance |
 def _launched(settings: Settings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
     """This process's share of a run that ``accelerate launch`` or ``torchrun`` started."""
     try:
-        from accelerate import PartialState  # type: ignore[import-untyped]
+        from accelerate import PartialState
     except ImportError:
         raise MissingExtraError("accelerate", extra="compare") from None
     state: Any = PartialState(cpu=settings.subject.device == "cpu")

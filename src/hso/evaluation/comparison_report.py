@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import metadata
 from typing import Any
@@ -14,9 +14,8 @@ import numpy as np
 
 from hso.evaluation.outcome import Outcome, Row
 from hso.evaluation.plan import REFERENCE
-from hso.evaluation.plots import COLOURS, MARKERS, image_grid, new_figure, plot_schedules
+from hso.evaluation.plots import COLOURS, MARKERS, new_figure, plot_schedules
 from hso.evaluation.statistics import CONFIDENCE
-from hso.evaluation.work import SHOWN
 from hso.version import VERSION
 
 MEANINGS = {
@@ -186,21 +185,26 @@ def _versions() -> Iterable[str]:
             continue
 
 
+def _drawn(outcome: Outcome, metric: str) -> list[str]:
+    """The first of the ranking, without second names of the same schedules."""
+    firsts = {row.names[0] for row in outcome.rows}
+    return [name for name in ranking(outcome, metric) if name in firsts][:DRAWN]
+
+
 def _curves(outcome: Outcome, metric: str) -> Any:
     """A metric against the budget, one panel for each solver."""
     solvers = list(dict.fromkeys(solver for solver, _ in cells(outcome)))
     figure = new_figure(4.2 * len(solvers), 3.6)
     for axes, solver in zip(figure.subplots(1, len(solvers), squeeze=False, sharey=True)[0], solvers, strict=True):
-        for index, name in enumerate(ranking(outcome, metric)[:DRAWN]):
+        for index, name in enumerate(_drawn(outcome, metric)):
             rows = [row for row in outcome.rows if row.entry.solver == solver and name in row.names]
             points = [row.figures[metric] for row in rows]
             bounds = np.array([point.interval() for point in points]).reshape(-1, 2)
             middle = np.array([point.corrected for point in points])
-            spread = np.abs(bounds.T - middle)
-            axes.errorbar(
-                [row.entry.nfe for row in rows], middle, spread, label=name, color=COLOURS[index], marker=MARKERS[index]
-            )
+            style = {"label": name, "color": COLOURS[index], "marker": MARKERS[index]}
+            axes.errorbar([row.entry.nfe for row in rows], middle, np.abs(bounds.T - middle), **style)
         axes.set(title=solver, xlabel="network evaluations", ylabel=TITLES[metric])
+        axes.set_xticks(sorted({nfe for _, nfe in cells(outcome)}))
         axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
     return figure
@@ -212,12 +216,22 @@ def _pictures(outcome: Outcome) -> str:
     rows = outcome.cell(solver, nfe, outcome.metrics[0])[:DRAWN]
     first = outcome.settings.batches()[0]
     shown = {f"{REFERENCE}, {outcome.plan.reference.nfe}": outcome.store.pictures(outcome.plan.reference.key, first)}
-    shown |= {label(row): outcome.store.pictures(row.entry.key, first) for row in rows}
-    grey = {name: images.astype(float) / 127.5 - 1 for name, images in shown.items()}
-    caption = f"{solver}, {nfe} evaluations: the same noise in every column"
-    grid = image_grid({"": grey}, caption, columns=min(SHOWN, len(first)), groups=(1,))
-    levels = plot_schedules({f"{solver}, {nfe} evaluations": {label(row): row.entry.schedule for row in rows}})
-    return f'<img alt="samples" src="{_png(grid)}"><img alt="schedules" src="{_png(levels)}">'
+    shown |= {row.names[0]: outcome.store.pictures(row.entry.key, first) for row in rows}
+    levels = plot_schedules({f"{solver}, {nfe} evaluations": {row.names[0]: row.entry.schedule for row in rows}})
+    grid = _png(_grid(shown, f"{solver}, {nfe} evaluations: the same noise in every column"))
+    return f'<img alt="samples" src="{grid}"><img alt="schedules" src="{_png(levels)}">'
+
+
+def _grid(shown: Mapping[str, Any], title: str) -> Any:
+    """Rows of images, grey or in colour, by name."""
+    figure = new_figure(9, 0.95 * len(shown) + 0.4)
+    figure.suptitle(title, fontsize=11)
+    for axes, (name, images) in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown.items(), strict=True):
+        axes.imshow(np.concatenate(list(images), axis=1), cmap="gray", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        axes.spines[:].set_visible(False)
+    return figure
 
 
 def _png(figure: Any) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,25 +64,12 @@ def _rule(name: str, case: Case) -> SamplingSchedule:
 
 
 def _optimized(name: str, case: Case) -> SamplingSchedule:
-    return _search(name, case.noise.fingerprint, case.nfe, case.terminal, _Hidden(case.noise))
-
-
-class _Hidden(NamedTuple):
-    """A noise schedule that does not count in a cache's key: its fingerprint does."""
-
-    noise: NoiseSchedule
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hidden)
-
-
-@cache
-def _search(name: str, fingerprint: str, nfe: int, terminal: str, hidden: _Hidden) -> SamplingSchedule:
-    # The solver only decides the terminal, which is given.
-    return optimize(hidden.noise, nfe, solver="ddim", terminal=terminal, **OPTIMIZED[name]).schedule
+    key = (name, case.noise.fingerprint, case.nfe, case.terminal)
+    if key not in _FOUND:
+        # The solver only decides the terminal, which is given.
+        found = optimize(case.noise, case.nfe, solver="ddim", terminal=case.terminal, **OPTIMIZED[name])
+        _FOUND[key] = found.schedule
+    return _FOUND[key]
 
 
 def _peer(name: str, case: Case) -> SamplingSchedule:
@@ -91,6 +78,8 @@ def _peer(name: str, case: Case) -> SamplingSchedule:
     return PEERS[name](case.teacher, case.nfe, case.terminal)
 
 
+# Some searches take long, and none depends on the model's weights.
+_FOUND: dict[tuple[str, str, int, str], SamplingSchedule] = {}
 # A new setting of the optimizer is one line here.
 OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
     "hso_exact": {"strategy": "exact"},

@@ -11,26 +11,29 @@ Under guidance the model's own distribution is far from the data, and the three 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import repeat
 from typing import NamedTuple
 
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.evaluation.plan import Entry, Plan, Settings
 from hso.evaluation.statistics import (
     Measured,
+    Normal,
     Resamples,
     Sample,
-    Target,
     gathered,
     measure_error,
     measure_frechet,
+    normals,
     pooled,
-    resampled_moments,
 )
 from hso.evaluation.store import Store
 from hso.evaluation.subjects import Subject
 from hso.evaluation.work import one_thread
+from hso.models.bundled import Moments
+from hso.noise.base import Array
 
 METRICS = ("reference", "data", "error")
 RESAMPLES = 200
@@ -101,7 +104,7 @@ def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamp
         resamples: Number of bootstrap resamples.
 
     Raises:
-        ArgumentError: If no batch is finished.
+        ArgumentError: If no batch is finished, or too few are.
         FileError: If one is damaged.
     """
     check_integer("resamples", resamples, 10, 100_000)
@@ -109,6 +112,7 @@ def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamp
     batches = [images for images in settings.batches() if all(store.has(entry.key, images) for entry in everyone)]
     if not batches:
         raise ArgumentError("folder", "a batch that every schedule has finished", str(store.folder))
+    subject.check_samples(sum(map(len, batches)))
     with one_thread():
         judged = _Judge(subject, _sample(plan.reference, batches, store), resamples)
         rows = [Row(entry, judged.figures(_sample(entry, batches, store))) for entry in plan.entries]
@@ -120,24 +124,28 @@ class _Judge:
     def __init__(self, subject: Subject, reference: Sample, resamples: int) -> None:
         self.subject, self.reference = subject, reference
         self.resamples = Resamples.draw(len(reference.counts), resamples)
-
-    @cached_property
-    def targets(self) -> list[Target]:
-        """The reference, whole and in each resample."""
-        return [Target(*moments) for moments in resampled_moments(self.reference, self.resamples)]
+        # Resamples of few images are quick to make; of many, square matrices that are worth keeping.
+        self._kept = None if reference.is_wide else list(normals(reference, self.resamples))
 
     def figures(self, sample: Sample) -> dict[str, Measured]:
-        moments = resampled_moments(sample, self.resamples)
-        found = {"reference": measure_frechet(moments, self.targets)}
+        """All figures of a sample."""
+        found = None if sample.is_wide else list(normals(sample, self.resamples))
+
+        def measured(target: Moments | tuple[Array, Array], targets: Iterable[Normal]) -> Measured:
+            return measure_frechet(sample, found or normals(sample, self.resamples), target, targets)
+
+        figures = {
+            "reference": measured(self.reference.moments(), self._kept or normals(self.reference, self.resamples))
+        }
         if self.subject.moments is not None:
-            found["data"] = measure_frechet(moments, [self.data])
-        return {**found, "error": measure_error(sample, self.resamples)}
+            figures["data"] = measured(self.subject.moments, repeat(self._data))
+        return {**figures, "error": measure_error(sample, self.resamples)}
 
     @cached_property
-    def data(self) -> Target:
+    def _data(self) -> Normal:
         if self.subject.moments is None:
             raise ArgumentError("data", "moments of the data", None)
-        return Target(*self.subject.moments)
+        return Normal.of(*self.subject.moments)
 
 
 def _sample(entry: Entry, batches: list[range], store: Store) -> Sample:

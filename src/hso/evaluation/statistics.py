@@ -23,8 +23,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -119,6 +118,20 @@ class Sample(NamedTuple):
         outer = (self.rows * weights[self.owners, None]).T @ self.rows
         return mean, (outer - count * np.outer(mean, mean)) / max(count - 1, 1)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are fewer images than features: then rows are images, and no square matrix is needed."""
+        return len(self.rows) == self.counts.sum() < self.rows.shape[1]
+
+    def normal(self, weights: Array) -> Normal:
+        """The normal distribution of the blocks, each counted so many times."""
+        if not self.is_wide:
+            return Normal.of(*self.moments(weights))
+        count = float(weights @ self.counts)
+        mean = weights @ self.totals / count
+        scale = np.sqrt(weights[self.owners, None] / max(count - 1, 1))
+        return Normal(mean, scale * (self.rows - mean))
+
     def error(self, weights: Array | None = None) -> float:
         """Root mean square error, each block counted ``weights`` times."""
         weights = np.ones(len(self.counts)) if weights is None else weights
@@ -163,22 +176,31 @@ class Resamples(NamedTuple):
         return cls(np.random.default_rng(seed).multinomial(blocks, shares, size=count).astype(np.float64))
 
 
-class Target:
-    """A normal distribution to which many Frechet distances are taken; what depends on it alone is computed once."""
+class Normal(NamedTuple):
+    r"""A normal distribution by its mean, shape (d,), and a factor F of its covariance :math:`F^T F`, shape (r, d)."""
 
-    def __init__(self, mean: Array, covariance: Array) -> None:
-        self.mean, self.covariance = mean, covariance
+    mean: Array
+    factor: Array
 
-    def distance(self, mean: Array, covariance: Array) -> float:
-        """The squared distance, to the square root of rounding: good for resamples, which differ by far more."""
-        overlap = np.linalg.eigvalsh(self._root @ covariance @ self._root)
-        spread = np.trace(covariance) + np.trace(self.covariance) - 2 * np.sqrt(np.maximum(overlap, 0)).sum()
-        return max(0.0, float(np.sum((mean - self.mean) ** 2) + spread))
+    @classmethod
+    def of(cls, mean: Array, covariance: Array) -> Normal:
+        """From mean and covariance."""
+        values, vectors = np.linalg.eigh(covariance)
+        return cls(mean, np.sqrt(np.maximum(values, 0))[:, None] * vectors.T)
 
-    @cached_property
-    def _root(self) -> Array:
-        values, vectors = np.linalg.eigh(self.covariance)
-        return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
+    def distance(self, other: Normal) -> float:
+        """The squared Frechet distance, to the square root of rounding: resamples differ by far more."""
+        product = self.factor @ other.factor.T
+        gram = product @ product.T if len(product) <= product.shape[1] else product.T @ product
+        overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0)).sum()
+        spread = np.sum(self.factor**2) + np.sum(other.factor**2) - 2 * overlap
+        return max(0.0, float(np.sum((self.mean - other.mean) ** 2) + spread))
+
+
+def normals(sample: Sample, resamples: Resamples) -> Iterator[Normal]:
+    """The normal distribution of each resample."""
+    for weights in resamples.weights:
+        yield sample.normal(weights)
 
 
 def measure_error(sample: Sample, resamples: Resamples) -> Measured:
@@ -186,22 +208,19 @@ def measure_error(sample: Sample, resamples: Resamples) -> Measured:
     return Measured(sample.error(), np.array([sample.error(weights) for weights in resamples.weights]))
 
 
-def measure_frechet(moments: list[tuple[Array, Array]], targets: list[Target]) -> Measured:
+def measure_frechet(
+    sample: Sample, found: Iterable[Normal], target: tuple[Array, Array], targets: Iterable[Normal]
+) -> Measured:
     """The Frechet distance and its replicates.
 
     Args:
-        moments: Mean and covariance of the sample, then those of each resample.
-        targets: To what, in the same order; a single one serves all.
+        sample: The sample.
+        found: The normal distribution of each of its resamples.
+        target: Mean and covariance to which the distance is taken.
+        targets: The same for each resample.
     """
-    targets = targets * len(moments) if len(targets) == 1 else targets
-    value = frechet_distance(*moments[0], targets[0].mean, targets[0].covariance)
-    pairs = zip(moments[1:], targets[1:], strict=True)
-    return Measured(value, np.array([target.distance(*found) for found, target in pairs]))
-
-
-def resampled_moments(sample: Sample, resamples: Resamples) -> list[tuple[Array, Array]]:
-    """Mean and covariance of the sample, then those of each resample."""
-    return [sample.moments(), *(sample.moments(weights) for weights in resamples.weights)]
+    replicates = [first.distance(second) for first, second in zip(found, targets, strict=False)]
+    return Measured(frechet_distance(*sample.moments(), *target), np.array(replicates))
 
 
 def _factor(rows: Array) -> Array:

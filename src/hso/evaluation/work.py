@@ -103,7 +103,7 @@ def one_thread() -> Iterator[None]:
         MissingExtraError: If threadpoolctl is not installed.
     """
     try:
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
     except ImportError:
         raise MissingExtraError("threadpoolctl", extra="compare") from None
     with threadpool_limits(1):

@@ -58,4 +58,4 @@ def _require(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise MissingExtraError("scikit-learn", extra="test") from error
+        raise MissingExtraError("scikit-learn", extra="compare") from error

@@ -85,7 +85,7 @@ class GaussianMixture(ExactModel):
             from sklearn.exceptions import ConvergenceWarning
             from sklearn.mixture import GaussianMixture as Fit
         except ImportError as error:
-            raise MissingExtraError("scikit-learn", extra="test") from error
+            raise MissingExtraError("scikit-learn", extra="compare") from error
 
         rows = _finite("data", data, 2)
         check_integer("components", components, 1, len(rows))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.errors import check_integer, check_real
+from hso.errors import ArgumentError, check_integer, check_real
 from hso.evaluation.peers import Teacher
 from hso.models.bundled import Moments
 from hso.noise.base import Array, NoiseSchedule
@@ -25,6 +25,8 @@ from hso.schedule import SamplingSchedule
 from hso.solvers import Node, make_solver, nodes, sample
 
 Network = Callable[[Any, Node], Any]
+# Fewer blocks say nothing about how much other images would change.
+LEAST_BLOCKS = 5
 # Images of which the peers' teachers are made: far from those that are judged.
 TEACHER_IMAGES = range(2**40, 2**40 + 64)
 
@@ -103,8 +105,16 @@ class Subject(ABC):
         """The images to look at, shape (n, height, width) or (n, height, width, 3)."""
         return np.asarray(np.clip(127.5 * (images + 1), 0, 255).round(), dtype=np.uint8)
 
-    def check_samples(self, samples: int) -> None:  # noqa: B027  # most subjects have something for any number
-        """Refuse a number of images that there is nothing to condition on."""
+    def check_samples(self, samples: int) -> None:
+        """Refuse a number of images that no interval can be computed from.
+
+        Raises:
+            ArgumentError: If there are too few for the blocks of the bootstrap.
+        """
+        least = LEAST_BLOCKS * self.period
+        if samples < least:
+            labels = f", {self.period} labels {LEAST_BLOCKS} times each" if self.period > 1 else ""
+            raise ArgumentError("samples", f"at least {least}{labels}", samples)
 
 
 class LoopSubject(Subject):

@@ -80,6 +80,7 @@ class TextToImage(Subject):
         return self._features(images)
 
     def check_samples(self, samples: int) -> None:
+        super().check_samples(samples)
         if samples > len(self.captions):
             raise ArgumentError(
                 "captions", f"{samples} lines at least, one for each sample", f"{len(self.captions)} lines"
