@@ -156,7 +156,9 @@ def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
     for name in ("sklearn", "sklearn.datasets", "sklearn.exceptions", "sklearn.mixture"):
         monkeypatch.setitem(sys.modules, name, None)
     for call in (lambda: image_patches(4, 10), lambda: GaussianMixture.fit(np.eye(3), 1)):
-        with pytest.raises(MissingExtraError, match=r"scikit-learn is not installed; run: pip install 'hso\[compare\]'"):
+        with pytest.raises(
+            MissingExtraError, match=r"scikit-learn is not installed; run: pip install 'hso\[compare\]'"
+        ):
             call()
 
 

@@ -4,7 +4,7 @@
     plan.json                       the schedules by name, and the refusals
     schedules/KEY.json              each schedule
     sums/KEY/FIRST-STOP.npz         sums of the images FIRST to STOP - 1 of a schedule
-    reference/FIRST-STOP.npy        images of the reference while a batch is at work on
+    reference/FIRST-STOP.npy        images of the reference while a batch is worked on
 
 A file is there whole or not at all, and says the same whoever wrote it. So a run that was stopped goes on where it was, and
 one with more samples, budgets, solvers or schedules adds to what is there.

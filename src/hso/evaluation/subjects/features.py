@@ -37,9 +37,7 @@ def inception(device: str) -> Features:
 
         network = FrechetInceptionDistance(feature=INCEPTION_DIMENSIONS).inception.to(device).eval()
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"torchmetrics with torch-fidelity ({error.name or 'torch-fidelity'})", "fid"
-        ) from None
+        raise MissingExtraError(f"torchmetrics with torch-fidelity ({error.name or 'torch-fidelity'})", "fid") from None
     except OSError as error:
         problem = f"the network cannot be fetched: {error}; --features pixels needs none"
         raise FileError("weights of Inception", problem) from None
