@@ -9,8 +9,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 demo: install-demo
 	$(BIN)/hso demo
 
+# One BLAS thread: the matrices are small, and threads that wait for each other cost more than they bring.
 test: install-test check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 check: install-test
 	$(BIN)/ruff check .
