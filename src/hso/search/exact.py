@@ -76,10 +76,10 @@ class _Paths:
 
     def edge_costs(self, before: Array, after: Array, allowed: Mask) -> Array:
         """Costs of the allowed edges between broadcast times; the others are infinite."""
-        before, after = np.broadcast_arrays(before, after)
-        costs = np.full(before.shape, np.inf)
         noise = self.problem.noise
-        costs[allowed] = self.objective.cost(noise.lambda_(before[allowed]), noise.lambda_(after[allowed]))
+        a, b = np.broadcast_arrays(noise.lambda_(before), noise.lambda_(after))
+        costs = np.full(a.shape, np.inf)
+        costs[allowed] = self.objective.cost(a[allowed], b[allowed])
         self.evaluations += int(allowed.sum())
         return costs
 
