@@ -37,11 +37,14 @@ def shortest_path(cost: Array, first: Array, last: Array, edges: int, stride: in
     slack = len(first) - edges * stride
     best = first[:slack]
     origins = np.empty((edges, slack), dtype=np.intp)
+    # One buffer for all layers: fresh memory for each would cost more than the additions.
+    through = np.empty((slack, slack))
+    rows = np.arange(slack)
     for k in range(1, edges + 1):
         here, before = k * stride, (k - 1) * stride
-        through = cost[here : here + slack, before : before + slack] + best
+        np.add(cost[here : here + slack, before : before + slack], best, out=through)
         chosen = through.argmin(axis=1)
-        best = np.take_along_axis(through, chosen[:, None], axis=1)[:, 0]
+        best = through[rows, chosen]
         origins[k - 1] = chosen + before
     path = np.empty(edges + 1, dtype=np.intp)
     path[edges] = edges * stride + int(np.argmin(best + last[edges * stride :]))
