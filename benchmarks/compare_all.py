@@ -1,9 +1,11 @@
 """The one big table: every contestant on every subject, solver and budget; writes docs/compare.md.
 
     python -m benchmarks.compare_all --runs runs/compare_all        # goes on where it was stopped
+    python -m benchmarks.compare_all --runs runs/compare_all --subjects gaussian,digits@3
     python -m benchmarks.compare_all --quick --runs runs/quick --out quick.md
 
-What is written is what came out, losses included. Takes about half an hour on two cores, most of it for the bundled model.
+What is written is what came out, losses included. Takes about an hour on two cores, most of it
+for the bundled model.
 """
 
 from __future__ import annotations
@@ -41,12 +43,14 @@ class Options(NamedTuple):
 
     Attributes:
         runs: Folder of the runs, one for each subject.
+        subjects: The subjects.
         processes: Local processes.
         resamples: Of the bootstrap.
         quick: A small part, to see that it works.
     """
 
     runs: Path
+    subjects: tuple[str, ...]
     processes: int
     resamples: int
     quick: bool
@@ -64,7 +68,7 @@ def settings_of(subject: str, quick: bool) -> Settings:
 def outcomes_of(options: Options) -> list[Outcome]:
     """All subjects, or what is left of them."""
     found = []
-    for subject in ("gaussian", "digits@1") if options.quick else SUBJECTS:
+    for subject in options.subjects:
         folder = options.runs / subject
         folder.parent.mkdir(parents=True, exist_ok=True)
         outcome = compare(settings_of(subject, options.quick), folder, options.processes, options.resamples)
@@ -94,7 +98,8 @@ def _head(outcomes: Sequence[Outcome]) -> Iterable[str]:
         "*wins* counts the cells in which nothing is lower, *top* those in which it is lowest or not told apart from the",
         f"lowest by a {CONFIDENCE:.0%} interval of the difference. The *ratio* is to the best closed-form rule of each",
         "cell, chosen in hindsight: below 1 is better than every rule. Intervals say what other images would change, not",
-        "what other models would.",
+        "what other models would; those of the ratio are corrected for the number of images, and may lie to one side of",
+        "the number before them.",
         "",
     )
 
@@ -169,11 +174,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/compare_all"))
     parser.add_argument("--out", type=Path, default=Path("docs/compare.md"))
+    parser.add_argument("--subjects", default=",".join(SUBJECTS))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
-    options = Options(given.runs, given.processes, given.resamples, given.quick)
+    subjects = tuple(given.subjects.split(","))
+    unknown = set(subjects) - set(SUBJECTS)
+    if unknown:
+        parser.error(f"--subjects: expected some of {', '.join(SUBJECTS)}, got {', '.join(sorted(unknown))}")
+    options = Options(given.runs, subjects, given.processes, given.resamples, given.quick)
     given.out.write_text(document(outcomes_of(options)), encoding="utf-8")
     return 0
 

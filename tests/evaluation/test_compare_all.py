@@ -33,6 +33,7 @@ def test_the_same_schedule_shares_its_rank(outcome):
 def test_the_quick_table_is_made(tmp_path, monkeypatch):
     out = tmp_path / "quick.md"
     words = ["compare_all", "--quick", "--runs", str(tmp_path), "--out", str(out), "--processes", "1"]
+    words += ["--subjects", "gaussian,digits@1"]
     monkeypatch.setattr("sys.argv", [*words, "--resamples", "20"])
     assert compare_all.main() == 0
     text = out.read_text()

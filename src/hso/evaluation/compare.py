@@ -8,7 +8,7 @@ Example:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     outcome = compare(settings, Path(folder))
     >>> outcome.best("ddim", 4, "error").names
-    ('trailing',)
+    ('arctan',)
 """
 
 from __future__ import annotations
