@@ -55,7 +55,7 @@ HSO = [sys.executable, "-c", "import sys; from hso.cli import main; sys.exit(mai
         ("presets sd2", "did you mean 'sd2.1'?"),
         ("show", "Missing argument 'FILE'"),
         ("show nowhere.json", "nowhere.json: cannot read the schedule"),
-        ("demo --nfe 4;5", "--nfe: expected numbers or ranges between commas, such as 4,5,8 or 4-20, got '4;5'"),
+        ("demo --nfe 4;5", "--nfe: expected integers between commas, or ranges, such as 4,5,8 or 4-20, got '4;5'"),
         ("demo --nfe 1", "--nfe: expected an integer from 2 to 100, got 1"),
         ("demo --samples 3", "--samples: expected an integer from 10"),
         ("demo --guidance much", "'--guidance': expected a number, got 'much'"),

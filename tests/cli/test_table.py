@@ -29,8 +29,8 @@ def test_every_preset_has_a_schedule(tmp_path, capsys, nfe):
     ("words", "problem"),
     [
         (["--models", "sd2", "-o", "out"], "noise: expected one of"),
-        (["--nfe", "9-4", "-o", "out"], "--nfe: expected numbers or ranges"),
-        (["--nfe", "four", "-o", "out"], "--nfe: expected numbers or ranges"),
+        (["--nfe", "9-4", "-o", "out"], "--nfe: expected integers between commas, or ranges"),
+        (["--nfe", "four", "-o", "out"], "--nfe: expected integers between commas, or ranges"),
         (["--nfe", "0", "-o", "out"], "--nfe: expected an integer from 1"),
         (["-o", "file/out"], "cannot make the folder"),
     ],

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hso.cli import options, views
-from hso.errors import ArgumentError
 
 if TYPE_CHECKING:
     from hso.evaluation.outcome import Outcome
@@ -80,7 +79,7 @@ def command(
     settings = Settings(
         SubjectSettings(model, guidance, seed, device, features, data, captions),
         solvers=_words(solver),
-        budgets=_budgets(nfe),
+        budgets=options.budgets(nfe),
         schedules=_words(schedules),
         samples=samples,
         terminal=terminal,
@@ -105,13 +104,6 @@ def command(
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in text.split(",")))
-
-
-def _budgets(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(word) for word in text.split(",")))
-    except ValueError:
-        raise ArgumentError("nfe", "integers between commas, such as 4,5,8", text) from None
 
 
 @contextmanager

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json as json_text
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from hso.adapters.lint import ERROR, HOSTS, KINDS, SIGMAS, TIMESTEPS, Finding, guess_kind, lint
 from hso.adapters.text import levels, numbers
 from hso.cli import options, views
-from hso.errors import ArgumentError, FileError
+from hso.errors import ArgumentError
+from hso.noise.config import read_json
 from hso.schedule import SamplingSchedule
 
 EPILOG = """
@@ -62,7 +62,7 @@ def command(
         given = _values(schedule, kind)
         nfe = nfe or schedule.nfe
         noise_schedule = noise_schedule or views.preset_of(schedule)
-    findings = lint(given, host, kind, noise=noise_schedule, config=_config(config), nfe=nfe)
+    findings = lint(given, host, kind, noise=noise_schedule, config=read_json(config) if config else None, nfe=nfe)
     _print(findings, host, kind, json)
     if any(finding.level == ERROR for finding in findings):
         raise typer.Exit(FOUND_ERRORS)
@@ -74,20 +74,6 @@ def _values(schedule: SamplingSchedule, kind: str) -> list[float]:
     if kind not in views_of:
         raise ArgumentError("as", " or ".join(KINDS), kind)
     return views_of[kind]()
-
-
-def _config(path: Path | None) -> dict[str, Any] | None:
-    if path is None:
-        return None
-    try:
-        content = json_text.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(path, f"cannot read the scheduler configuration: {error.strerror}") from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise FileError(path, "expected a scheduler configuration in JSON, found something else")
-    return content
 
 
 def _print(findings: list[Finding], host: str, kind: str, json: bool) -> None:

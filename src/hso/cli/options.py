@@ -45,8 +45,8 @@ def budgets(text: str) -> tuple[int, ...]:
     except ValueError:
         found = []
     if not found:
-        raise ArgumentError("nfe", "numbers or ranges between commas, such as 4,5,8 or 4-20", text)
-    return tuple(found)
+        raise ArgumentError("nfe", "integers between commas, or ranges, such as 4,5,8 or 4-20", text)
+    return tuple(dict.fromkeys(found))
 
 
 def noise_schedule(name: str) -> NoiseSchedule:

@@ -47,7 +47,7 @@ KNOWN = (*FLOW_CLASSES, *EDM_CLASSES, *BETA_CLASSES, *DISTILLED)
 def read_config(source: Any, name: str | None = None, image_seq_len: int | None = None) -> NoiseSchedule:
     """See :meth:`hso.NoiseSchedule.from_config`."""
     if isinstance(source, str | Path):
-        return from_mapping(_read_json(Path(source)), name or describe_source(source), image_seq_len)
+        return from_mapping(read_json(Path(source)), name or describe_source(source), image_seq_len)
     if isinstance(source, Mapping):
         return from_mapping(source, name or str(source.get("_class_name", "config")), image_seq_len)
     scheduler = getattr(source, "scheduler", source)
@@ -130,7 +130,8 @@ def _refuse_distilled(class_name: str, classes: tuple[str, ...]) -> None:
         raise ArgumentError("config", "the scheduler of a model for any noise level", class_name, cause)
 
 
-def _read_json(path: Path) -> Mapping[str, Any]:
+def read_json(path: Path) -> Mapping[str, Any]:
+    """The scheduler configuration in a file or a diffusers folder, or FileError."""
     if path.is_dir():
         found = [path / name for name in CONFIG_FILES if (path / name).is_file()]
         if not found:
