@@ -78,12 +78,17 @@ def told(scheduler: Any, schedule: hso.SamplingSchedule) -> np.ndarray[Any, Any]
     return np.asarray(schedule.times * scheduler.config.num_train_timesteps - 1)
 
 
-def record(scheduler: Any, schedule: hso.SamplingSchedule, dtype: torch.dtype = torch.float64, **step: Any) -> Record:
-    """Sample in the loop that every pipeline has, from the schedule's first node."""
+def record(
+    scheduler: Any, schedule: hso.SamplingSchedule, dtype: torch.dtype = torch.float64, lead: int = 0, **step: Any
+) -> Record:
+    """Sample in the loop that every pipeline has, from the schedule's first node, after ``lead`` steps that it drops."""
     network = _Network(scheduler, schedule, dtype)
-    scheduler.set_timesteps(schedule.nfe)
+    scheduler.set_timesteps(schedule.nfe + lead)
+    dropped = lead * scheduler.order
+    if dropped and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(dropped)
     x = network.start()
-    for t in scheduler.timesteps:
+    for t in scheduler.timesteps[dropped:]:
         scaled = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
         x = scheduler.step(network(scaled, t, x), t, x, return_dict=False, **step)[0]
     network.record.sample = x

@@ -9,7 +9,8 @@ import pytest
 
 import hso
 from hso import ArgumentError, NoiseSchedule, optimize
-from hso.search import Bilevel, Box, Exact, Local, Published
+from hso.rules import Span
+from hso.search import Bilevel, Boundary, Box, Exact, Local, Published
 
 QUICK = {
     "exact": Exact(),
@@ -81,6 +82,81 @@ def test_the_four_configurations_of_table_7_are_options(sd):
     }
     schedules = {name: optimize(sd, 4, **chosen).schedule for name, chosen in options.items()}
     assert len(set(schedules.values())) == 4
+
+
+@pytest.mark.parametrize("terminal", ["clean", "t_min"])
+@pytest.mark.parametrize("strategy", ["exact", "training", "bilevel", "local"])
+def test_every_strategy_begins_where_it_is_told(every_noise, strategy, terminal):
+    if strategy == "training" and every_noise.train_steps is None:
+        pytest.skip("no training timesteps")
+    for nfe in (1, 2, 5):
+        assert_begins_at(0.6, optimize(every_noise, nfe, terminal=terminal, strategy=QUICK[strategy], start=0.6))
+
+
+def test_the_published_strategy_begins_where_it_is_told(sd):
+    quick = Published(population=2, generations=1, lower_iterations=10)
+    assert_begins_at(0.6, optimize(sd, 3, strategy=quick, start=0.6))
+
+
+def assert_begins_at(start, result):
+    assert result.schedule.times[0] == pytest.approx(start, abs=1e-9)
+    assert result.psi.t_max == pytest.approx(start)
+    assert result.start == result.schedule.provenance["start"] == start
+
+
+def test_a_start_may_be_a_noise_level(every_noise):
+    sigma = float(every_noise.sigmas(0.5))
+    start = every_noise.time_of_sigma(sigma)
+    assert start == pytest.approx(0.5)
+    assert optimize(every_noise, 4, start=start).schedule.sigmas[0] == pytest.approx(sigma, rel=1e-9)
+
+
+def test_a_start_at_the_noisiest_time_fixes_the_first_node_and_nothing_else(sd):
+    fixed = optimize(sd, 5, start=1.0)
+    boxed = optimize(sd, 5, box=Box(t_max=(1.0, 1.0)))
+    assert fixed.schedule == boxed.schedule
+
+
+def test_a_model_of_two_networks_gets_a_node_for_each():
+    noise = NoiseSchedule.preset("wan2.2")
+    boundary = noise.boundary_time
+    result = optimize(noise, 4)
+    assert result.boundary == Boundary(boundary, 1)
+    assert result.schedule.provenance["boundary"] == {"t": boundary, "nodes": 1}
+    more = optimize(noise, 6, boundary=Boundary(boundary, 3))
+    assert (more.schedule.times >= boundary - 1e-9).sum() == 3
+    assert optimize(noise, 4, boundary=Boundary(boundary, 0)).boundary == Boundary(boundary, 0)
+    assert optimize(NoiseSchedule.preset("wan2.1"), 4).boundary is None
+
+
+@pytest.mark.parametrize("options", [{"nfe": 1}, {"start": 0.5}, {"strategy": "bilevel"}], ids=str)
+def test_its_own_boundary_is_left_where_it_has_no_meaning(options):
+    """One node; a part that only the second network is asked for; a search that knows no boundary."""
+    result = optimize(NoiseSchedule.preset("wan2.2"), **{"nfe": 4, **options})
+    assert result.boundary is None
+    assert result.schedule.provenance["boundary"] is None
+
+
+PARTS = [
+    ({"start": 0.02}, "start: expected a time above 0.03"),
+    ({"start": 1.1}, "start: expected a time above"),
+    ({"start": float("nan")}, "start: expected a time above"),
+    ({"start": "half"}, "start: expected a time above"),
+    ({"start": 0.6, "box": Box(t_max=(0.9, 1.0))}, "start: expected none with a range of t_max"),
+    ({"start": 0.6, "strategy": Local(span=Span(t_max=0.9))}, "start: expected none with a span that has a t_max"),
+    ({"boundary": Boundary(0.5), "strategy": "bilevel"}, r"boundary: expected none with strategy bilevel.*exact keeps"),
+    ({"boundary": Boundary(0.5), "strategy": "local"}, "boundary: expected none with strategy local"),
+    ({"boundary": Boundary(0.5), "strategy": "published"}, "boundary: expected none with strategy published"),
+    ({"boundary": Boundary(0.5, 3)}, "boundary: expected at most 2 nodes on each side, for nfe = 4"),
+    ({"boundary": Boundary(0.5), "start": 0.4}, "boundary: expected a time between 0.01 and 0.4 with room"),
+    ({"boundary": Boundary(0.001)}, "boundary: expected a time between 0.01 and 1 with room"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "problem"), PARTS, ids=[problem for _, problem in PARTS])
+def test_parts_and_boundaries_without_meaning_are_named(sd, arguments, problem):
+    with pytest.raises(ArgumentError, match=problem):
+        optimize(sd, 4, **arguments)
 
 
 @pytest.mark.parametrize(

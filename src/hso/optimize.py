@@ -15,8 +15,8 @@ from hso.noise.base import Array, NoiseSchedule
 from hso.objectives import OBJECTIVES
 from hso.objectives import d_min as published_d_min
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule, check_terminal
-from hso.search import STRATEGIES, Box, Found, Problem, Psi, Strategy
-from hso.search.problem import ROUNDING
+from hso.search import STRATEGIES, Boundary, Box, Found, Problem, Psi, Strategy
+from hso.search.windows import ROUNDING
 from hso.version import VERSION
 
 # Where the last step of each solver lands: DDIM and UniPC as in the paper's experiments, the others as in diffusers.
@@ -50,6 +50,8 @@ class Result:
         solver: Solver it was made for.
         strategy: Strategy that found it.
         d_min: Least distance in t that was asked for.
+        start: Time of the first node, if the run was to begin part-way.
+        boundary: Where the model changes networks, if each was to have nodes.
     """
 
     schedule: SamplingSchedule
@@ -64,6 +66,8 @@ class Result:
     solver: str
     strategy: str
     d_min: float
+    start: float | None = None
+    boundary: Boundary | None = None
 
 
 def optimize(
@@ -77,6 +81,8 @@ def optimize(
     box: Box | None = None,
     d_min: float | None = None,
     terminal: str | None = None,
+    start: float | None = None,
+    boundary: Boundary | None = None,
     seed: int = 0,
 ) -> Result:
     r"""The schedule of ``nfe`` nodes that is best for this noise schedule.
@@ -94,8 +100,13 @@ def optimize(
         objective: "mep" (Eq. 8) or "dm_nonuniform" (not additive: not for "exact").
         p: Exponent of the error proxy: 2 for latent models, 1 for pixel models.
         box: Ranges of the ends; the published box by default, within what the noise schedule allows.
-        d_min: Least distance of knots in t; the published rule by default, 0 for none.
+        d_min: Least distance of knots in t; the published rule by default, 0 for none. With ``start`` the rule's distance
+            is multiplied by the share of the box that is run.
         terminal: "clean" or "t_min"; the solver's own by default.
+        start: Time of the first node, for a run that begins part-way: the strength of image-to-image. For a noise level
+            pass ``noise.time_of_sigma(sigma)``.
+        boundary: Where the model changes networks, and how many nodes each is to have; for strategy "exact". By default
+            one each, where the noise schedule is that of such a model and the part that is run has both.
         seed: Seed of the random searches.
 
     Returns:
@@ -120,22 +131,51 @@ def optimize(
     check_choice("solver", solver, DEFAULT_TERMINAL)
     check_choice("objective", objective, OBJECTIVES)
     nfe = check_integer("nfe", nfe, 1, noise.max_nfe, "the most nodes this noise schedule has")
+    method = _strategy(strategy)
+    if box is not None and not method.uses_box:
+        raise ArgumentError("box", f"none with strategy {method.name}, which keeps the ends of its start", box)
+    box = box or Box()
+    whole = box.inside(noise)
+    part = whole if start is None else box.beginning_at(start, noise)
     problem = Problem(
         objective=OBJECTIVES[objective](noise, check_real("p", p, 0.0, 16.0)),
         nfe=nfe,
         terminal=check_terminal(DEFAULT_TERMINAL[solver] if terminal is None else terminal),
-        box=(box or Box()).inside(noise),
-        d_min=published_d_min(nfe) if d_min is None else check_real("d_min", d_min, 0.0, 1.0),
+        box=part,
+        d_min=_published_distance(nfe, whole, part) if d_min is None else check_real("d_min", d_min, 0.0, 1.0),
+        start_time=None if start is None else part.t_max[0],
     )
-    method = _strategy(strategy)
-    if box is not None and not method.uses_box:
-        raise ArgumentError("box", f"none with strategy {method.name}, which keeps the ends of its start", box)
+    problem = _with_boundary(problem, boundary, method)
     check_integer("seed", seed, 0, 2**63 - 1)
     begin = time.perf_counter()
     found = _only_node(problem) or method.search(problem, seed)
     seconds = time.perf_counter() - begin
     request = {"solver": solver, "objective": objective, "seed": seed}
     return _result(problem, method, found, seconds, request)
+
+
+def _published_distance(nfe: int, whole: Box, part: Box) -> float:
+    """d_min(N), in proportion where only a part of the box is run."""
+    if part is whole:
+        return published_d_min(nfe)
+    low = whole.t_min[0]
+    return published_d_min(nfe) * (part.t_max[1] - low) / (whole.t_max[1] - low)
+
+
+def _with_boundary(problem: Problem, given: Boundary | None, strategy: Strategy) -> Problem:
+    """The problem with the boundary that was asked for, or with the model's own if it can have it."""
+    if given is not None:
+        if not strategy.keeps_boundary:
+            raise ArgumentError("boundary", f"none with strategy {strategy.name}", given, "exact keeps one")
+        bounded = dataclasses.replace(problem, boundary=given)
+        if objection := bounded.objection():
+            raise ArgumentError("boundary", objection, given)
+        return bounded
+    own = problem.noise.boundary_time
+    if own is None or not strategy.keeps_boundary:
+        return problem
+    bounded = dataclasses.replace(problem, boundary=Boundary(own))
+    return problem if bounded.objection() else bounded
 
 
 def _strategy(strategy: str | Strategy) -> Strategy:
@@ -163,6 +203,8 @@ def _result(problem: Problem, strategy: Strategy, found: Found, seconds: float, 
         "p": problem.objective.p,
         "box": dataclasses.asdict(problem.box),
         "d_min": problem.d_min,
+        "start": problem.start_time,
+        "boundary": None if problem.boundary is None else dataclasses.asdict(problem.boundary),
         "hso": VERSION,
     }
     return Result(
@@ -178,6 +220,8 @@ def _result(problem: Problem, strategy: Strategy, found: Found, seconds: float, 
         solver=request["solver"],
         strategy=strategy.name,
         d_min=problem.d_min,
+        start=problem.start_time,
+        boundary=problem.boundary,
     )
 
 

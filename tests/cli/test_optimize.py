@@ -8,12 +8,12 @@ import pytest
 
 import hso as library
 from hso.models.bundled import digits_folder
-from hso.search import Exact
+from hso.search import Boundary, Exact
 
 # fmt: off
 KEYS = [
     "nfe", "solver", "strategy", "noise", "timesteps", "times", "lambdas", "sigmas", "terminal",
-    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds",
+    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds", "start", "boundary",
 ]
 # fmt: on
 OPTIMIZE = "optimize --noise sd2.1 --nfe 5"
@@ -58,6 +58,10 @@ def test_json_says_what_the_library_returns(hso, noise, solver):
         ("--terminal clean", {"terminal": "clean"}),
         ("--grid training", {"strategy": Exact(grid="training")}),
         ("--objective dm_nonuniform --strategy local", {"objective": "dm_nonuniform", "strategy": "local"}),
+        ("--strength 0.6", {"start": 0.6}),
+        ("--start-sigma 14", {"start": library.NoiseSchedule.preset("sd2.1").time_of_sigma(14.0)}),
+        ("--boundary 0.8", {"boundary": Boundary(0.8)}),
+        ("--boundary 0.8 --per-expert 2", {"boundary": Boundary(0.8, 2)}),
     ],
 )
 def test_every_option_reaches_the_library(hso, noise, words, settings):
@@ -77,6 +81,44 @@ def test_the_table_says_when_spacing_cannot_be_kept(hso):
     assert code == 0
     assert "NOT kept" in out
     assert "no schedule in the box keeps d_min" in out
+
+
+def test_a_part_says_where_it_begins_and_what_the_image_is_noised_to(hso, noise):
+    out = hso(OPTIMIZE, "--strength", 0.6).out
+    assert f"begins part-way at t = 0.60000, with an image noised to sigma~ = {float(noise.sigmas(0.6)):.5f}" in out
+    assert json.loads(hso(OPTIMIZE, "--strength", 0.6, "--json").out)["start"] == 0.6
+    assert "part-way" not in hso(OPTIMIZE).out
+
+
+def test_two_networks_are_told_how_many_nodes_they_have(hso):
+    line = "optimize --noise wan2.2 --nfe"
+    assert "networks change at t = 0.70000: 2 nodes, then 2 (at least 1 each)" in hso(line, 4).out
+    assert "3 nodes, then 3 (at least 3 each)" in hso(line, 6, "--per-expert", 3).out
+    assert "(no number asked for)" in hso(line, 4, "--strategy", "bilevel").out
+    boundary = json.loads(hso(line, 4, "--json").out)["boundary"]
+    assert boundary == {"t": pytest.approx(0.7, abs=1e-6), "nodes": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("--strength 0.6 --start-sigma 5", "--start-sigma: expected none with --strength"),
+        ("--strength 1.5", "--strength: expected a number in [0, 1], got 1.5"),
+        ("--strength 0.02", "start: expected a time above 0.03"),
+        ("--start-sigma 50", "--start-sigma: expected a number in [0.0291672, 14.6146], got 50.0 (sigma / alpha)"),
+        ("--strength 0.6 --t-max 0.9 1", "start: expected none with a range of t_max"),
+        ("--strength 0.6004 --grid training", "start: expected a training timestep, such as 0.6"),
+        ("--per-expert 1", "--per-expert: expected --boundary with it, for sd2.1 is not known to have two networks"),
+        ("--boundary 0.7 --per-expert 3", "--boundary: expected at most 2 nodes on each side, for nfe = 5"),
+        ("--boundary 7", "--boundary: expected a number in [0, 1], got 7.0"),
+        ("--boundary 0.7 --strategy bilevel", "--boundary: expected strategy exact with it, for bilevel does not look"),
+        ("--boundary 0.5 --strength 0.4", "--boundary: expected a time between 0.01 and 0.4 with room"),
+    ],
+)
+def test_parts_and_boundaries_without_meaning_are_one_line_and_exit_code_2(hso, words, problem):
+    code, out, err = hso(f"{OPTIMIZE} {words}")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert problem in err
 
 
 def test_a_name_with_brackets_is_shown_as_it_is(hso, tmp_path):

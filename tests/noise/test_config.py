@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hso.errors import ArgumentError, FileError
-from hso.noise import NoiseSchedule
+from hso.noise import NoiseSchedule, Traits
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
@@ -117,3 +117,50 @@ def test_a_missing_file_and_a_folder_without_scheduler_are_named(tmp_path):
         NoiseSchedule.from_config(tmp_path / "nowhere.json")
     with pytest.raises(FileError, match="expected a diffusers folder"):
         NoiseSchedule.from_config(tmp_path)
+
+
+PARTS = {"vae": ["diffusers", "AutoencoderKLWan"], "transformer": ["diffusers", "WanTransformer3DModel"]}
+INDICES = [
+    ({**PARTS, "boundary_ratio": 0.875}, Traits("latent", None, 0.875)),
+    ({**PARTS, "boundary_ratio": None}, Traits("latent")),
+    ({**PARTS, "boundary_ratio": 1.0}, Traits("latent")),
+    ({"unet": ["diffusers", "UNet2DModel"], "scheduler": ["diffusers", "DDPMScheduler"]}, Traits("pixel")),
+    ({"vqvae": ["diffusers", "VQModel"], "unet": ["diffusers", "UNet2DModel"]}, Traits("latent")),
+    ({**PARTS, "vae": [None, None]}, Traits()),
+    ({"prior": ["diffusers", "PriorTransformer"]}, Traits()),
+    ({"_class_name": "SomePipeline"}, Traits()),
+]
+
+
+@pytest.mark.parametrize(("index", "traits"), INDICES, ids=str)
+def test_a_pipeline_s_parts_say_what_model_it_is(unipc, tmp_path, index, traits):
+    (tmp_path / "scheduler_config.json").write_text(json.dumps(SD))
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    assert NoiseSchedule.from_config(tmp_path).traits == traits
+    # A pipeline's own configuration has pairs where the file has lists.
+    config = {name: tuple(part) if isinstance(part, list) else part for name, part in index.items()}
+    pipeline = type("Pipeline", (), {"scheduler": unipc(**SD), "config": config})()
+    noise = NoiseSchedule.from_config(pipeline)
+    assert noise.traits == traits
+    assert noise.fingerprint == NoiseSchedule.preset("sd1.5").fingerprint
+    assert NoiseSchedule.from_config(pipeline.scheduler).traits == Traits()
+
+
+def test_a_boundary_that_is_no_share_is_refused(tmp_path):
+    (tmp_path / "scheduler_config.json").write_text(json.dumps(SD))
+    for ratio in ("high", 875, -0.1):
+        (tmp_path / "model_index.json").write_text(json.dumps({"boundary_ratio": ratio}))
+        with pytest.raises(ArgumentError, match="boundary_ratio: expected a number in"):
+            NoiseSchedule.from_config(tmp_path)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1.0, 0.01, 15.0, math.inf, math.nan, "high"])
+def test_a_noise_level_that_the_model_has_not_is_refused(sigma):
+    with pytest.raises(ArgumentError, match=r"sigma: expected a number in \[0.0291672, 14.6146\].*\(sigma / alpha\)"):
+        NoiseSchedule.preset("sd2.1").time_of_sigma(sigma)
+
+
+def test_the_ends_are_noise_levels(every_noise):
+    low, high = every_noise.t_range
+    assert every_noise.time_of_sigma(float(every_noise.sigmas(high))) == pytest.approx(high)
+    assert every_noise.time_of_sigma(float(every_noise.sigmas(low))) == pytest.approx(low)

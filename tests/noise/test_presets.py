@@ -27,6 +27,7 @@ class PresetRecord(msgspec.Struct, forbid_unknown_fields=True):
     space: Literal["latent", "pixel"]
     guidance: Annotated[float, msgspec.Meta(gt=1, le=20)] | None
     source: Text
+    boundary: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
 
 
 class RefusalRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,6 +58,23 @@ def test_every_preset_loads_and_is_optimized(name):
     result = optimize(noise, 6, solver=preset.solver)
     assert result.feasible
     assert np.all(np.isfinite(result.schedule.sigmas))
+
+
+@pytest.mark.parametrize("name", list(presets()))
+def test_a_preset_s_noise_schedule_knows_its_model(name):
+    preset, noise = presets()[name], NoiseSchedule.preset(name)
+    assert noise.traits == preset.traits
+    assert noise.traits.space == preset.space
+    assert noise.fingerprint == NoiseSchedule.from_config(preset.config).fingerprint
+
+
+@pytest.mark.parametrize(("name", "ratio", "t"), [("wan2.2", 0.875, 0.7), ("wan2.2-i2v", 0.9, 0.75)])
+def test_networks_change_where_the_pipeline_compares_timesteps(name, ratio, t):
+    """With shift s, sigma = s t / (1 + (s - 1) t) is told times 1000."""
+    noise = NoiseSchedule.preset(name)
+    assert noise.boundary_time == pytest.approx(t, abs=1e-6)
+    assert float(noise.timestep_of_time(noise.boundary_time)) == pytest.approx(1000 * ratio, abs=1e-9)
+    assert NoiseSchedule.preset("wan2.2-5b").boundary_time is None
 
 
 @pytest.mark.parametrize("name", list(refusals()))

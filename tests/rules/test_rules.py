@@ -191,3 +191,15 @@ def test_unusable_requests_are_refused(sd):
     for rule in GRID_RULES:
         with pytest.raises(ArgumentError, match="a schedule with training timesteps"):
             rule_schedule(rule, NoiseSchedule.cosine(train_steps=None), 4)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_part_begins_at_its_start_or_the_rule_says_that_it_cannot(sd, rule):
+    for terminal in ("clean", "t_min"):
+        if rule in RANGE_RULES:
+            schedule = rule_schedule(rule, sd, 5, terminal, Span(t_max=0.6))
+            assert schedule.times[0] == pytest.approx(0.6)
+            assert schedule.nfe == 5
+        else:
+            with pytest.raises(ArgumentError, match=f"span: expected none with a t_max for rule {rule}"):
+                rule_schedule(rule, sd, 5, terminal, Span(t_max=0.6))

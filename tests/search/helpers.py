@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from hso.noise import NoiseSchedule
 from hso.objectives import MEP, d_min
-from hso.search import Box, Problem
+from hso.search import Boundary, Box, Problem
 
 
 def mep_problem(
-    noise: NoiseSchedule, nfe: int, terminal: str = "t_min", distance: float | None = None, box: Box | None = None
+    noise: NoiseSchedule,
+    nfe: int,
+    terminal: str = "t_min",
+    distance: float | None = None,
+    box: Box | None = None,
+    boundary: Boundary | None = None,
 ) -> Problem:
     """The paper's problem; the published distance by default."""
     published = d_min(nfe) if distance is None else distance
-    return Problem(MEP(noise), nfe, terminal, (box or Box()).inside(noise), published)
+    return Problem(MEP(noise), nfe, terminal, (box or Box()).inside(noise), published, boundary=boundary)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +13,14 @@ import numpy as np
 import typer
 
 from hso.cli import options, views
-from hso.errors import ArgumentError
+from hso.errors import ArgumentError, check_integer, check_real
+from hso.noise import NoiseSchedule
 from hso.objectives import OBJECTIVES
 from hso.optimize import DEFAULT_TERMINAL, Result, optimize
 from hso.schedule import TERMINALS
-from hso.search import STRATEGIES, Box, Exact
+from hso.search import STRATEGIES, Boundary, Box, Exact
 from hso.search.exact import CONTINUOUS, TRAINING
+from hso.search.windows import LEAST_GAP
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -27,6 +30,10 @@ hso optimize --noise sd2.1 --nfe 5 --solver unipc
 hso optimize --noise path/to/model --nfe 8 --solver ddim -o schedule.json --plot schedule.png
 
 hso optimize --noise sdxl --nfe 4 --json
+
+hso optimize --noise sdxl --nfe 8 --strength 0.6
+
+hso optimize --noise wan2.2 --nfe 6 --per-expert 2
 """
 # Options that only some strategies look at; the others refuse them rather than ignore them.
 USED_BY = {
@@ -34,6 +41,8 @@ USED_BY = {
     "rho": ("bilevel", "published"),
     "t_min": ("exact", "bilevel", "published"),
     "t_max": ("exact", "bilevel", "published"),
+    "boundary": ("exact",),
+    "per_expert": ("exact",),
 }
 Pair = tuple[float, float]
 
@@ -44,6 +53,10 @@ def _choice(help: str, names: Iterable[str]) -> Any:
 
 def _range(help: str) -> Any:
     return typer.Option(parser=options.real, metavar="LO HI", help=help)
+
+
+def _number(metavar: str, help: str) -> Any:
+    return typer.Option(parser=options.real, metavar=metavar, help=help, show_default=False)
 
 
 def register(app: typer.Typer) -> None:
@@ -68,12 +81,21 @@ def command(
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
     rho: Annotated[Pair | None, _range("Range of the exponent of Eq. 2 (bilevel, published).")] = None,
     d_min: Annotated[
-        float | None,
+        float | None, _number("X", "Least distance of knots in t; the published rule if not given, 0 for none.")
+    ] = None,
+    strength: Annotated[
+        float | None, _number("T", "Begin part-way, at this time: the strength of image-to-image.")
+    ] = None,
+    start_sigma: Annotated[
+        float | None, _number("SIGMA", "Begin part-way, at this sigma / alpha; for flows sigma / (1 - sigma).")
+    ] = None,
+    boundary: Annotated[
+        float | None, _number("T", "Time at which the model changes networks; the model's own if it is known.")
+    ] = None,
+    per_expert: Annotated[
+        int | None,
         typer.Option(
-            parser=options.real,
-            metavar="X",
-            help="Least distance of knots in t; the published rule if not given, 0 for none.",
-            show_default=False,
+            parser=options.integer, metavar="K", help="Nodes that each of two networks has at least; 0 for none."
         ),
     ] = None,
     terminal: Annotated[
@@ -91,7 +113,8 @@ def command(
 
     It takes milliseconds and needs no weights, no data and no GPU.
     """
-    _refuse_unused(strategy, {"grid": grid, "rho": rho, "t_min": t_min, "t_max": t_max})
+    given = {"grid": grid, "rho": rho, "t_min": t_min, "t_max": t_max, "boundary": boundary, "per_expert": per_expert}
+    _refuse_unused(strategy, given)
     ranges = {name: pair for name, pair in (("rho", rho), ("t_min", t_min), ("t_max", t_max)) if pair is not None}
     source = options.noise_schedule(noise)
     with _patience(strategy):
@@ -105,12 +128,14 @@ def command(
             box=Box(**ranges) if ranges else None,
             d_min=d_min,
             terminal=terminal,
+            start=_start(source, strength, start_sigma),
+            boundary=_boundary(source, boundary, per_expert),
             seed=seed,
         )
     if json:
         views.print_json(to_json(result))
     else:
-        _print(result)
+        _print(result, source)
     if output:
         result.schedule.save(output)
         views.note(f"wrote {output}")
@@ -138,6 +163,8 @@ def to_json(result: Result) -> dict[str, Any]:
         "psi": result.psi._asdict(),
         "evaluations": result.evaluations,
         "seconds": result.seconds,
+        "start": result.start,
+        "boundary": None if result.boundary is None else asdict(result.boundary),
     }
 
 
@@ -146,6 +173,28 @@ def _refuse_unused(strategy: str, given: dict[str, Any]) -> None:
         if value is not None and strategy in STRATEGIES and strategy not in USED_BY[name]:
             expected = f"strategy {' or '.join(USED_BY[name])} with it, for {strategy} does not look at it"
             raise ArgumentError(name, expected, value)
+
+
+def _start(noise: NoiseSchedule, strength: float | None, sigma: float | None) -> float | None:
+    """Time of the first node, if the run begins part-way."""
+    if strength is not None and sigma is not None:
+        raise ArgumentError("start_sigma", "none with --strength, for both say where to begin", sigma)
+    if sigma is None:
+        return None if strength is None else check_real("strength", strength, 0.0, 1.0)
+    cleanest, noisiest = noise.sigmas(noise.t_range).tolist()
+    return noise.time_of_sigma(check_real("start_sigma", sigma, cleanest, noisiest, "sigma / alpha"))
+
+
+def _boundary(noise: NoiseSchedule, t: float | None, nodes: int | None) -> Boundary | None:
+    """The boundary that was asked for, the model's own where only the number of nodes was."""
+    if t is None and nodes is None:
+        return None
+    t = noise.boundary_time if t is None else t
+    if t is None:
+        raise ArgumentError(
+            "per_expert", f"--boundary with it, for {noise.name} is not known to have two networks", nodes
+        )
+    return Boundary(t, 1 if nodes is None else check_integer("per_expert", nodes, 0, noise.max_nfe))
 
 
 def _patience(strategy: str) -> AbstractContextManager[object]:
@@ -157,7 +206,7 @@ def _patience(strategy: str) -> AbstractContextManager[object]:
     return Console(stderr=True).status(f"searching, strategy {strategy} (published takes up to a minute) ...")
 
 
-def _print(result: Result) -> None:
+def _print(result: Result, noise: NoiseSchedule) -> None:
     console = views.console()
     schedule = result.schedule
     console.print(views.schedule_table(schedule))
@@ -167,7 +216,21 @@ def _print(result: Result) -> None:
         f"{schedule.provenance['objective']} {result.objective:.6g}, penalty {result.penalty:.3g}, "
         f"fitness {result.fitness:.6g}"
     )
+    for line in _parts(result, noise):
+        console.print(line)
     kept, style = ("kept", None) if result.feasible else ("NOT kept", "bold red")
     console.print(f"least gap {least}, d_min {result.d_min:.5f} {kept}", style=style)
     message = result.message.rstrip(".")
     console.print(f"{result.strategy}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
+
+
+def _parts(result: Result, noise: NoiseSchedule) -> Iterator[str]:
+    """Where the run begins and which network gets how many nodes, if there is anything to say."""
+    schedule, boundary = result.schedule, result.boundary
+    if result.start is not None:
+        yield f"begins part-way at t = {schedule.times[0]:.5f}, with an image noised to sigma~ = {schedule.sigmas[0]:.5f}"
+    change = boundary.t if boundary else noise.boundary_time
+    if change is not None:
+        first = int((schedule.times >= change - LEAST_GAP).sum())
+        asked = f"at least {boundary.nodes} each" if boundary else "no number asked for"
+        yield f"networks change at t = {change:.5f}: {first} nodes, then {schedule.nfe - first} ({asked})"

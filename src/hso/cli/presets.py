@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hso.cli import options, views
-from hso.noise import NoiseSchedule, presets
+from hso.noise import NoiseSchedule, presets, refusals
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -45,6 +45,7 @@ def _record(name: str) -> dict[str, Any]:
         "sigma_min": float(noise.sigmas(cleanest)),
         "sigma_max": float(noise.sigmas(noisiest)),
         "train_steps": noise.train_steps,
+        "boundary_time": noise.boundary_time,
         "fingerprint": noise.fingerprint,
     }
 
@@ -52,10 +53,14 @@ def _record(name: str) -> dict[str, Any]:
 def _print_table(records: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    table = Table("name", "model", "sigma~ range", "source")
+    table = Table("name", "model", "space", "guidance", "solver", "sigma~ range", "source")
     for record in records:
-        table.add_row(record["name"], record["title"], _sigma_range(record), record["source"])
-    views.console().print(table)
+        facts = [record["space"], _word(record["guidance"]), record["solver"], _sigma_range(record)]
+        table.add_row(record["name"], record["title"], *facts, record["source"])
+    refused = Table("refused", "model", "reason", "source")
+    for refusal in refusals().values():
+        refused.add_row(*refusal)
+    views.console().print(table, refused)
 
 
 def _print_one(record: dict[str, Any]) -> None:
@@ -64,11 +69,15 @@ def _print_one(record: dict[str, Any]) -> None:
     table = Table(show_header=False)
     for name, value in record.items():
         if not name.startswith("sigma") and name != "config":
-            table.add_row(name, str(value))
+            table.add_row(name, _word(value))
     table.add_row("sigma~ range", _sigma_range(record))
     for name, value in record["config"].items():
         table.add_row(name, str(value))
     views.console().print(table)
+
+
+def _word(value: Any) -> str:
+    return "-" if value is None else str(value)
 
 
 def _sigma_range(record: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ References:
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -25,9 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hso.errors import ArgumentError
+from hso.errors import ArgumentError, check_real
+from hso.noise.traits import Traits
 
 Array = NDArray[np.floating[Any]]
+# A level beyond the noisiest or the cleanest by less, relatively, is meant to be that one.
+SLACK = 1e-9
 
 
 class NoiseSchedule(ABC):
@@ -39,6 +43,7 @@ class NoiseSchedule(ABC):
     Attributes:
         name: What to call it in tables and files.
         train_steps: Number of training timesteps; None where the model takes a continuous noise level only.
+        traits: What else is known of the model.
 
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")
@@ -48,6 +53,7 @@ class NoiseSchedule(ABC):
 
     name: str
     train_steps: int | None
+    traits: Traits = Traits()
 
     # The clock.
 
@@ -113,6 +119,20 @@ class NoiseSchedule(ABC):
         r""":math:`\tilde\sigma = \sigma_t / \alpha_t = e^{-\lambda(t)}`, which k-diffusion and diffusers call sigmas."""
         return np.exp(-self.lambda_(t))
 
+    def time_of_sigma(self, sigma: float) -> float:
+        r"""The time at which :math:`\tilde\sigma = \sigma / \alpha` is this; the inverse of :meth:`sigmas`.
+
+        Raises:
+            ArgumentError: If the noise schedule has no such level.
+
+        Example:
+            >>> round(NoiseSchedule.preset("sd2.1").time_of_sigma(5.0), 4)
+            0.7962
+        """
+        low, high = self.sigmas(self.t_range).tolist()
+        level = check_real("sigma", sigma, low * (1 - SLACK), high * (1 + SLACK), "sigma / alpha")
+        return float(np.clip(self.time(-np.log(level)), *self.t_range))
+
     def alpha_t(self, t: ArrayLike) -> Array:
         r"""Signal scale :math:`\alpha_t`."""
         return np.asarray(np.exp(self.log_alpha(self.lambda_(t))))
@@ -149,6 +169,19 @@ class NoiseSchedule(ABC):
         if self.train_steps is None:
             raise ArgumentError("noise", "a schedule with training timesteps", self.name, "use times or sigmas")
         return self.train_steps
+
+    @property
+    def boundary_time(self) -> float | None:
+        """Time at which the model changes from its first network to its second; None where there is one only."""
+        if self.traits.boundary is None or self.train_steps is None:
+            return None
+        return float(self.time_of_timestep(self.traits.boundary * self.train_steps))
+
+    def with_traits(self, traits: Traits) -> NoiseSchedule:
+        """The same noise schedule, of a model with these traits."""
+        twin = copy.copy(self)
+        twin.traits = traits
+        return twin
 
     @property
     def max_nfe(self) -> int:

@@ -7,7 +7,7 @@
 | betas | variance preserving |
 
 What only chooses the sampling schedule (spacing, Karras, beta or exponential sigmas) or the solver is ignored, since
-both are chosen anew.
+both are chosen anew. What a pipeline, or the ``model_index.json`` of its folder, says of the model becomes its traits.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from hso.noise.base import NoiseSchedule, describe_source
 from hso.noise.betas import BETA_CLASSES, read_betas
 from hso.noise.edm import EDM, ArctanEDM
 from hso.noise.flow import LEAST_SHIFT, MOST_SHIFT, RectifiedFlow, ReversedFlow, dynamic_shift
+from hso.noise.traits import read_traits
 
 CONFIG_FILES = ("scheduler_config.json", "scheduler/scheduler_config.json")
+MODEL_INDEX = "model_index.json"
 FLOW_CLASSES = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
 DYNAMIC_FIELDS = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type")
 _EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}
@@ -47,7 +49,9 @@ KNOWN = (*FLOW_CLASSES, *EDM_CLASSES, *BETA_CLASSES, *DISTILLED)
 def read_config(source: Any, name: str | None = None, image_seq_len: int | None = None) -> NoiseSchedule:
     """See :meth:`hso.NoiseSchedule.from_config`."""
     if isinstance(source, str | Path):
-        return from_mapping(read_json(Path(source)), name or describe_source(source), image_seq_len)
+        noise = from_mapping(read_json(Path(source)), name or describe_source(source), image_seq_len)
+        file = Path(source, MODEL_INDEX)
+        return noise.with_traits(read_traits(read_json(file))) if file.is_file() else noise
     if isinstance(source, Mapping):
         return from_mapping(source, name or str(source.get("_class_name", "config")), image_seq_len)
     scheduler = getattr(source, "scheduler", source)
@@ -58,7 +62,9 @@ def read_config(source: Any, name: str | None = None, image_seq_len: int | None 
     class_name = _class_of(scheduler, config)
     if scheduler is not source:
         _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
-    return _read({**config, **_live(scheduler)}, class_name, name or type(source).__name__, image_seq_len)
+    noise = _read({**config, **_live(scheduler)}, class_name, name or type(source).__name__, image_seq_len)
+    parts = None if scheduler is source else getattr(source, "config", None)
+    return noise.with_traits(read_traits(parts)) if isinstance(parts, Mapping) else noise
 
 
 def from_mapping(config: Mapping[str, Any], name: str, image_seq_len: int | None = None) -> NoiseSchedule:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from hso.errors import ArgumentError, check_choice
 from hso.noise.base import NoiseSchedule
 from hso.noise.config import from_mapping
+from hso.noise.traits import Traits
 
 
 class Preset(NamedTuple):
@@ -27,6 +28,8 @@ class Preset(NamedTuple):
         solver: The solver its own pipeline comes with, or UniPC where this library has none like it.
         space: "latent" or "pixel", where its samples live.
         guidance: Usual strength of classifier-free guidance (the default of its pipeline); None where there is none.
+        boundary: Share of the training timesteps from which on up its first network is asked, below it the second; None
+            where there is one only.
     """
 
     name: str
@@ -36,6 +39,12 @@ class Preset(NamedTuple):
     solver: str
     space: str
     guidance: float | None
+    boundary: float | None = None
+
+    @property
+    def traits(self) -> Traits:
+        """What is known of the model besides its noise schedule."""
+        return Traits(self.space, self.guidance, self.boundary)
 
 
 class Refusal(NamedTuple):
@@ -69,7 +78,8 @@ def load_preset(name: str, image_seq_len: int | None = None) -> NoiseSchedule:
     known, refused = presets(), refusals()
     if name in refused:
         raise ArgumentError("noise", "a model for any noise level", name, refused[name].refused)
-    return from_mapping(known[check_choice("noise", name, known)].config, name, image_seq_len)
+    preset = known[check_choice("noise", name, known)]
+    return from_mapping(preset.config, name, image_seq_len).with_traits(preset.traits)
 
 
 @cache

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from hso.errors import check_choice, check_integer
+from hso.errors import ArgumentError, check_choice, check_integer
 from hso.noise.base import Array, NoiseSchedule
 from hso.rules import nodes, ranges
 from hso.rules.ranges import arctan_lambdas, edm_lambdas
@@ -57,11 +57,12 @@ def rule_schedule(
         noise: The noise schedule.
         nfe: Number of nodes.
         terminal: "clean", or "t_min" to land the last step on ``span.t_min``.
-        span: Where range rules begin and end; the whole range of the noise schedule by default.
+        span: Where range rules begin and end; the whole range of the noise schedule by default. A run that begins
+            part-way has its start as ``t_max``.
 
     Raises:
-        ArgumentError: If the rule is unknown, its nodes do not fit the noise schedule, or a table has no schedule of so
-            many nodes.
+        ArgumentError: If the rule is unknown, its nodes do not fit the noise schedule, a table has no schedule of so
+            many nodes, or a rule that says itself where to begin is told so.
 
     Example:
         >>> rule_schedule("trailing", NoiseSchedule.preset("sd2.1"), 4).timesteps.tolist()
@@ -78,6 +79,8 @@ def rule_schedule(
         provenance |= TABLES[rule].provenance(nfe)
     if rule in RANGE_RULES:
         knots = RANGE_RULES[rule](noise, nfe if ends_clean else nfe + 1, span)
+    elif span.t_max is not None:
+        raise ArgumentError("span", f"none with a t_max for rule {rule}, whose first node is its own", span)
     else:
         knots = _nodes(rule, noise, nfe)
         if not ends_clean:

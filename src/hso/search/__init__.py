@@ -7,6 +7,7 @@ from hso.search.exact import Exact
 from hso.search.local import Local
 from hso.search.problem import Box, Found, Problem, Psi, Strategy
 from hso.search.published import Published
+from hso.search.windows import Boundary
 
 # A new strategy is one file and one line here.
 STRATEGIES: Mapping[str, type[Strategy]] = {
@@ -16,4 +17,16 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "local": Local,
 }
 
-__all__ = ["STRATEGIES", "Bilevel", "Box", "Exact", "Found", "Local", "Problem", "Psi", "Published", "Strategy"]
+__all__ = [
+    "STRATEGIES",
+    "Bilevel",
+    "Boundary",
+    "Box",
+    "Exact",
+    "Found",
+    "Local",
+    "Problem",
+    "Psi",
+    "Published",
+    "Strategy",
+]

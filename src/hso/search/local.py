@@ -12,11 +12,11 @@ References:
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hso.errors import check_choice
+from hso.errors import ArgumentError, check_choice
 from hso.noise.base import Array
 from hso.objectives import Objective
 from hso.rules import RANGE_RULES, Span
@@ -44,10 +44,19 @@ class Local(Strategy):
 
     def search(self, problem: Problem, seed: int) -> Found:
         count = problem.intervals + 1
-        start = RANGE_RULES[check_choice("rule", self.rule, RANGE_RULES)](problem.noise, count, self.span)
+        span = self._span(problem.start_time)
+        start = RANGE_RULES[check_choice("rule", self.rule, RANGE_RULES)](problem.noise, count, span)
         knots, evaluations, message = ordered_minimum(problem.objective, start, self.max_iterations)
-        t_max, t_min = self.span.ends(problem.noise)
+        t_max, t_min = span.ends(problem.noise)
         return Found(knots, Psi(None, t_min, t_max), evaluations, message)
+
+    def _span(self, start_time: float | None) -> Span:
+        """The span of the part that is run."""
+        if start_time is None:
+            return self.span
+        if self.span.t_max is not None:
+            raise ArgumentError("start", "none with a span that has a t_max", start_time)
+        return replace(self.span, t_max=start_time)
 
 
 def ordered_minimum(objective: Objective, start: Array, max_iterations: int) -> tuple[Array, int, str]:

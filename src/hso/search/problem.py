@@ -6,6 +6,8 @@ Choose K + 1 knots with :math:`t_0` in the box's t_max range and :math:`t_K` in 
     F = J(\lambda_0, \dots, \lambda_K) + \gamma \sum_i \max(0, d_{min} - (t_i - t_{i+1}))^2
 
 is least. K is N with a finite terminal and N - 1 with the clean one, since the jump to the clean sample has no edge cost.
+A run that begins part-way, at :math:`t_0 = s`, is the same problem with :math:`t_{max} = s`; a boundary between two
+networks is one more constraint (:mod:`hso.search.windows`).
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Eq. 4-5, 9-10
@@ -19,14 +21,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hso.errors import ArgumentError, check_real
 from hso.noise.base import Array, NoiseSchedule
 from hso.objectives import GAMMA, AdditiveObjective, Objective, spacing_penalty
 from hso.rules import edm_lambdas
 from hso.schedule import T_MIN
+from hso.search.windows import LEAST_GAP, Boundary, Windows
 
-# Times that miss a distance by less than this meet it: the rounding of t itself.
-ROUNDING = 1e-12
 Range = tuple[float, float]
 
 
@@ -68,6 +71,28 @@ class Box:
         t_max = (min(self.t_max[0], high), min(self.t_max[1], high))
         return Box(self.rho, t_min, t_max)
 
+    def beginning_at(self, start: Any, noise: NoiseSchedule) -> Box:
+        """This box for a run whose first node is at time ``start``.
+
+        Raises:
+            ArgumentError: If ``start`` is not between the range of t_min and the noisiest time of the noise schedule, or
+                this box has a range of t_max of its own.
+        """
+        if self.t_max != Box.t_max:
+            raise ArgumentError("start", "none with a range of t_max, for it is one", start)
+        whole = self.inside(noise)
+        low, high = whole.t_min[1], noise.t_range[1]
+        expected = (
+            f"a time above {low:g}, where the range of t_min ends, and up to {high:g}, the noisiest of {noise.name}"
+        )
+        try:
+            time = check_real("start", start, low, high)
+        except ArgumentError:
+            raise ArgumentError("start", expected, start) from None
+        if time == low:
+            raise ArgumentError("start", expected, start)
+        return Box(self.rho, whole.t_min, (time, time))
+
 
 class Psi(NamedTuple):
     """The upper level's vector: exponent of Eq. 2 and the ends. Strategies without an exponent leave it None."""
@@ -97,6 +122,8 @@ class Problem:
         box: Where the ends may lie.
         d_min: Least distance of neighbouring knots in t.
         gamma: Weight of the spacing penalty.
+        start_time: Time of the first node, where a run begins part-way; the box says the same.
+        boundary: Where the model changes networks, if each is to have nodes.
     """
 
     objective: Objective
@@ -105,6 +132,8 @@ class Problem:
     box: Box
     d_min: float
     gamma: float = GAMMA
+    start_time: float | None = None
+    boundary: Boundary | None = None
 
     @property
     def noise(self) -> NoiseSchedule:
@@ -121,10 +150,33 @@ class Problem:
         return self.box.t_min[0], self.box.t_max[1]
 
     @property
-    def is_feasible(self) -> bool:
-        """Whether any schedule in the box keeps the distance."""
+    def windows(self) -> Windows:
+        """Where each knot may lie, by the box and the boundary."""
         low, high = self.widest
-        return self.intervals * self.d_min <= high - low + ROUNDING
+        lows, highs = np.full(self.intervals + 1, low), np.full(self.intervals + 1, high)
+        lows[0], highs[-1] = self.box.t_max[0], self.box.t_min[1]
+        if self.boundary is not None:
+            first, second = slice(self.boundary.nodes), slice(self.nfe - self.boundary.nodes, self.nfe)
+            lows[first] = np.maximum(lows[first], self.boundary.t)
+            highs[second] = np.minimum(highs[second], self.boundary.below(self.noise))
+        return Windows(lows, highs)
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether any schedule in the windows keeps the distance."""
+        return self.windows.keep(self.d_min)
+
+    def objection(self) -> str:
+        """What would have been a boundary that this problem can have, empty if it can have its own."""
+        nodes = self.boundary.nodes if self.boundary else 0
+        if nodes == 0:
+            return ""
+        if 2 * nodes > self.nfe:
+            return f"at most {self.nfe // 2} nodes on each side, for nfe = {self.nfe}"
+        if not self.windows.keep(LEAST_GAP):
+            low, high = self.widest
+            return f"a time between {low:.6g} and {high:.6g} with room for the nodes on either side"
+        return ""
 
     def start(self, rho: Any, t_min: Any, t_max: Any) -> Array:
         r""":math:`\Lambda(\psi)`, Eq. 2, shape (..., K + 1)."""
@@ -157,10 +209,12 @@ class Strategy(ABC):
     Attributes:
         name: What ``--strategy`` and :func:`hso.optimize` call it.
         uses_box: Whether it looks at the box; those that do not refuse one.
+        keeps_boundary: Whether it gives each network its nodes; those that do not refuse a boundary.
     """
 
     name: str
     uses_box: bool = True
+    keeps_boundary: bool = False
 
     @abstractmethod
     def search(self, problem: Problem, seed: int) -> Found:

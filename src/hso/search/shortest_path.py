@@ -1,13 +1,12 @@
 r"""Shortest paths with a given number of edges, by dynamic programming.
 
-With points sorted in the order of sampling and c(i, j) the cost of the edge from point i to point j > i,
+With points sorted in the order of sampling, c(i, j) the cost of the edge from point i to point j > i, and :math:`P_k` the
+points at which the path may be after k edges,
 
 .. math::
-    V_0(j) = \begin{cases} 0 & j \text{ may be first} \\ \infty & \text{else} \end{cases}, \qquad
-    V_k(j) = \min_{i < j} \; V_{k-1}(i) + c(i, j),
+    V_0(j) = 0, \qquad V_k(j) = \min_{i \in P_{k-1}} \; V_{k-1}(i) + c(i, j), \qquad j \in P_k,
 
-and the least :math:`V_K(j)` over the points that may be last is the global optimum among all paths of K edges. An
-infinite cost forbids an edge.
+and the least :math:`V_K(j)` is the global optimum among all paths of K edges. An infinite cost forbids an edge.
 """
 
 from __future__ import annotations
@@ -20,36 +19,32 @@ from hso.noise.base import Array
 Indices = NDArray[np.intp]
 
 
-def shortest_path(cost: Array, first: Array, last: Array, edges: int, stride: int = 1) -> Indices:
-    """The cheapest path of exactly ``edges`` edges through one set of points.
+def shortest_path(cost: Array, starts: Indices, stops: Indices) -> Indices:
+    """The cheapest path through one set of points.
 
     Args:
         cost: Shape (G, G), ``cost[j, i]`` from point i to point j, infinite where forbidden.
-        first: Shape (G,), cost of beginning at a point.
-        last: Shape (G,), cost of ending at a point.
-        edges: Number of edges, at least 1.
-        stride: Every allowed edge spans at least this many points, so that point k of the path lies between
-            ``k * stride`` and ``G - 1 - (edges - k) * stride``; only those are visited.
+        starts: Shape (K + 1,), K at least 1; after k edges the path may be at the points from ``starts[k]`` on ...
+        stops: ... up to, not including, ``stops[k]``; at least one.
 
     Returns:
-        Indices of the path's points, shape (edges + 1,). The path is forbidden if its cost is infinite.
+        Indices of the path's points, shape (K + 1,). The path is forbidden if its cost is infinite.
     """
-    slack = len(first) - edges * stride
-    best = first[:slack]
-    origins = np.empty((edges, slack), dtype=np.intp)
+    best = np.zeros(stops[0] - starts[0])
+    origins = []
     # One buffer for all layers: fresh memory for each would cost more than the additions.
-    through = np.empty((slack, slack))
-    rows = np.arange(slack)
-    for k in range(1, edges + 1):
-        here, before = k * stride, (k - 1) * stride
-        np.add(cost[here : here + slack, before : before + slack], best, out=through)
+    widths = stops - starts
+    buffer = np.empty(int((widths[1:] * widths[:-1]).max()))
+    for k in range(1, len(starts)):
+        layer = cost[starts[k] : stops[k], starts[k - 1] : stops[k - 1]]
+        through = np.add(layer, best, out=buffer[: layer.size].reshape(layer.shape))
         chosen = through.argmin(axis=1)
-        best = through[rows, chosen]
-        origins[k - 1] = chosen + before
-    path = np.empty(edges + 1, dtype=np.intp)
-    path[edges] = edges * stride + int(np.argmin(best + last[edges * stride :]))
-    for k in range(edges, 0, -1):
-        path[k - 1] = origins[k - 1, path[k] - k * stride]
+        best = through[np.arange(len(chosen)), chosen]
+        origins.append(chosen + starts[k - 1])
+    path = np.empty(len(starts), dtype=np.intp)
+    path[-1] = starts[-1] + int(best.argmin())
+    for k in range(len(origins), 0, -1):
+        path[k - 1] = origins[k - 1][path[k] - starts[k]]
     return path
 
 

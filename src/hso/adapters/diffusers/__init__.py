@@ -27,7 +27,8 @@ except ImportError as error:
 del _diffusers, _torch
 
 from hso.adapters.diffusers.attachment import Attachment, attach, detach  # noqa: E402
+from hso.adapters.diffusers.part_way import call_arguments  # noqa: E402
 from hso.adapters.diffusers.recommend import recommend  # noqa: E402
 from hso.adapters.diffusers.registry import HOSTS, REFUSED  # noqa: E402
 
-__all__ = ["HOSTS", "REFUSED", "Attachment", "attach", "detach", "recommend"]
+__all__ = ["HOSTS", "REFUSED", "Attachment", "attach", "call_arguments", "detach", "recommend"]

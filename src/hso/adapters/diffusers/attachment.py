@@ -15,13 +15,14 @@ from typing import Any
 
 from diffusers.schedulers.scheduling_utils import SchedulerMixin
 
-from hso.adapters.diffusers.checks import check_landed, check_landing, check_schedule
+from hso.adapters.diffusers import part_way
+from hso.adapters.diffusers.checks import check_landed, check_landing, check_pipeline, check_schedule
 from hso.adapters.diffusers.host import Call, Config
 from hso.adapters.diffusers.registry import host_of
 from hso.errors import ArgumentError, HostError, HSOError
 from hso.schedule import SamplingSchedule
 
-SLOT = "_hso_attachment"
+SLOT, LANDING = "_hso_attachment", "_hso_landing"
 
 
 class Attachment:
@@ -33,14 +34,16 @@ class Attachment:
         config: The scheduler's configuration without the settings that the schedule needs.
     """
 
-    def __init__(self, scheduler: Any, schedule: SamplingSchedule) -> None:
+    def __init__(self, scheduler: Any, schedule: SamplingSchedule, pipeline: bool) -> None:
         self.scheduler = scheduler
+        self._pipeline = pipeline
         self.config: Config = scheduler.config
         self.schedule = schedule
         self._host = host_of(scheduler)
         check_schedule(scheduler, self._host, schedule)
         self._landing = self._host.landing(self.config, schedule)
         check_landing(scheduler, self._landing)
+        self._part_way = part_way.begins_part_way(schedule)
         self._class: Any = type(scheduler)
         # Lists are copied: some schedulers fill theirs in place.
         self._state = {
@@ -86,7 +89,8 @@ class Attachment:
         # A copy even without settings: some schedulers write to their configuration in set_timesteps.
         self.scheduler._internal_dict = type(self.scheduler.config)({**self.config, **settings})
         setattr(self.scheduler, SLOT, self)
-        self.scheduler.__class__ = _attached_class(self._class, self._host.wrapped)
+        watched = [name for name in part_way.WATCHED if self._part_way and hasattr(self._class, name)]
+        self.scheduler.__class__ = _attached_class(self._class, tuple(dict.fromkeys((*self._host.wrapped, *watched))))
         try:
             self.scheduler.set_timesteps(self.schedule.nfe)
         except BaseException:
@@ -100,8 +104,19 @@ class Attachment:
             original(scheduler, **arguments)
         except ValueError as error:
             raise HostError(self._class.__name__, " ".join(str(error).split())) from error
-        self._host.write(scheduler, self._landing)
-        check_landed(scheduler, self._landing, self._host.read(scheduler, self._landing))
+        lead = arguments["num_inference_steps"] - self.schedule.nfe
+        landing = part_way.with_lead(self._landing) if lead else self._landing
+        self._host.write(scheduler, landing)
+        check_landed(scheduler, landing, self._host.read(scheduler, landing))
+        vars(scheduler).update({LANDING: landing, part_way.STAGE: part_way.FRESH})
+
+    def _called(self, scheduler: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of a wrapped method."""
+        call = Call(scheduler, vars(scheduler)[LANDING], functools.partial(original, scheduler))
+        if self._part_way and name in part_way.WATCHED:
+            part_way.watch(call, name, self._landing.timesteps[0], self._pipeline, args, kwargs)
+        method = getattr(self._host, name) if name in self._host.wrapped else None
+        return method(call, *args, **kwargs) if method else call.original(*args, **kwargs)
 
     def _arguments(self, signature: inspect.Signature, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The call's arguments, if they ask for this schedule, without values that it replaces."""
@@ -116,13 +131,12 @@ class Attachment:
             )
         steps, nfe = arguments.get("num_inference_steps"), self.schedule.nfe
         steps = len(values[0]) if steps is None and values else steps
-        if steps != nfe:
-            self._refuse(
-                f"the attached schedule has {nfe} nodes, {steps} steps were asked for; pass num_inference_steps={nfe}"
-            )
+        if steps != nfe and not (self._part_way and steps == nfe + 1):
+            remedy = part_way.REMEDY if self._part_way else f"pass num_inference_steps={nfe}"
+            self._refuse(f"the attached schedule has {nfe} nodes, {steps} steps were asked for; {remedy}")
         if "mu" in signature.parameters and self.config.get("use_dynamic_shifting"):
             arguments.setdefault("mu", 1.0)
-        return {**arguments, "num_inference_steps": nfe}
+        return {**arguments, "num_inference_steps": steps}
 
     def _refuse(self, problem: str) -> None:
         raise HostError(self._class.__name__, problem)
@@ -130,6 +144,9 @@ class Attachment:
 
 def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
     """Make a scheduler, or the scheduler of a pipeline, evaluate the network at the nodes of a schedule.
+
+    A schedule that begins part-way is for pipelines that noise an image with the scheduler; call them with what
+    :func:`call_arguments` returns. On a scheduler by itself it is for latents that are noised already.
 
     Args:
         target: A diffusers scheduler, or a pipeline with one. A schedule attached before is replaced.
@@ -155,10 +172,13 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
         >>> handle.detach()
     """
     scheduler = scheduler_of(target)
+    pipeline = scheduler is not target
+    if pipeline:
+        check_pipeline(target, scheduler, schedule)
     previous = attachment_of(scheduler)
     detach(scheduler)
     try:
-        return Attachment(scheduler, schedule)
+        return Attachment(scheduler, schedule, pipeline)
     except HSOError:
         if previous:
             previous._install()
@@ -221,7 +241,6 @@ def _wrapped(plain: type, name: str) -> Any:
         attachment = attachment_of(self)
         if attachment is None:
             return original(self, *args, **kwargs)
-        call = Call(self, attachment._landing, functools.partial(original, self))
-        return getattr(attachment._host, name)(call, *args, **kwargs)
+        return attachment._called(self, name, original, args, kwargs)
 
     return property(method) if isinstance(found, property) else method

@@ -1,22 +1,42 @@
-"""Whether a schedule belongs to the model behind a scheduler, before anything is changed."""
+"""Whether a schedule belongs to the model behind a scheduler or a pipeline, before anything is changed."""
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from hso.adapters.diffusers.flow import flow_at_its_resolution
 from hso.adapters.diffusers.host import Host, Landing
+from hso.adapters.diffusers.part_way import begins_part_way
 from hso.errors import ArgumentError, HostError
 from hso.noise.base import Array, NoiseSchedule
+from hso.noise.config import DISTILLED_WITH_MODEL
 from hso.noise.flow import RectifiedFlow
 from hso.schedule import SamplingSchedule
+from hso.search import STRATEGIES
 
 # Far above the rounding of t -> lambda -> t, far below what a sample could show.
 TOLERANCE = 1e-6
 # The host's tables are float32 at worst.
 SINGLE = 1e-6
+
+
+def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) -> None:
+    """Refuse a schedule that has no meaning for the model of a pipeline, whatever its scheduler could do.
+
+    Raises:
+        HostError: With the reason.
+    """
+    if not isinstance(schedule, SamplingSchedule):
+        return
+    if type(scheduler).__name__ in DISTILLED_WITH_MODEL and schedule.provenance.get("strategy") in STRATEGIES:
+        problem = "the model was distilled onto fixed noise levels, and an optimized schedule has others"
+        raise HostError(type(scheduler).__name__, problem)
+    if begins_part_way(schedule) and "strength" not in signature(type(pipeline).__call__).parameters:
+        problem = "begins with noise alone, and the schedule part-way; use an image-to-image pipeline, or attach to "
+        raise HostError(type(pipeline).__name__, f"{problem}pipeline.scheduler if the latents are noised already")
 
 
 def check_schedule(scheduler: Any, host: Host, schedule: SamplingSchedule) -> None:

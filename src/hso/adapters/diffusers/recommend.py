@@ -15,11 +15,17 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
     """Optimize for a pipeline's noise schedule and solver, attach the schedule and return it.
 
     The last step lands where the scheduler's own would: on the clean sample, or at t_min for DEIS and for
-    ``final_sigmas_type="sigma_min"``.
+    ``final_sigmas_type="sigma_min"``. A pipeline with two networks (``boundary_ratio``) gets a node for each at least.
+
+    For image-to-image pass ``start``, the strength; call the pipeline with what :func:`call_arguments` returns:
+
+        schedule = recommend(pipe, 8, start=0.6)
+        pipe(prompt, image=image, **call_arguments(pipe, schedule))
 
     Args:
         target: A diffusers scheduler, or a pipeline with one. A schedule attached before is replaced.
-        nfe: Number of nodes; pass the pipeline ``num_inference_steps=nfe``. Heun evaluates all but the first twice.
+        nfe: Number of nodes; without ``start`` pass the pipeline ``num_inference_steps=nfe``. Heun evaluates all but the
+            first twice.
         options: Further arguments of :func:`hso.optimize`.
 
     Raises:
@@ -38,5 +44,5 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
     detach(scheduler)
     settings = {"solver": host.solver, "terminal": host.terminal(scheduler.config), **options}
     schedule = optimize(NoiseSchedule.from_config(target), nfe, **settings).schedule
-    attach(scheduler, schedule)
+    attach(target, schedule)
     return schedule

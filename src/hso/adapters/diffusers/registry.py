@@ -8,7 +8,7 @@ from hso.adapters.diffusers.alpha_table import Ddim, Ddpm, Lcm, Tcd
 from hso.adapters.diffusers.edm import Edm, EdmMultistep, Euler
 from hso.adapters.diffusers.flow import FlowMatch
 from hso.adapters.diffusers.host import Host
-from hso.adapters.diffusers.sigma_table import Deis, ExponentialIntegrator, Heun, SigmaTable, Singlestep, UniPC
+from hso.adapters.diffusers.sigma_table import Deis, ExponentialIntegrator, Heun, Lms, SigmaTable, Singlestep, UniPC
 from hso.errors import HostError
 
 HOSTS: Mapping[str, Host] = {
@@ -21,7 +21,7 @@ HOSTS: Mapping[str, Host] = {
     "EulerDiscreteScheduler": Euler("euler"),
     "EulerAncestralDiscreteScheduler": SigmaTable("euler"),
     "HeunDiscreteScheduler": Heun("heun"),
-    "LMSDiscreteScheduler": SigmaTable("euler"),
+    "LMSDiscreteScheduler": Lms("euler"),
     "LCMScheduler": Lcm(),
     "TCDScheduler": Tcd(),
     "FlowMatchEulerDiscreteScheduler": FlowMatch(),

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from hso.adapters.diffusers import levels
-from hso.adapters.diffusers.host import Config, Host, Landing, level_dtype, network_times, numbers, replaced
+from hso.adapters.diffusers.host import Call, Config, Host, Landing, level_dtype, network_times, numbers, replaced
+from hso.adapters.diffusers.part_way import begins_part_way
 from hso.schedule import T_MIN, SamplingSchedule
 
 NO_LIMIT = "has no limit at the clean sample; use a schedule with terminal 't_min'"
@@ -56,6 +57,17 @@ class Heun(SigmaTable):
         return once if doubled and np.array_equal(_twice(once.levels[:-1]), held.levels[:-1]) else held
 
 
+class Lms(SigmaTable):
+    """Its formulas hold for any terminal; its order rises with the steps taken, wherever in the table they begin."""
+
+    wrapped = ("step",)
+
+    def step(self, call: Call, model_output: Any, timestep: Any, sample: Any, order: int = 4, **kw: Any) -> Any:
+        # The scheduler counts them from the table's first entry, and weighs slopes that it has not got.
+        slopes = len(call.scheduler.derivatives) + 1
+        return call.original(model_output, timestep, sample, order=min(order, slopes), **kw)
+
+
 class ExponentialIntegrator(SigmaTable):
     """``final_sigmas_type`` follows the schedule's end; to end clean, ``algorithm_type`` must be a '++'."""
 
@@ -73,7 +85,8 @@ class Singlestep(ExponentialIntegrator):
     """``lower_order_final`` is set where the nodes do not fill the last block, or end clean."""
 
     def settings(self, config: Config, schedule: SamplingSchedule) -> dict[str, Any]:
-        partial = schedule.ends_clean or schedule.nfe % config["solver_order"] != 0
+        filled = schedule.nfe % config["solver_order"] == 0 and not begins_part_way(schedule)
+        partial = schedule.ends_clean or not filled
         return {**super().settings(config, schedule), **({"lower_order_final": True} if partial else {})}
 
 

@@ -1,0 +1,106 @@
+r"""Windows: one interval of t for each knot.
+
+The box says where the first and the last knot may lie. A boundary between two networks says how many nodes lie on either
+side of it; since knots are in order, these are the first ones and the last ones. Both are then the same thing, an interval
+:math:`[l_k, h_k]` for each knot k, and all knots can keep a distance d if and only if
+
+.. math::
+    (j - i)\, d \le h_i - l_j \quad \text{for all } i \le j.
+
+The *earliest* and the *latest* such knots, :math:`\min_{i \le k} (h_i - (k - i) d)` and
+:math:`\max_{j \ge k} (l_j + (j - k) d)`, bound all others, and so does any mean of the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hso.errors import check_integer, check_real
+from hso.noise.base import Array, NoiseSchedule
+
+# Times that miss a distance by less than this meet it: the rounding of t itself.
+ROUNDING = 1e-12
+# Nodes closer than this are the same to float32, in which hosts keep them.
+LEAST_GAP = 1e-6
+MOST_NODES = 100_000
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where a model hands over from one network to another, and how many nodes each is to have.
+
+    Attributes:
+        t: Time of the change: nodes at or above it belong to the first network. Nodes of the second lie below it by one
+            training timestep at least, so that no rounding carries them over.
+        nodes: Least number of nodes on each side; 0 asks for none.
+
+    Raises:
+        ArgumentError: If one is unusable.
+
+    Example:
+        >>> noise = NoiseSchedule.preset("wan2.2")
+        >>> Boundary(round(noise.boundary_time, 4), nodes=2)
+        Boundary(t=0.7, nodes=2)
+    """
+
+    t: float
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "t", check_real("boundary", self.t, 0.0, 1.0, "a time; noise is t = 1"))
+        object.__setattr__(self, "nodes", check_integer("nodes", self.nodes, 0, MOST_NODES))
+
+    def below(self, noise: NoiseSchedule) -> float:
+        """The noisiest time of the second network."""
+        return self.t - 1 / noise.max_nfe
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Intervals of t, one for each knot.
+
+    Attributes:
+        low: Cleanest time of each knot, shape (K + 1,).
+        high: Noisiest time of each knot, shape (K + 1,).
+    """
+
+    low: Array
+    high: Array
+
+    def earliest(self, distance: float) -> Array:
+        """The noisiest knots that keep a distance, shape (K + 1,); feasible only if none is below its window."""
+        fall = distance * np.arange(len(self.high))
+        return np.minimum.accumulate(self.high + fall) - fall
+
+    def latest(self, distance: float) -> Array:
+        """The cleanest knots that keep a distance, shape (K + 1,); feasible only if none is above its window."""
+        fall = distance * np.arange(len(self.low))
+        return np.maximum.accumulate((self.low + fall)[::-1])[::-1] - fall
+
+    def keep(self, distance: float) -> bool:
+        """Whether knots with this distance exist."""
+        return bool(np.all(self.earliest(distance) >= self.low - ROUNDING))
+
+    def pinned(self, first: float, last: float) -> Windows:
+        """The same with both ends fixed."""
+        low, high = self.low.copy(), self.high.copy()
+        low[0] = high[0] = first
+        low[-1] = high[-1] = last
+        return Windows(low, high)
+
+    def hold(self, times: Array) -> bool:
+        """Whether each of these times lies in its window."""
+        return bool(np.all((times >= self.low - ROUNDING) & (times <= self.high + ROUNDING)))
+
+    def clip(self, candidates: Array) -> Array:
+        """Candidates of each knot, shape (K + 1, M), moved into its window."""
+        return np.clip(candidates, self.low[:, None], self.high[:, None])
+
+    def ranges(self, times: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where each window begins and stops in decreasing times; both of shape (K + 1,)."""
+        starts = np.searchsorted(-times, -(self.high + ROUNDING), side="left")
+        stops = np.searchsorted(-times, -(self.low - ROUNDING), side="right")
+        return starts, stops
