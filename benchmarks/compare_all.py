@@ -19,7 +19,7 @@ from typing import NamedTuple
 from benchmarks.standings import Standing, standings
 
 from hso.evaluation.compare import compare
-from hso.evaluation.comparison_report import MEANINGS, TITLES, label
+from hso.evaluation.metrics import METRICS
 from hso.evaluation.outcome import Outcome, Row
 from hso.evaluation.plan import Settings
 from hso.evaluation.statistics import CONFIDENCE
@@ -33,7 +33,7 @@ SUBJECTS = {
     "digits-empirical": (1000, 250),
     "digits@1": (100, 50),
     "digits@3": (100, 50),
-    "digits@7.5": (100, 50),
+    "digits@7.5": (50, 50),
 }
 RIVALS = ("dm_nonuniform_t", "dm_nonuniform_lambda", "dm_nonuniform_bilevel")
 
@@ -61,7 +61,7 @@ def settings_of(subject: str, quick: bool) -> Settings:
     samples, batch = SUBJECTS[subject]
     if quick:
         names = ("trailing", "hso_exact", "dm_nonuniform_t")
-        return Settings(SubjectSettings(subject), ("ddim",), (4, 5), names, samples=50, batch=50, reference_nfe=10)
+        return Settings(SubjectSettings(subject), ("ddim",), (4,), names, samples=50, batch=50, reference_nfe=10)
     return Settings(SubjectSettings(subject), SOLVERS, BUDGETS, samples=samples, batch=batch)
 
 
@@ -105,11 +105,11 @@ def _head(outcomes: Sequence[Outcome]) -> Iterable[str]:
 
 
 def _standings(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    for metric, title in TITLES.items():
+    for metric in outcomes[0].metrics:
         yield from (
-            f"## {title}",
+            f"## {METRICS[metric].title}",
             "",
-            MEANINGS[metric],
+            METRICS[metric].meaning,
             "",
             "| contestant | cells | mean rank | wins | top | ratio to the best rule |",
         )
@@ -149,7 +149,7 @@ def _duel(outcomes: Sequence[Outcome]) -> Iterable[str]:
     for outcome in outcomes:
         for nfe in (4, 5) if outcome.subject.startswith("digits") else ():
             rows = {name: row for row in outcome.cell("ddim", nfe, "error") for name in row.names}
-            named = [rows[name] for name in ("hso_exact", "hso_exact_t1", *RIVALS) if name in rows]
+            named = [rows[name] for name in ("hso_exact", "hso_exact_t1", "hso_exact_jump", *RIVALS) if name in rows]
             yield from (_duel_line(outcome, nfe, row, rows["hso_exact"]) for row in named)
     yield ""
 
@@ -160,7 +160,7 @@ def _duel_line(outcome: Outcome, nfe: int, row: Row, hso: Row) -> str:
         ours, theirs = hso.figures[metric], row.figures[metric]
         mark = "+" if ours.is_below(theirs) else ("-" if theirs.is_below(ours) else "=")
         words.append(f"{theirs.value:.3g}" + ("" if row is hso else f" {mark}"))
-    return f"| {outcome.subject} | {nfe} | {label(row)} | {' | '.join(words)} |"
+    return f"| {outcome.subject} | {nfe} | {row.label} | {' | '.join(words)} |"
 
 
 def _refused(outcomes: Sequence[Outcome]) -> Iterable[str]:

@@ -16,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 COMMAND = (
@@ -25,32 +27,66 @@ COMMAND = (
 )
 
 
-def words(folder: Path, processes: int = 1) -> list[str]:
-    """The command line of a run."""
-    return [sys.executable, "-m", "hso.evaluation", *COMMAND, "-o", str(folder), "--processes", str(processes)]
+class Run(NamedTuple):
+    """A run.
+
+    Attributes:
+        folder: Where it is kept.
+        command: What is compared.
+        processes: Number of processes.
+    """
+
+    folder: Path
+    command: Sequence[str] = COMMAND
+    processes: int = 1
+
+    @property
+    def words(self) -> list[str]:
+        """The command line."""
+        local = ["--processes", str(self.processes)]
+        return [sys.executable, "-m", "hso.evaluation", *self.command, "-o", str(self.folder), *local]
+
+    def finished(self) -> int:
+        """Number of finished batches."""
+        return sum(1 for _ in (self.folder / "sums").rglob("*.npz"))
+
+    def statistics(self) -> dict[str, bytes]:
+        """All sums and the results, to the last bit."""
+        paths = [*(self.folder / "sums").rglob("*.npz"), self.folder / "comparison.csv"]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in sorted(paths)}
 
 
-def whole_run(folder: Path) -> None:
-    """A run that nobody disturbs."""
-    subprocess.run(words(folder), env=ENVIRONMENT, capture_output=True, check=True)
+def whole_run(run: Run) -> None:
+    """Let nobody disturb it."""
+    subprocess.run(run.words, env=ENVIRONMENT, capture_output=True, check=True)
 
 
-def launched(folder: Path, processes: int) -> subprocess.CompletedProcess[str]:
-    """The same run under the launcher that ``accelerate launch`` uses for several processes."""
+def launched(run: Run, logs: Path) -> subprocess.CompletedProcess[str]:
+    """The same under ``accelerate launch``, whose ``--multi_gpu`` needs no GPU; the logs are what each process printed."""
     launcher = [
         sys.executable,
         "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        str(processes),
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        str(run.processes),
+    ]
+    command = [
+        *launcher,
+        "--log_dir",
+        str(logs),
+        "--tee",
+        "3",
         "-m",
         "hso.evaluation",
+        *run.command,
+        "-o",
+        str(run.folder),
     ]
-    command = [*launcher, *COMMAND, "-o", str(folder)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
-def killed_run(folder: Path, kills: int, rng: random.Random, processes: int = 1, quiet: bool = True) -> int:
+def killed_run(run: Run, kills: int, rng: random.Random, quiet: bool = True) -> int:
     """Run to the end through at most so many kills at random moments; how many there were.
 
     A moment is a number of finished batches, drawn anew for each kill, and a random delay after it.
@@ -58,13 +94,13 @@ def killed_run(folder: Path, kills: int, rng: random.Random, processes: int = 1,
     done = 0
     while True:
         process = subprocess.Popen(
-            words(folder, processes),
+            run.words,
             env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        if done == kills or not _reaches(process, folder, finished(folder) + rng.randrange(1, 15)):
+        if done == kills or not _reaches(process, run, run.finished() + rng.randrange(1, 15)):
             if process.wait() != 0:
                 raise RuntimeError(f"the run ended with {process.returncode}")
             return done
@@ -73,23 +109,12 @@ def killed_run(folder: Path, kills: int, rng: random.Random, processes: int = 1,
         process.wait()
         done += 1
         if not quiet:
-            print(f"kill {done}: {finished(folder)} batches finished", flush=True)
+            print(f"kill {done}: {run.finished()} batches finished", flush=True)
 
 
-def finished(folder: Path) -> int:
-    """Number of finished batches."""
-    return sum(1 for _ in (folder / "sums").rglob("*.npz"))
-
-
-def statistics(folder: Path) -> dict[str, bytes]:
-    """All sums and the results, to the last bit."""
-    paths = [*(folder / "sums").rglob("*.npz"), folder / "comparison.csv"]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths)}
-
-
-def _reaches(process: subprocess.Popen[bytes], folder: Path, batches: int) -> bool:
+def _reaches(process: subprocess.Popen[bytes], run: Run, batches: int) -> bool:
     """Wait until so many batches are finished; false if the run ends before."""
-    while finished(folder) < batches:
+    while run.finished() < batches:
         if process.poll() is not None:
             return False
         time.sleep(0.005)
@@ -104,11 +129,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        whole, killed = Path(folder, "whole"), Path(folder, "killed")
+        whole, killed = Run(Path(folder, "whole")), Run(Path(folder, "killed"), processes=options.processes)
         whole_run(whole)
-        kills = killed_run(killed, options.kills, random.Random(options.seed), options.processes, quiet=False)
-        same = statistics(whole) == statistics(killed)
-        print(f"{kills} kills, {finished(killed)} batches: statistics {'identical' if same else 'DIFFER'}")
+        kills = killed_run(killed, options.kills, random.Random(options.seed), quiet=False)
+        same = whole.statistics() == killed.statistics()
+        print(f"{kills} kills, {killed.finished()} batches: statistics {'identical' if same else 'DIFFER'}")
     return int(not same)
 
 

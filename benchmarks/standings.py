@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.evaluation.comparison_report import cells
 from hso.evaluation.contestants import CLOSED_FORMS
 from hso.evaluation.outcome import Outcome
 from hso.evaluation.statistics import CONFIDENCE
@@ -59,7 +58,7 @@ def standings(outcomes: Sequence[Outcome], metric: str) -> list[Standing]:
     """All contestants, those served most often first, then by mean rank."""
     found: dict[str, list[Cell]] = {}
     for outcome in outcomes:
-        for solver, nfe in cells(outcome):
+        for solver, nfe in outcome.cells:
             for name, cell in cell_of(outcome, solver, nfe, metric).items():
                 found.setdefault(name, []).append(cell)
     rows = [_standing(name, parts) for name, parts in found.items()]

@@ -5,12 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hso.noise import NoiseSchedule
+from hso.noise import NoiseSchedule, Traits
+
+
+def plain(name: str, image_seq_len: int | None = None) -> NoiseSchedule:
+    """A preset's noise schedule and nothing else of the model: the defaults are then the published ones."""
+    return NoiseSchedule.preset(name, image_seq_len=image_seq_len).with_traits(Traits())
+
 
 TABLE_TIMES = np.linspace(0.001, 1.0, 9)
 FAMILIES = {
-    "ddpm": lambda: NoiseSchedule.preset("ddpm"),
-    "sd2.1": lambda: NoiseSchedule.preset("sd2.1"),
+    "ddpm": lambda: plain("ddpm"),
+    "sd2.1": lambda: plain("sd2.1"),
     "linear_vp": NoiseSchedule.linear_vp,
     "cosine": NoiseSchedule.cosine,
     "zero_snr": lambda: NoiseSchedule.from_config({"beta_schedule": "scaled_linear", "rescale_betas_zero_snr": True}),
@@ -19,13 +25,13 @@ FAMILIES = {
 OTHER_FAMILIES = {
     "sub_vp": NoiseSchedule.sub_vp,
     "edm": NoiseSchedule.edm,
-    "stable-audio": lambda: NoiseSchedule.preset("stable-audio"),
+    "stable-audio": lambda: plain("stable-audio"),
     "flow": NoiseSchedule.rectified_flow,
     "flow, shift 3": lambda: NoiseSchedule.rectified_flow(3.0),
     "flow, shift 12": lambda: NoiseSchedule.rectified_flow(12.0),
-    "flow, dynamic": lambda: NoiseSchedule.preset("flux-dev", image_seq_len=1024),
-    "flow, shift_terminal": lambda: NoiseSchedule.preset("ltx-video"),
-    "flow, reversed": lambda: NoiseSchedule.preset("mochi"),
+    "flow, dynamic": lambda: plain("flux-dev", image_seq_len=1024),
+    "flow, shift_terminal": lambda: plain("ltx-video"),
+    "flow, reversed": lambda: plain("mochi"),
     "table": lambda: NoiseSchedule.from_table(
         TABLE_TIMES, NoiseSchedule.rectified_flow(3.0).lambda_(TABLE_TIMES), path="flow"
     ),
@@ -52,9 +58,9 @@ def other_noise(request: pytest.FixtureRequest) -> NoiseSchedule:
 
 @pytest.fixture
 def ddpm() -> NoiseSchedule:
-    return NoiseSchedule.preset("ddpm")
+    return plain("ddpm")
 
 
 @pytest.fixture
 def sd() -> NoiseSchedule:
-    return NoiseSchedule.preset("sd2.1")
+    return plain("sd2.1")

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from hso.defaults import default_box, default_jump, default_p
 from hso.errors import ArgumentError, check_choice, check_integer, check_real
 from hso.noise.base import Array, NoiseSchedule
 from hso.objectives import OBJECTIVES
 from hso.objectives import d_min as published_d_min
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule, check_terminal
 from hso.search import STRATEGIES, Boundary, Box, Found, Problem, Psi, Strategy
+from hso.search.problem import COSTED, JUMPS
 from hso.search.windows import ROUNDING
 from hso.version import VERSION
 
@@ -77,10 +79,11 @@ def optimize(
     solver: str = "unipc",
     strategy: str | Strategy = "exact",
     objective: str = "mep",
-    p: float = 2.0,
+    p: float | None = None,
     box: Box | None = None,
     d_min: float | None = None,
     terminal: str | None = None,
+    jump: str | None = None,
     start: float | None = None,
     boundary: Boundary | None = None,
     seed: int = 0,
@@ -98,11 +101,14 @@ def optimize(
         strategy: "exact", "bilevel", "published", "local", or a strategy object with its own settings, such as
             ``hso.search.Exact(grid="training")``.
         objective: "mep" (Eq. 8) or "dm_nonuniform" (not additive: not for "exact").
-        p: Exponent of the error proxy: 2 for latent models, 1 for pixel models.
-        box: Ranges of the ends; the published box by default, within what the noise schedule allows.
-        d_min: Least distance of knots in t; the published rule by default, 0 for none. With ``start`` the rule's distance
-            is multiplied by the share of the box that is run.
+        p: Exponent of the error proxy; 1 for models of pixels and 2 for others, if not given (:mod:`hso.defaults`).
+        box: Ranges of the ends, in t; ``Box()`` is the published one. By default that one on variance-preserving paths, and
+            the same noise levels on others, within what the noise schedule allows.
+        d_min: Least distance of knots in t, 0 for none. By default the published rule's, multiplied by the share of the
+            published box that is run.
         terminal: "clean" or "t_min"; the solver's own by default.
+        jump: Whether a jump to the clean sample is "free", as published, or "costed" as an interval that ends at t_min; by
+            default costed for multistep solvers of guided models.
         start: Time of the first node, for a run that begins part-way: the strength of image-to-image. For a noise level
             pass ``noise.time_of_sigma(sigma)``.
         boundary: Where the model changes networks, and how many nodes each is to have; for strategy "exact". By default
@@ -134,15 +140,16 @@ def optimize(
     method = _strategy(strategy)
     if box is not None and not method.uses_box:
         raise ArgumentError("box", f"none with strategy {method.name}, which keeps the ends of its start", box)
-    box = box or Box()
-    whole = box.inside(noise)
-    part = whole if start is None else box.beginning_at(start, noise)
+    terminal = check_terminal(DEFAULT_TERMINAL[solver] if terminal is None else terminal)
+    whole = (box or Box()).inside(noise)
+    part = _part(box or default_box(noise), noise, start)
     problem = Problem(
-        objective=OBJECTIVES[objective](noise, check_real("p", p, 0.0, 16.0)),
+        objective=OBJECTIVES[objective](noise, default_p(noise) if p is None else check_real("p", p, 0.0, 16.0)),
         nfe=nfe,
-        terminal=check_terminal(DEFAULT_TERMINAL[solver] if terminal is None else terminal),
+        terminal=terminal,
         box=part,
         d_min=_published_distance(nfe, whole, part) if d_min is None else check_real("d_min", d_min, 0.0, 1.0),
+        jump=default_jump(noise, solver, terminal) if jump is None else _check_jump(jump, terminal),
         start_time=None if start is None else part.t_max[0],
     )
     problem = _with_boundary(problem, boundary, method)
@@ -156,10 +163,19 @@ def optimize(
 
 def _published_distance(nfe: int, whole: Box, part: Box) -> float:
     """d_min(N), in proportion where only a part of the box is run."""
-    if part is whole:
-        return published_d_min(nfe)
-    low = whole.t_min[0]
-    return published_d_min(nfe) * (part.t_max[1] - low) / (whole.t_max[1] - low)
+    share = (part.t_max[1] - part.t_min[0]) / (whole.t_max[1] - whole.t_min[0])
+    return published_d_min(nfe) * share
+
+
+def _part(box: Box, noise: NoiseSchedule, start: float | None) -> Box:
+    """The part of a box that is run."""
+    return box.inside(noise) if start is None else box.beginning_at(start, noise)
+
+
+def _check_jump(jump: str, terminal: str) -> str:
+    if check_choice("jump", jump, JUMPS) == COSTED and terminal != CLEAN:
+        raise ArgumentError("jump", "free with a terminal that is not clean: there is no jump", jump)
+    return jump
 
 
 def _with_boundary(problem: Problem, given: Boundary | None, strategy: Strategy) -> Problem:
@@ -186,7 +202,7 @@ def _strategy(strategy: str | Strategy) -> Strategy:
 
 def _only_node(problem: Problem) -> Found | None:
     """With one clean-ending node there is nothing to search."""
-    if problem.intervals > 0:
+    if problem.nfe > 1 or problem.terminal != CLEAN:
         return None
     t_max = problem.box.t_max[1]
     knots = problem.noise.lambda_(np.array([t_max]))
@@ -203,12 +219,13 @@ def _result(problem: Problem, strategy: Strategy, found: Found, seconds: float, 
         "p": problem.objective.p,
         "box": dataclasses.asdict(problem.box),
         "d_min": problem.d_min,
+        "jump": problem.jump,
         "start": problem.start_time,
         "boundary": None if problem.boundary is None else dataclasses.asdict(problem.boundary),
         "hso": VERSION,
     }
     return Result(
-        schedule=SamplingSchedule.from_knots(problem.noise, found.knots, problem.terminal, provenance),
+        schedule=SamplingSchedule.from_knots(problem.noise, _run(problem, found.knots), problem.terminal, provenance),
         objective=value,
         penalty=penalty,
         fitness=value + problem.gamma * penalty,
@@ -223,6 +240,11 @@ def _result(problem: Problem, strategy: Strategy, found: Found, seconds: float, 
         start=problem.start_time,
         boundary=problem.boundary,
     )
+
+
+def _run(problem: Problem, knots: Array) -> Array:
+    """The knots without one that only stands for the clean sample."""
+    return knots[: problem.nfe] if problem.terminal == CLEAN else knots
 
 
 def _keeps(times: Array, distance: float) -> bool:

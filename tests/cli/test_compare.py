@@ -34,6 +34,13 @@ def test_refusals_are_said(hso, tmp_path):
     assert "refused: ays_svd, NFE 3: noise: expected" in ran.err
 
 
+def test_a_schedule_file_is_compared_with_the_others(hso, tmp_path):
+    mine = tmp_path / "mine.json"
+    assert hso("optimize --noise sd1.5 --nfe 3 --solver ddim", "-o", mine).code == 0
+    ran = hso(BASE.replace("trailing,", f"trailing,{mine},"), "-o", tmp_path / "run", "--json")
+    assert [row["schedules"] for row in json.loads(ran.out)["rows"]] == [["trailing"], ["mine.json", "hso_exact"]]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -42,11 +49,13 @@ def test_refusals_are_said(hso, tmp_path):
         ("--solver dim", "expected one of"),
         ("--nfe four", "--nfe: expected integers between commas"),
         ("--schedules best", "--schedules: expected one of"),
+        ("--schedules absent.json", "absent.json: cannot read the schedule"),
         ("--samples 1", "--samples: expected an integer from 10"),
         ("--guidance 3", "--guidance: expected 1 for gaussian"),
         ("--model digits --device abacus", "--device: expected a device that this machine has"),
         ("--finished", "expected the folder of a run, found none"),
         ("--processes 0", "--processes: expected an integer from 1"),
+        ("--also fid", "--also: expected one of kid, precision, recall"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(hso, tmp_path, words, says):

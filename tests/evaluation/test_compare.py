@@ -18,7 +18,7 @@ import hso
 from hso.evaluation import compare as comparing
 from hso.evaluation import comparison_files, store
 from hso.evaluation.compare import prepare
-from hso.evaluation.comparison_report import cells, html_report, ranking, verdict
+from hso.evaluation.comparison_report import html_report, verdict
 from hso.evaluation.plan import Settings, load_plan
 from hso.evaluation.subjects import SubjectSettings
 from hso.evaluation.work import Shard, work
@@ -33,8 +33,8 @@ def sums_of(folder):
 
 
 def test_every_case_has_every_schedule_once(outcome, small):
-    assert cells(outcome) == [("ddim", 3), ("ddim", 4), ("dpmpp_2m", 3), ("dpmpp_2m", 4)]
-    for solver, nfe in cells(outcome):
+    assert outcome.cells == [("ddim", 3), ("ddim", 4), ("dpmpp_2m", 3), ("dpmpp_2m", 4)]
+    for solver, nfe in outcome.cells:
         names = {row.names for row in outcome.cell(solver, nfe, "error")}
         assert names == {("trailing",), ("uniform_lambda", "polyexponential"), ("hso_exact",), ("gits",)}
     assert [(refusal.name, refusal.nfe) for refusal in outcome.plan.refused] == [("ays_svd", 3), ("ays_svd", 4)]
@@ -49,7 +49,7 @@ def test_the_reference_is_at_no_distance_from_itself(outcome):
 
 
 def test_a_schedule_is_beaten_only_if_the_interval_of_the_difference_says_so(outcome):
-    for solver, nfe in cells(outcome):
+    for solver, nfe in outcome.cells:
         best, *others = outcome.cell(solver, nfe, "error")
         assert verdict(outcome, best, "error") == "best"
         for row in others:
@@ -95,7 +95,6 @@ def test_what_is_finished_can_be_judged(outcome, small, tmp_path):
     work(small, subject, plan, kept, Shard(0, 2))
     part = finished_part(small, tmp_path)
     assert part.images == 120
-    assert "of 200 that were asked for" in html_report(part)
     with pytest.raises(hso.FileError, match="expected the folder of a run"):
         finished_part(small, tmp_path / "absent")
 
@@ -131,12 +130,20 @@ def test_damaged_files_are_named(small, tmp_path):
     subject, plan, kept = prepare(small, tmp_path)
     work(small, subject, plan, kept)
     path = kept.sums_path(plan.entries[0].key, small.batches()[0])
-    path.write_bytes(b"PK half")
-    with pytest.raises(hso.FileError, match="expected sums of a batch"):
-        finished_part(small, tmp_path)
-    (tmp_path / "plan.json").write_text("{")
-    with pytest.raises(hso.FileError, match=r"plan\.json: expected JSON"):
-        load_plan(small, kept)
+    whole = path.read_bytes()
+    for damaged in (b"", b"PK half", whole[:-100], whole.replace(b"NUMPY", b"NIMPY")):
+        path.write_bytes(damaged)
+        with pytest.raises(hso.FileError, match="expected a batch of this run, found something else; delete it"):
+            finished_part(small, tmp_path)
+    for damaged, says in (
+        ("{", "expected a JSON object"),
+        ("[]", "expected a JSON object"),
+        (None, "expected the plan"),
+    ):
+        content = json.dumps({"asked": small.asked(), "entries": [{}]}) if damaged is None else damaged
+        (tmp_path / "plan.json").write_text(content)
+        with pytest.raises(hso.FileError, match=rf"plan\.json: {says}"):
+            load_plan(small, kept)
 
 
 def test_a_file_in_the_folders_place_is_named(small, tmp_path):
@@ -167,16 +174,17 @@ def test_json_and_csv_say_the_same(outcome):
 
 
 def test_the_report_stands_alone(outcome):
-    html = html_report(outcome)
+    html = html_report(outcome._replace(images=120))
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert html.count("data:image/png;base64,") == len(outcome.metrics) + 2
     for words in ("bootstrap", "Frechet to reference", "Frechet to data", "RMS error", "ays_svd", "numpy", "seed"):
         assert words in html
     assert all(name in html for row in outcome.rows for name in row.names)
+    assert "the first 120 of 200 images" in html
 
 
 def test_the_ranking_names_all_that_took_part(outcome):
-    names = ranking(outcome, "error")
+    names = [standing.name for standing in outcome.standings("error")]
     assert sorted(names) == ["gits", "hso_exact", "polyexponential", "trailing", "uniform_lambda"]
 
 
@@ -195,6 +203,41 @@ def test_the_ranking_names_all_that_took_part(outcome):
 def test_unusable_settings_are_refused(settings, says):
     with pytest.raises(hso.ArgumentError, match=says):
         Settings(SubjectSettings("gaussian"), **settings)
+
+
+def test_each_solver_can_land_where_it_does_by_itself(small, tmp_path):
+    settings = dataclasses.replace(small, solvers=("ddim", "unipc"), budgets=(3,), terminal="own", samples=40)
+    _, plan, _ = prepare(settings, tmp_path)
+    assert {entry.solver for entry in plan.entries if entry.schedule.ends_clean} == {"ddim"}
+    assert {entry.solver for entry in plan.entries if not entry.schedule.ends_clean} == {"unipc"}
+    for entry in plan.entries:
+        if "hso_exact" in entry.names:
+            assert entry.schedule == hso.optimize(hso.NoiseSchedule.preset("sd1.5"), 3, solver=entry.solver).schedule
+    assert [refusal.name for refusal in plan.refused] == ["ays_svd"]
+    assert load_plan(settings, prepare(settings, tmp_path)[2]).entries == plan.entries
+
+
+def test_a_saved_schedule_that_changed_is_planned_anew(small, tmp_path):
+    noise, path = hso.NoiseSchedule.preset("sd1.5"), tmp_path / "mine.json"
+    keys = []
+    for last in (0.1, 0.2):
+        hso.SamplingSchedule.from_times(noise, [0.98, 0.5, last]).save(path)
+        settings = dataclasses.replace(small, budgets=(3,), schedules=("trailing", str(path)), samples=40)
+        _, plan, kept = prepare(settings, tmp_path / "run")
+        keys.append([entry.key for entry in plan.entries if "mine.json" in entry.names])
+        assert load_plan(settings, kept) is not None
+    assert len(keys[0]) == len(keys[1]) == 2
+    assert not set(keys[0]) & set(keys[1])
+
+
+def test_a_saved_schedule_is_refused_only_where_it_serves_no_case(small, tmp_path):
+    noise, path = hso.NoiseSchedule.preset("sd1.5"), tmp_path / "mine.json"
+    hso.SamplingSchedule.from_times(noise, [0.98, 0.5, 0.1]).save(path)
+    settings = dataclasses.replace(small, budgets=(3, 4), schedules=("trailing", str(path)), samples=40)
+    assert prepare(settings, tmp_path / "run")[1].refused == []
+    _, plan, _ = prepare(dataclasses.replace(settings, budgets=(4, 5)), tmp_path / "run")
+    reason = "it has 3 nodes"
+    assert plan.refused == [("mine.json", 4, reason), ("mine.json", 5, reason)]
 
 
 def test_no_schedule_at_all_is_an_error(small, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import hso
-from hso.evaluation.contestants import ALL, CLOSED_FORMS, CONTESTANTS, OPTIMIZED, Case, check_names, enter
+from hso.evaluation.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, Case, check_names, enter
 from hso.evaluation.peers import PEERS
 from hso.rules import ALIASES, RULES, TABLES
 from hso.search import STRATEGIES
@@ -17,6 +17,10 @@ def test_every_rule_table_strategy_and_peer_stands_once(sd):
     assert not set(CONTESTANTS) & set(ALIASES)
     assert not set(CLOSED_FORMS) & set(TABLES)
     assert check_names((ALL,)) == tuple(CONTESTANTS)
+
+
+def test_every_contestant_is_of_one_kind():
+    assert sorted(name for names in KINDS.values() for name in names) == sorted(CONTESTANTS)
 
 
 @pytest.mark.parametrize("terminal", ["clean", "t_min"])
@@ -51,6 +55,46 @@ def test_settings_are_those_of_the_papers(sd):
     first = enter(["hso_exact_t1"], Case(sd, 5))[0][0].schedule
     assert first.times[0] == 1
     assert all("hso" in name or "dm" in name for name in OPTIMIZED)
+
+
+@pytest.fixture
+def saved(sd, tmp_path):
+    """A schedule that was found elsewhere, and its file."""
+    schedule = hso.SamplingSchedule.from_times(sd, [0.98, 0.7, 0.4, 0.1])
+    schedule.save(tmp_path / "mine.json")
+    return schedule, str(tmp_path / "mine.json")
+
+
+def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
+    schedule, path = saved
+    assert check_names([ALL, path]) == (*CONTESTANTS, path)
+    groups, refused = enter(["trailing", path], Case(sd, 4))
+    assert [group.names for group in groups] == [("trailing",), ("mine.json",)]
+    assert groups[1].schedule == schedule
+    assert not refused
+
+
+@pytest.mark.parametrize(
+    ("noise", "nfe", "terminal", "says"),
+    [
+        ("sd2.1", 5, "clean", "it has 4 nodes"),
+        ("ddpm", 4, "clean", "made for another noise schedule: sd2.1"),
+        ("sd2.1", 4, "t_min", "it lands on the clean sample"),
+    ],
+)
+def test_a_saved_schedule_serves_its_own_case_alone(saved, noise, nfe, terminal, says):
+    _, refused = enter([saved[1]], Case(hso.NoiseSchedule.preset(noise), nfe, terminal))
+    assert [refusal.name for refusal in refused] == ["mine.json"]
+    assert says in refused[0].reason
+
+
+def test_files_that_hold_no_schedule_or_share_a_name_are_refused(saved, tmp_path):
+    with pytest.raises(hso.FileError, match="cannot read the schedule"):
+        check_names([str(tmp_path / "absent.json")])
+    (tmp_path / "other").mkdir()
+    saved[0].save(tmp_path / "other" / "mine.json")
+    with pytest.raises(hso.ArgumentError, match="files of different names"):
+        check_names([saved[1], str(tmp_path / "other" / "mine.json")])
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():

@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,14 @@ def test_many_steps_reach_the_data_of_an_exact_model(name):
     assert near < far
 
 
+def test_data_have_the_moments_that_are_known(subject):
+    rows = subject.data()
+    mean, covariance = rows.mean(axis=0), np.cov(rows.T)
+    assert frechet_distance(mean, covariance, *subject.moments) < 2e-3 * np.trace(covariance)
+    if subject.name.startswith("digits"):
+        np.testing.assert_allclose(mean, subject.moments.mean, atol=1e-6)
+
+
 def test_labels_follow_the_images():
     subject = load_subject(SubjectSettings("digits"))
     assert subject.period == 10
@@ -113,13 +122,19 @@ def test_moments_of_a_folder_are_those_of_its_images(tmp_path):
         ({"model": "gaussian@3"}, "guidance: expected 1 for gaussian"),
         ({"model": "gaussian", "features": "inception"}, "features: expected pixels"),
         ({"model": "gaussian", "features": "sound"}, "features: expected one of"),
+        ({"model": "gaussian", "device": "cuda"}, "device: expected cpu for gaussian"),
+        ({"model": "mixture", "data": Path("d")}, "data: expected none for mixture"),
+        ({"model": "gaussian", "captions": Path("c")}, "captions: expected none for gaussian"),
+        ({"model": "digits", "captions": Path("c")}, "captions: expected none for digits"),
+        ({"model": "digits", "data": Path("d")}, "data: expected none for digits in its own features"),
+        ({"model": "digits", "device": "meta"}, "device: expected a device that this machine has"),
         ({"model": "digits", "device": "cuda"}, "device: expected a device that this machine has"),
         ({"model": "digits", "device": "abacus"}, "device: expected a device that this machine has"),
     ],
 )
 def test_what_cannot_be_judged_is_named(settings, says):
     torch = pytest.importorskip("torch")
-    if settings.get("device") == "cuda" and torch.cuda.is_available():
+    if settings.get("device") == "cuda" and settings["model"] == "digits" and torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(hso.HSOError, match=says):
         load_subject(SubjectSettings(**settings))
@@ -131,9 +146,25 @@ def test_folders_that_hold_no_pipeline_are_refused(tmp_path):
     (tmp_path / "other" / "notes.txt").write_text("nothing")
     (tmp_path / "strange").mkdir()
     (tmp_path / "strange" / "model_index.json").write_text(json.dumps({"unet": ["diffusers", "UNet3D"]}))
-    for name, says in (("empty", "an empty folder"), ("other", "model_index.json"), ("strange", "UNet2DModel")):
+    (tmp_path / "list").mkdir()
+    (tmp_path / "list" / "model_index.json").write_text("[]")
+    folders = {
+        "empty": "an empty folder",
+        "other": "model_index.json",
+        "strange": "UNet2DModel",
+        "list": "a JSON object",
+    }
+    for name, says in folders.items():
         with pytest.raises(hso.FileError, match=says):
             load_subject(SubjectSettings(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("part", ["classifier/model.safetensors", "reference_features.npz"])
+def test_features_that_cannot_be_read_are_named(tmp_path, part):
+    shutil.copytree(digits_folder(), tmp_path / "mine")
+    (tmp_path / "mine" / part).write_bytes(b"damaged")
+    with pytest.raises(hso.FileError, match="mine: cannot load classifier and reference_features"):
+        load_subject(SubjectSettings(str(tmp_path / "mine")))
 
 
 def test_images_that_cannot_be_used_are_named(tmp_path):
@@ -142,10 +173,16 @@ def test_images_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(hso.FileError, match="found none"):
         folder_moments(tmp_path, pixels("cpu"))
     save_images(tmp_path / "data", np.zeros((2, 4, 4), np.uint8))
-    (tmp_path / "data" / "zz.png").write_bytes(b"no image")
-    with pytest.raises(hso.FileError, match=r"zz\.png: cannot read the image"):
-        folder_moments(tmp_path / "data", pixels("cpu"))
-    save_images(tmp_path / "sizes", np.zeros((1, 4, 4), np.uint8))
+    whole = (tmp_path / "data" / "000.png").read_bytes()
+    for damaged in (b"no image", whole[:40], whole.replace(b"IDAT", b"IDOT")):
+        (tmp_path / "data" / "zz.png").write_bytes(damaged)
+        with pytest.raises(hso.FileError, match=r"zz\.png: cannot read the image"):
+            folder_moments(tmp_path / "data", pixels("cpu"))
+    save_images(tmp_path / "single", np.zeros((1, 4, 4), np.uint8))
+    with pytest.raises(hso.FileError, match="a single one"):
+        folder_moments(tmp_path / "single", pixels("cpu"))
+    # More than are read together.
+    save_images(tmp_path / "sizes", np.zeros((64, 4, 4), np.uint8))
     pytest.importorskip("PIL.Image").fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "sizes" / "zz.png")
     with pytest.raises(hso.FileError, match="like its neighbours"):
         folder_moments(tmp_path / "sizes", pixels("cpu"))

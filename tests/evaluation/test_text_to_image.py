@@ -12,11 +12,10 @@ from benchmarks import tiny_pipelines  # noqa: E402
 from benchmarks.recording import make_scheduler  # noqa: E402
 
 import hso  # noqa: E402
-from hso.evaluation.compare import compare  # noqa: E402
-from hso.evaluation.plan import Settings  # noqa: E402
 from hso.evaluation.subjects import SubjectSettings, load_subject, text_to_image  # noqa: E402
-from hso.evaluation.subjects.text_to_image import TextToImage  # noqa: E402
+from hso.evaluation.subjects.text_to_image import TextToImage, read_captions  # noqa: E402
 from hso.rules import rule_schedule  # noqa: E402
+from hso.solvers import make_solver, sample  # noqa: E402
 
 
 def embedded(prompt, device, images, guided, *_args, **_kwargs):
@@ -61,17 +60,59 @@ def test_the_schedule_is_what_the_network_is_told(subject):
     np.testing.assert_allclose(told, schedule.fractional_timesteps, atol=1e-3)
 
 
-def test_a_comparison_of_a_pipeline(subject, captions, tmp_path, monkeypatch):
-    monkeypatch.setattr("hso.evaluation.compare.load_subject", lambda settings: subject)
-    names = ("trailing", "hso_exact", "gits")
-    settings = Settings(subject.settings, ("ddim", "unipc"), (2,), names, samples=10, reference_nfe=4, batch=5)
-    outcome = compare(settings, tmp_path / "run")
-    assert len(outcome.rows) == 4
-    assert outcome.metrics == ("reference", "error")
-    assert [refusal.name for refusal in outcome.plan.refused] == ["gits"]
+def drawn_here(subject, solver, schedule, start):
+    """The same images, by this library's own solver on the pipeline's network and decoder."""
+    pipe, guidance = subject.pipe, subject.settings.guidance
+    wanted, plain = embedded([subject.captions[i] for i in start.images], None, 1, True)
+
+    def network(x, node):
+        t = torch.tensor(float(subject.noise.timestep_of_time(node.t)))
+        unguided, guided = (pipe.unet(x, t, encoder_hidden_states=text).sample for text in (plain, wanted))
+        return unguided + guidance * (guided - unguided)
+
+    noise = [torch.randn((1, 4, 8, 8), generator=torch.Generator().manual_seed(seed)) for seed in start.noise]
+    with torch.inference_mode():
+        latents = sample(make_solver(solver), network, subject.noise, schedule, torch.cat(noise))
+        images = pipe.vae.decode(latents.float() / pipe.vae.config.scaling_factor).sample
+    return images.clamp(-1, 1).permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("terminal", ["t_min", "clean"])
+@pytest.mark.parametrize("solver", ["unipc", "ddim"])
+def test_the_last_step_lands_where_the_schedule_says(subject, solver, terminal):
+    start = subject.begin(range(2))
+    for nfe in (1, 4):
+        schedule = hso.optimize(subject.noise, nfe, solver=solver, terminal=terminal).schedule
+        images = subject.sample(solver, schedule, start)
+        np.testing.assert_allclose(images, drawn_here(subject, solver, schedule, start), atol=2e-4)
+
+
+def test_pixart_is_called_like_stable_diffusion(captions):
+    pipe = tiny_pipelines.pixart(make_scheduler("DPMSolverMultistepScheduler", solver_type="midpoint"))
+    # The least size that the pipeline knows.
+    pipe.transformer.register_to_config(sample_size=32)
+    mask = torch.ones(2, 4)
+
+    def encoded(prompt, *_args, **_kwargs):
+        wanted, plain = embedded(prompt, None, 1, True)
+        return wanted, mask[: len(prompt)], plain, mask[: len(prompt)]
+
+    pipe.encode_prompt = encoded
+    subject = TextToImage("tiny", pipe, SubjectSettings("tiny", guidance=4.5, features="pixels", captions=captions))
+    schedule = hso.optimize(subject.noise, 2, solver="unipc").schedule
+    told = []
+    pipe.transformer.register_forward_pre_hook(
+        lambda module, args, kwargs: told.append(float(kwargs["timestep"][0])), with_kwargs=True
+    )
+    images = subject.sample("unipc", schedule, subject.begin(range(2)))
+    np.testing.assert_allclose(told, schedule.fractional_timesteps, atol=1e-3)
+    assert images.shape == (2, 64, 64, 3)
+    assert np.abs(images[0] - images[1]).max() > 1e-3
 
 
 def test_captions_must_be_there_and_enough(subject, tmp_path, captions):
+    captions.write_text("\n  \n".join(["", *subject.captions, ""]))
+    assert read_captions(subject.settings) == subject.captions
     with pytest.raises(hso.ArgumentError, match=r"captions: expected 13 lines at least.*got '12 lines'"):
         subject.check_samples(13)
     subject.check_samples(12)
@@ -79,16 +120,16 @@ def test_captions_must_be_there_and_enough(subject, tmp_path, captions):
     empty.write_text("\n\n")
     for path, says in ((None, "a file with one prompt"), (tmp_path / "no", "cannot read"), (empty, "found none")):
         with pytest.raises(hso.HSOError, match=says):
-            TextToImage("tiny", subject.pipe, SubjectSettings("tiny", features="pixels", captions=path))
+            read_captions(SubjectSettings("tiny", captions=path))
 
 
-def test_captions_and_data_must_be_as_many(subject, tmp_path, captions):
+def test_captions_and_data_must_be_as_many(tmp_path, captions):
     image = pytest.importorskip("PIL.Image")
     (tmp_path / "data").mkdir()
     image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "data" / "only.png")
-    settings = SubjectSettings("tiny", features="pixels", captions=captions, data=tmp_path / "data")
+    settings = SubjectSettings("tiny", captions=captions, data=tmp_path / "data")
     with pytest.raises(hso.FileError, match=r"expected 1 captions, one for each image of .*, found 12"):
-        TextToImage("tiny", subject.pipe, settings)
+        read_captions(settings)
 
 
 def test_a_folder_that_is_no_pipeline_is_named(tmp_path, captions):

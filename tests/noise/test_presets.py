@@ -24,7 +24,7 @@ class PresetRecord(msgspec.Struct, forbid_unknown_fields=True):
     title: Text
     config: dict[str, Any]
     solver: str
-    space: Literal["latent", "pixel"]
+    space: Literal["latent", "pixel"] | None
     guidance: Annotated[float, msgspec.Meta(gt=1, le=20)] | None
     source: Text
     boundary: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None

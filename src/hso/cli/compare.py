@@ -21,11 +21,13 @@ EPILOG = """
 
 hso compare --model gaussian --nfe 4,5 -o runs/gaussian
 
-hso compare --model digits --guidance 3 --solver ddim,unipc --samples 200 --processes 2 -o runs/digits
+hso compare --model digits --guidance 3 --solver ddim,unipc --samples 200 --processes 2 --also kid -o runs/digits
+
+hso compare --model digits --solver ddim --nfe 5 --schedules all,mine.json -o runs/mine
 
 hso compare --model path/to/pipeline --captions prompts.txt --guidance 7.5 --device cuda -o runs/mine
 
-accelerate launch -m hso.evaluation --model path/to/pipeline --captions prompts.txt --device cuda -o runs/mine
+accelerate launch --multi_gpu --num_processes 2 -m hso.evaluation --model PIPELINE --captions FILE --device cuda -o RUN
 """
 
 
@@ -47,16 +49,23 @@ def command(
     ],
     solver: Annotated[str, typer.Option(metavar="NAME,...", help="Solvers.")] = "ddim,unipc,dpmpp_2m",
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network evaluations.")] = "4,5,6,8,10",
-    schedules: Annotated[str, typer.Option(metavar="all|NAME,...", help="Schedules to compare.")] = "all",
+    schedules: Annotated[
+        str, typer.Option(metavar="all|NAME|FILE.json,...", help="Schedules to compare; files that hso saved too.")
+    ] = "all",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 500,
     guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
-    terminal: Annotated[str, typer.Option(metavar="NAME", help="Where all land: clean, t_min.")] = "clean",
+    terminal: Annotated[
+        str, typer.Option(metavar="NAME", help="Where all land: clean, t_min, own (each solver's).")
+    ] = "clean",
     features: Annotated[
         str | None, typer.Option(metavar="NAME", help="pixels or inception, if not the model's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if the model's are not known.")] = None,
     captions: Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")] = None,
+    also: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Also kid, precision, recall; keeps all images' features.")
+    ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")] = "cpu",
     batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 50,
     reference_nfe: Annotated[
@@ -85,6 +94,7 @@ def command(
         terminal=terminal,
         reference_nfe=reference_nfe,
         batch=batch,
+        also=_words(also) if also else (),
     )
     if finished:
         outcome: Outcome | None = finished_part(settings, out, resamples)
@@ -128,26 +138,27 @@ def _print(outcome: Outcome) -> None:
     """One table for each solver by the first metric, the schedules by their mean rank."""
     from rich.table import Table
 
-    from hso.evaluation.comparison_report import TITLES, ranking, verdict
+    from hso.evaluation.comparison_report import verdict
+    from hso.evaluation.metrics import METRICS
 
     metric = outcome.metrics[0]
     marks = {"best": " *", "tied": " =", "": "  "}
     for solver in outcome.settings.solvers:
-        title = f"{outcome.subject}, {solver}: {TITLES[metric]}, {outcome.images} images"
+        title = f"{outcome.subject}, {solver}: {METRICS[metric].title}, {outcome.images} images"
         table = Table(title=title, title_justify="left")
         table.add_column("schedule")
         for nfe in outcome.settings.budgets:
             table.add_column(f"NFE {nfe}", justify="right")
-        for name in ranking(outcome, metric):
+        for name in (standing.name for standing in outcome.standings(metric)):
             rows = {row.entry.nfe: row for row in outcome.rows if row.entry.solver == solver and name in row.names}
             words = [
-                f"{rows[nfe].figures[metric].corrected:.4g}{marks[verdict(outcome, rows[nfe], metric)]}"
+                f"{rows[nfe].figures[metric].value:.4g}{marks[verdict(outcome, rows[nfe], metric)]}"
                 if nfe in rows
                 else "-"
                 for nfe in outcome.settings.budgets
             ]
             table.add_row(name, *words)
         views.console().print(table)
-    print("* least of its column; = not told apart from it by the interval of the difference; - refused or not asked")
+    print("* best of its column; = not told apart from it by the interval of the difference; - refused or not asked")
     for refusal in outcome.plan.refused:
         views.note(f"refused: {refusal.name}, NFE {refusal.nfe}: {refusal.reason}")

@@ -20,6 +20,7 @@ from hso.optimize import DEFAULT_TERMINAL, Result, optimize
 from hso.schedule import TERMINALS
 from hso.search import STRATEGIES, Boundary, Box, Exact
 from hso.search.exact import CONTINUOUS, TRAINING
+from hso.search.problem import JUMPS
 from hso.search.windows import LEAST_GAP
 
 EPILOG = """
@@ -72,11 +73,15 @@ def command(
     strategy: Annotated[str, _choice("How to search", STRATEGIES)] = "exact",
     objective: Annotated[str, _choice("What is to be small", OBJECTIVES)] = "mep",
     p: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--p", parser=options.real, metavar="P", help="Error exponent: 2 for latent models, 1 for pixels."
+            "--p",
+            parser=options.real,
+            metavar="P",
+            help="Error exponent; 1 for models of pixels and 2 for others if not given.",
+            show_default=False,
         ),
-    ] = 2.0,
+    ] = None,
     t_min: Annotated[Pair | None, _range("Range of the last knot's time.")] = None,
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
     rho: Annotated[Pair | None, _range("Range of the exponent of Eq. 2 (bilevel, published).")] = None,
@@ -100,6 +105,10 @@ def command(
     ] = None,
     terminal: Annotated[
         str | None, _choice("Where the last step lands, if not where the solver's own does", TERMINALS)
+    ] = None,
+    jump: Annotated[
+        str | None,
+        _choice("What the jump to the clean sample costs; costed for guided models and multistep solvers", JUMPS),
     ] = None,
     grid: Annotated[
         str | None, _choice("Where exact puts its nodes; training is on whole timesteps", (CONTINUOUS, TRAINING))
@@ -128,6 +137,7 @@ def command(
             box=Box(**ranges) if ranges else None,
             d_min=d_min,
             terminal=terminal,
+            jump=jump,
             start=_start(source, strength, start_sigma),
             boundary=_boundary(source, boundary, per_expert),
             seed=seed,

@@ -55,7 +55,7 @@ def _print_table(records: list[dict[str, Any]]) -> None:
 
     table = Table("name", "model", "space", "guidance", "solver", "sigma~ range", "source")
     for record in records:
-        facts = [record["space"], _word(record["guidance"]), record["solver"], _sigma_range(record)]
+        facts = [_word(record["space"]), _word(record["guidance"]), record["solver"], _sigma_range(record)]
         table.add_row(record["name"], record["title"], *facts, record["source"])
     refused = Table("refused", "model", "reason", "source")
     for refusal in refusals().values():

@@ -1,4 +1,8 @@
-"""``python -m hso.evaluation`` and ``accelerate launch -m hso.evaluation``: ``hso compare``, or one of its processes."""
+"""``python -m hso.evaluation`` and ``accelerate launch -m hso.evaluation``: ``hso compare``, or one of its processes.
+
+``accelerate launch`` starts several processes with ``--multi_gpu --num_processes N``, without a GPU too; with ``--cpu`` it
+starts one, unless an MPI is installed and ``--mpirun_hostfile`` given.
+"""
 
 from __future__ import annotations
 

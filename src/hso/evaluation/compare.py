@@ -13,15 +13,17 @@ Example:
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from hso.errors import FileError, HSOError, MissingExtraError, check_integer
-from hso.evaluation.outcome import RESAMPLES, Outcome, judge
+from hso.errors import FileError, HSOError, MissingExtraError, check_choice, check_integer
+from hso.evaluation.outcome import RESAMPLES, Outcome, check_data, judge
 from hso.evaluation.plan import Plan, Settings, load_plan, make_plan, save_plan
 from hso.evaluation.store import Store
 from hso.evaluation.subjects import Subject, load_subject
@@ -29,6 +31,8 @@ from hso.evaluation.work import Advance, Shard, one_thread, work
 
 # Told what was done since the last time, and the whole: network evaluations, images counted one by one.
 Progress = Callable[[int, int], object]
+# Where launchers say how many processes there are: torchrun, and the MPIs that accelerate knows.
+WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
 def prepare(settings: Settings, folder: Path) -> tuple[Subject, Plan, Store]:
@@ -39,7 +43,11 @@ def prepare(settings: Settings, folder: Path) -> tuple[Subject, Plan, Store]:
     """
     subject = load_subject(settings.subject)
     subject.check_samples(settings.samples)
-    store = Store(folder, settings.common())
+    for solver in settings.solvers:
+        check_choice("solver", solver, subject.solvers)
+    if settings.also:
+        check_data(settings, subject)
+    store = _store(settings, folder)
     plan = load_plan(settings, store)
     if plan is None:
         with one_thread():
@@ -67,7 +75,7 @@ def compare(
         HSOError: If something is unusable or cannot be written. Finished batches stay.
     """
     check_integer("processes", processes, 1, 1024)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if any(int(os.environ.get(name) or 1) > 1 for name in WORLD_SIZES):
         return _launched(settings, folder, resamples, progress)
     subject, plan, store = prepare(settings, folder)
     advance = _advance(progress, processes, settings.samples * plan.work)
@@ -86,7 +94,7 @@ def finished_part(settings: Settings, folder: Path, resamples: int = RESAMPLES) 
     """
     if not (folder / "run.json").exists():
         raise FileError(folder, "expected the folder of a run, found none")
-    store = Store(folder, settings.common())
+    store = _store(settings, folder)
     return judge(settings, load_subject(settings.subject), _planned(settings, store), store, resamples)
 
 
@@ -95,7 +103,7 @@ def _share(settings: Settings, folder: Path, processes: int, advance: Advance | 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes - 1, mp_context=context) as pool:
         others = [pool.submit(_share_of, settings, folder, Shard(index, processes)) for index in range(1, processes)]
-        problems = [_share_of(settings, folder, Shard(0, processes), advance), *(other.result() for other in others)]
+        problems = [_share_of(settings, folder, Shard(0, processes), advance), *map(_problem, others)]
     for problem in filter(None, problems):
         raise HSOError(problem)
 
@@ -103,11 +111,18 @@ def _share(settings: Settings, folder: Path, processes: int, advance: Advance | 
 def _share_of(settings: Settings, folder: Path, shard: Shard, advance: Advance | None = None) -> str:
     """One process's share; what went wrong, as text, since errors with several arguments do not travel."""
     try:
-        store = Store(folder, settings.common())
+        store = _store(settings, folder)
         work(settings, load_subject(settings.subject), _planned(settings, store), store, shard, advance)
     except HSOError as error:
         return str(error)
     return ""
+
+
+def _problem(share: Future[str]) -> str:
+    try:
+        return share.result()
+    except BrokenProcessPool:
+        return "one of the processes was killed, perhaps for want of memory; the same command goes on from here"
 
 
 def _launched(settings: Settings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
@@ -117,22 +132,25 @@ def _launched(settings: Settings, folder: Path, resamples: int, progress: Progre
     except ImportError:
         raise MissingExtraError("accelerate", extra="compare") from None
     state: Any = PartialState(cpu=settings.subject.device == "cpu")
-    try:
-        with state.main_process_first():
-            subject, plan, store = _prepared(settings, folder, state.is_main_process)
-        shard = Shard(state.process_index, state.num_processes)
-        work(settings, subject, plan, store, shard, _advance(progress, shard.count, settings.samples * plan.work))
-        state.wait_for_everyone()
-        return judge(settings, subject, plan, store, resamples) if state.is_main_process else None
-    finally:
-        state.destroy_process_group()
+    # Not before the exit: a program may compare more than once.
+    atexit.register(state.destroy_process_group)
+    with state.main_process_first():
+        subject, plan, store = _prepared(settings, folder, state.is_main_process)
+    shard = Shard(state.process_index, state.num_processes)
+    work(settings, subject, plan, store, shard, _advance(progress, shard.count, settings.samples * plan.work))
+    state.wait_for_everyone()
+    return judge(settings, subject, plan, store, resamples) if state.is_main_process else None
 
 
 def _prepared(settings: Settings, folder: Path, first: bool) -> tuple[Subject, Plan, Store]:
     if first:
         return prepare(settings, folder)
-    store = Store(folder, settings.common())
+    store = _store(settings, folder)
     return load_subject(settings.subject), _planned(settings, store), store
+
+
+def _store(settings: Settings, folder: Path) -> Store:
+    return Store(folder, settings.common(), keep_features=bool(settings.also))
 
 
 def _planned(settings: Settings, store: Store) -> Plan:

@@ -1,22 +1,21 @@
 """What came out of a comparison: figures with intervals, and which schedules cannot be told from the best.
 
-The figures, of which less is better:
-
-- *reference*: Frechet distance to the reference's own samples, what the model gives with many steps;
-- *data*: Frechet distance to the data, where they are known;
-- *error*: root mean square difference from the reference's samples, image by image from the same noise.
-
-Under guidance the model's own distribution is far from the data, and the three disagree.
+The figures and their meanings are in :mod:`hso.evaluation.metrics`. Under guidance the model's own distribution is far from
+the data, and those against the reference disagree with those against the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
 from itertools import repeat
 from typing import NamedTuple
 
+import numpy as np
+
 from hso.errors import ArgumentError, check_choice, check_integer
+from hso.evaluation.metrics import METRICS
 from hso.evaluation.plan import Entry, Plan, Settings
 from hso.evaluation.statistics import (
     Measured,
@@ -31,11 +30,11 @@ from hso.evaluation.statistics import (
 )
 from hso.evaluation.store import Store
 from hso.evaluation.subjects import Subject
+from hso.evaluation.subsets import LEAST, Subsets, measure_on_subsets
 from hso.evaluation.work import one_thread
 from hso.models.bundled import Moments
 from hso.noise.base import Array
 
-METRICS = ("reference", "data", "error")
 RESAMPLES = 200
 
 
@@ -49,6 +48,11 @@ class Row(NamedTuple):
     def names(self) -> tuple[str, ...]:
         """The contestants that asked for the schedule."""
         return self.entry.names
+
+    @property
+    def label(self) -> str:
+        """The contestants, to read."""
+        return " = ".join(self.names)
 
 
 class Outcome(NamedTuple):
@@ -77,20 +81,56 @@ class Outcome(NamedTuple):
         """The metrics that there are."""
         return tuple(name for name in METRICS if name in self.rows[0].figures)
 
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """The solvers and budgets, in order."""
+        return list(dict.fromkeys((row.entry.solver, row.entry.nfe) for row in self.rows))
+
     def cell(self, solver: str, nfe: int, metric: str) -> list[Row]:
         """The rows of a solver and a budget, the best by a metric first."""
         check_choice("metric", metric, self.metrics)
         rows = [row for row in self.rows if (row.entry.solver, row.entry.nfe) == (solver, nfe)]
-        return sorted(rows, key=lambda row: row.figures[metric].value)
+        return sorted(rows, key=lambda row: row.figures[metric].value, reverse=METRICS[metric].more_is_better)
 
     def best(self, solver: str, nfe: int, metric: str) -> Row:
-        """The row with the least figure."""
+        """The row with the best figure."""
         return self.cell(solver, nfe, metric)[0]
 
     def is_beaten(self, row: Row, metric: str) -> bool:
         """Whether the interval of the difference says that the best of its cell is better than this row."""
         best = self.best(row.entry.solver, row.entry.nfe, metric)
-        return best is not row and best.figures[metric].is_below(row.figures[metric])
+        if best is row:
+            return False
+        less, more = (row, best) if METRICS[metric].more_is_better else (best, row)
+        return less.figures[metric].is_below(more.figures[metric])
+
+    def standings(self, metric: str) -> list[Standing]:
+        """All contestants, those served most often first, then by their mean rank."""
+        places: dict[str, list[int]] = {}
+        unbeaten: Counter[str] = Counter()
+        for solver, nfe in self.cells:
+            for place, row in enumerate(self.cell(solver, nfe, metric), start=1):
+                for name in row.names:
+                    places.setdefault(name, []).append(place)
+                    unbeaten[name] += not self.is_beaten(row, metric)
+        found = [Standing(name, float(np.mean(each)), unbeaten[name], len(each)) for name, each in places.items()]
+        return sorted(found, key=lambda standing: (-standing.cells, standing.rank))
+
+
+class Standing(NamedTuple):
+    """A contestant over all solvers and budgets.
+
+    Attributes:
+        name: The contestant.
+        rank: Mean rank; 1 is the best.
+        unbeaten: Number of cells in which it is the best or not told apart from the best.
+        cells: Number of cells in which it has a schedule.
+    """
+
+    name: str
+    rank: float
+    unbeaten: int
+    cells: int
 
 
 def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamples: int = RESAMPLES) -> Outcome:
@@ -115,9 +155,32 @@ def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamp
     subject.check_samples(sum(map(len, batches)))
     with one_thread():
         judged = _Judge(subject, _sample(plan.reference, batches, store), resamples)
-        rows = [Row(entry, judged.figures(_sample(entry, batches, store))) for entry in plan.entries]
-        reference = Row(plan.reference, judged.figures(judged.reference))
+        kept = _Kept(settings, subject, batches, store) if settings.also else None
+
+        def row(entry: Entry) -> Row:
+            found = judged.figures(judged.reference if entry is plan.reference else _sample(entry, batches, store))
+            return Row(entry, {**found, **(kept.figures(entry) if kept else {})})
+
+        rows = [row(entry) for entry in plan.entries]
+        reference = row(plan.reference)
     return Outcome(settings, subject.name, plan, rows, reference, sum(map(len, batches)), store)
+
+
+def check_data(settings: Settings, subject: Subject) -> Callable[[], Array]:
+    """What makes the data's features, once the metrics that need them are known to work.
+
+    Raises:
+        ArgumentError: If no more than moments of the data are known.
+        MissingExtraError: If a metric's library is not installed.
+    """
+    if subject.data is None:
+        known = "no data" if subject.moments is None else "the mean and covariance of its data only"
+        raise ArgumentError("also", "data, or the option --data", f"{subject.name}, which knows {known}")
+    for name in settings.also:
+        of = METRICS[name].of
+        if of is not None:
+            of(np.eye(LEAST), np.eye(LEAST))
+    return subject.data
 
 
 class _Judge:
@@ -146,6 +209,20 @@ class _Judge:
         if self.subject.moments is None:
             raise ArgumentError("data", "moments of the data", None)
         return Normal.of(*self.subject.moments)
+
+
+class _Kept:
+    """The figures from features that are kept."""
+
+    def __init__(self, settings: Settings, subject: Subject, batches: list[range], store: Store) -> None:
+        self.metrics, self.batches, self.store = settings.also, batches, store
+        self.data = check_data(settings, subject)()
+        self.subsets = Subsets.draw(sum(map(len, batches)), len(self.data))
+
+    def figures(self, entry: Entry) -> dict[str, Measured]:
+        rows = partial(self.store.features, entry.key, self.batches)
+        functions = {name: function for name in self.metrics if (function := METRICS[name].of)}
+        return {name: measure_on_subsets(of, rows, self.data, self.subsets) for name, of in functions.items()}
 
 
 def _sample(entry: Entry, batches: list[range], store: Store) -> Sample:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hso.errors import ArgumentError, check_choice, check_integer
-from hso.evaluation.contestants import ALL, Case, Refusal, check_names, enter
+from hso.errors import ArgumentError, FileError, check_choice, check_integer
+from hso.evaluation.contestants import ALL, Case, Refusal, check_names, enter, is_file
+from hso.evaluation.metrics import ON_SUBSETS
 from hso.evaluation.store import Store, read_json
 from hso.evaluation.subjects import Subject, SubjectSettings
 from hso.files import write_atomic
+from hso.optimize import DEFAULT_TERMINAL
 from hso.rules import rule_schedule
-from hso.schedule import CLEAN, SamplingSchedule, check_terminal
+from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
 from hso.solvers import SOLVERS
 from hso.version import VERSION
 
 # The reference's solver is of order 2 and stable under guidance; uniform in lambda, its steps are all alike.
 REFERENCE, REFERENCE_SOLVER, REFERENCE_RULE = "reference", "dpmpp_2m", "uniform_lambda"
+
+# Each solver lands where hso.optimize has it land.
+OWN = "own"
 
 
 @dataclass(frozen=True)
@@ -31,14 +37,16 @@ class Settings:
         subject: The model, and how it is judged.
         solvers: Solvers by name.
         budgets: Numbers of nodes.
-        schedules: Names of contestants; "all" is all of them.
+        schedules: Names of contestants, or files of saved schedules; "all" is all contestants.
         samples: Images for each schedule.
-        terminal: Where all land: "clean" or "t_min".
+        terminal: Where all land: "clean", "t_min", or "own" for each solver's own as in :func:`hso.optimize`.
         reference_nfe: Nodes of the reference.
         batch: Images that go through the network together.
+        also: Metrics besides those from sums; the features of all images are kept for them.
 
     Raises:
         ArgumentError: If one is unusable.
+        FileError: If a saved schedule is.
     """
 
     subject: SubjectSettings
@@ -49,6 +57,7 @@ class Settings:
     terminal: str = CLEAN
     reference_nfe: int = 100
     batch: int = 50
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for solver in self.solvers:
@@ -59,7 +68,9 @@ class Settings:
         check_integer("samples", self.samples, 10, 10_000_000)
         check_integer("batch", self.batch, 1, 100_000)
         check_integer("reference_nfe", self.reference_nfe, 2, 1000)
-        check_terminal(self.terminal)
+        check_choice("terminal", self.terminal, (*TERMINALS, OWN))
+        for metric in self.also:
+            check_choice("also", metric, ON_SUBSETS)
 
     def batches(self) -> list[range]:
         """The images of each batch; they do not depend on the number of processes."""
@@ -68,8 +79,20 @@ class Settings:
 
     def asked(self) -> dict[str, Any]:
         """What the plan depends on, besides the model."""
-        names = ("solvers", "budgets", "schedules", "terminal", "reference_nfe")
-        return {name: list(v) if isinstance(v := getattr(self, name), tuple) else v for name in names}
+        return {
+            "solvers": list(self.solvers),
+            "budgets": list(self.budgets),
+            "schedules": [_with_content(name) for name in self.schedules],
+            "terminal": self.terminal,
+            "reference_nfe": self.reference_nfe,
+        }
+
+    def landings(self) -> dict[str, list[str]]:
+        """The solvers by where they land."""
+        found: dict[str, list[str]] = {}
+        for solver in self.solvers:
+            found.setdefault(DEFAULT_TERMINAL[solver] if self.terminal == OWN else self.terminal, []).append(solver)
+        return found
 
     def common(self) -> dict[str, Any]:
         """What all batches in a folder have in common; the rest may grow from run to run."""
@@ -98,9 +121,7 @@ class Entry(NamedTuple):
     @property
     def key(self) -> str:
         """The solver, the number of nodes, and a fingerprint of the schedule."""
-        schedule = self.schedule
-        content = schedule.lambdas.tobytes() + repr((schedule.terminal, schedule.noise_fingerprint)).encode()
-        return f"{self.solver}-{self.nfe}-{hashlib.sha256(content).hexdigest()[:12]}"
+        return f"{self.solver}-{self.nfe}-{_digest(self.schedule)}"
 
 
 class Plan(NamedTuple):
@@ -117,7 +138,9 @@ class Plan(NamedTuple):
 
 
 def make_plan(settings: Settings, subject: Subject) -> Plan:
-    """The schedules of all cases; the same for every solver, each once.
+    """The schedules of all cases; the same for every solver that lands alike, each once.
+
+    A saved schedule is for a single number of nodes: it is refused only where it serves no case.
 
     Raises:
         ArgumentError: If no contestant has a schedule.
@@ -126,12 +149,14 @@ def make_plan(settings: Settings, subject: Subject) -> Plan:
     fine = rule_schedule(REFERENCE_RULE, subject.noise, min(settings.reference_nfe, subject.noise.max_nfe))
     entries: list[Entry] = []
     refused: list[Refusal] = []
-    for nfe in settings.budgets:
-        groups, without = enter(names, Case(subject.noise, nfe, settings.terminal, teacher))
-        refused += without
-        entries += [Entry(solver, *group) for solver in settings.solvers for group in groups]
+    for nfe, (terminal, solvers) in itertools.product(settings.budgets, settings.landings().items()):
+        groups, without = enter(names, Case(subject.noise, nfe, terminal, teacher))
+        refused += [refusal for refusal in without if refusal not in refused]
+        entries += [Entry(solver, *group) for solver in solvers for group in groups]
     if not entries:
         raise ArgumentError("schedules", "one at least that can serve this model", refused[0].reason)
+    served = {name for entry in entries for name in entry.names}
+    refused = [each for each in refused if not (is_file(each.name) and each.name in served)]
     entries.sort(key=lambda entry: settings.solvers.index(entry.solver))
     return Plan(Entry(REFERENCE_SOLVER, (REFERENCE,), fine), entries, refused)
 
@@ -159,15 +184,28 @@ def load_plan(settings: Settings, store: Store) -> Plan | None:
     content = read_json(path) if path.exists() else {}
     if content.get("asked") != settings.asked():
         return None
-    reference, *entries = (
-        Entry(row["solver"], tuple(row["names"]), SamplingSchedule.load(_schedule_path(store, row["key"])))
-        for row in content["entries"]
-    )
-    return Plan(reference, entries, [Refusal(**row) for row in content["refused"]])
+    try:
+        reference, *entries = (
+            Entry(row["solver"], tuple(row["names"]), SamplingSchedule.load(_schedule_path(store, row["key"])))
+            for row in content["entries"]
+        )
+        return Plan(reference, entries, [Refusal(**row) for row in content["refused"]])
+    except (LookupError, TypeError, ValueError):
+        raise FileError(path, "expected the plan of a run, found something else; delete it") from None
 
 
 def _schedule_path(store: Store, key: str) -> Path:
     return store.folder / "schedules" / f"{key}.json"
+
+
+def _digest(schedule: SamplingSchedule) -> str:
+    content = schedule.lambdas.tobytes() + repr((schedule.terminal, schedule.noise_fingerprint)).encode()
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _with_content(name: str) -> str:
+    """A contestant's name; a file's with what is in it, for that may change from run to run."""
+    return f"{name}: {_digest(SamplingSchedule.load(name))}" if is_file(name) else name
 
 
 def _plain(value: Any) -> Any:

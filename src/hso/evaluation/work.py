@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hso.errors import MissingExtraError
+from hso.errors import ArgumentError, MissingExtraError
 from hso.evaluation.plan import Entry, Plan, Settings
 from hso.evaluation.statistics import block_of, sums
 from hso.evaluation.store import Store
@@ -73,7 +73,7 @@ class _Batch(NamedTuple):
             reference = self._reference(plan.reference, start)
             self.advance(len(self.images) * (plan.reference.nfe + present))
             for entry in missing:
-                self._keep(entry, self.subject.sample(entry.solver, entry.schedule, start), reference)
+                self._keep(entry, self._sampled(entry, start), reference)
                 self.advance(len(self.images) * entry.nfe)
         else:
             self.advance(len(self.images) * plan.work)
@@ -82,17 +82,36 @@ class _Batch(NamedTuple):
     def _reference(self, entry: Entry, start: Start) -> Array:
         found = self.store.reference(self.images)
         if found is None:
-            found = self.subject.sample(entry.solver, entry.schedule, start)
+            found = self._sampled(entry, start)
             self.store.keep_reference(self.images, found)
         if not self.store.has(entry.key, self.images):
             self._keep(entry, found, found)
         return found
 
+    def _sampled(self, entry: Entry, start: Start) -> Array:
+        try:
+            return self.subject.sample(entry.solver, entry.schedule, start)
+        except (MemoryError, RuntimeError) as error:
+            # torch's own error is a RuntimeError, and torch may not be there.
+            if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+                raise ArgumentError("batch", "fewer images at once, for want of memory", len(self.images)) from None
+            raise
+
     def _keep(self, entry: Entry, images: Array, reference: Array) -> None:
+        features = self.subject.features(images)
+        self._check(features)
         squares = np.square(images - reference, dtype=np.float64).reshape(len(images), -1).mean(axis=1)
-        blocks = sums(self.subject.features(images), squares, block_of(self.images, self.subject.period))
+        blocks = sums(features, squares, block_of(self.images, self.subject.period))
         shown = self.subject.pictures(images[:SHOWN]) if self.images.start == 0 else None
-        self.store.write(entry.key, self.images, blocks, shown)
+        self.store.write(entry.key, self.images, blocks, features, shown)
+
+    def _check(self, features: Array) -> None:
+        if not np.all(np.isfinite(features)):
+            raise ArgumentError("model", "images of finite numbers", f"others among {self.images}")
+        moments = self.subject.moments
+        if moments is not None and features.shape[1] != len(moments.mean):
+            expected = f"images of {features.shape[1]} features, as the model's"
+            raise ArgumentError("data", expected, f"{len(moments.mean)} features")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class NoiseSchedule(ABC):
         name: What to call it in tables and files.
         train_steps: Number of training timesteps; None where the model takes a continuous noise level only.
         traits: What else is known of the model.
+        sigma_data: Standard deviation of the data, where the model says it.
 
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")
@@ -54,6 +56,7 @@ class NoiseSchedule(ABC):
     name: str
     train_steps: int | None
     traits: Traits = Traits()
+    sigma_data: float = 1.0
 
     # The clock.
 
@@ -188,7 +191,7 @@ class NoiseSchedule(ABC):
         """Most nodes a sampling schedule may have: one for each training timestep, 1000 if there are none."""
         return self.train_steps or 1000
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the family and its constants; equal means same schedule."""
         return hashlib.sha256(type(self).__name__.encode() + self._definition()).hexdigest()[:16]

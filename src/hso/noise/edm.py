@@ -45,13 +45,8 @@ LEAST, MOST = 1e-8, 1e8
 
 
 class VarianceExploding(NoiseSchedule):
-    r"""A noise schedule with :math:`\alpha = 1`; subclasses give the clock.
+    r"""A noise schedule with :math:`\alpha = 1`; subclasses give the clock."""
 
-    Attributes:
-        sigma_data: Standard deviation of the data.
-    """
-
-    sigma_data: float = 1.0
     train_steps = None
 
     def log_alpha(self, lambda_: Any) -> Any:

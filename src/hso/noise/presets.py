@@ -26,7 +26,7 @@ class Preset(NamedTuple):
         config: Its scheduler configuration, the part that defines the noise.
         source: Where the constants were read.
         solver: The solver its own pipeline comes with, or UniPC where this library has none like it.
-        space: "latent" or "pixel", where its samples live.
+        space: "latent" or "pixel", where its samples live; None where models of both kinds have this noise schedule.
         guidance: Usual strength of classifier-free guidance (the default of its pipeline); None where there is none.
         boundary: Share of the training timesteps from which on up its first network is asked, below it the second; None
             where there is one only.
@@ -37,7 +37,7 @@ class Preset(NamedTuple):
     config: dict[str, Any]
     source: str
     solver: str
-    space: str
+    space: str | None
     guidance: float | None
     boundary: float | None = None
 

@@ -6,6 +6,8 @@ Choose K + 1 knots with :math:`t_0` in the box's t_max range and :math:`t_K` in 
     F = J(\lambda_0, \dots, \lambda_K) + \gamma \sum_i \max(0, d_{min} - (t_i - t_{i+1}))^2
 
 is least. K is N with a finite terminal and N - 1 with the clean one, since the jump to the clean sample has no edge cost.
+The jump may be *costed*: the problem is then that of the terminal t_min, and its last knot, at which no network is asked,
+stands for the clean sample.
 A run that begins part-way, at :math:`t_0 = s`, is the same problem with :math:`t_{max} = s`; a boundary between two
 networks is one more constraint (:mod:`hso.search.windows`).
 
@@ -31,11 +33,13 @@ from hso.schedule import T_MIN
 from hso.search.windows import LEAST_GAP, Boundary, Windows
 
 Range = tuple[float, float]
+FREE, COSTED = "free", "costed"
+JUMPS = (FREE, COSTED)
 
 
 @dataclass(frozen=True)
 class Box:
-    """The upper level's search box; the defaults are the authors' program's, since the paper's appendix is not printed.
+    """The upper level's search box; the values given here are the authors' program's: the paper's appendix is not printed.
 
     Attributes:
         rho: Range of the exponent of Eq. 2.
@@ -122,6 +126,7 @@ class Problem:
         box: Where the ends may lie.
         d_min: Least distance of neighbouring knots in t.
         gamma: Weight of the spacing penalty.
+        jump: Whether a jump to the clean sample is "free" or "costed".
         start_time: Time of the first node, where a run begins part-way; the box says the same.
         boundary: Where the model changes networks, if each is to have nodes.
     """
@@ -132,6 +137,7 @@ class Problem:
     box: Box
     d_min: float
     gamma: float = GAMMA
+    jump: str = FREE
     start_time: float | None = None
     boundary: Boundary | None = None
 
@@ -142,7 +148,7 @@ class Problem:
     @property
     def intervals(self) -> int:
         """K, the number of edges."""
-        return self.nfe if self.terminal == T_MIN else self.nfe - 1
+        return self.nfe if self.terminal == T_MIN or self.jump == COSTED else self.nfe - 1
 
     @property
     def widest(self) -> Range:

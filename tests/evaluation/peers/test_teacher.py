@@ -87,10 +87,12 @@ def test_the_network_is_called_no_more_than_it_says():
     PEERS["gits"](teacher, 4, "clean")
     PEERS["gits"](teacher, 5, "clean")
     assert calls == list(range(20))
-    PEERS["score_optimal"](teacher, 4, "clean")
-    assert len(calls) == 20 + 19
-    PEERS["klub"](teacher, 4, "clean")
-    assert len(calls) == 20 + 19 + 20
+    for name, further in (("score_optimal", 19), ("klub", 20)):
+        before = len(calls)
+        found = [PEERS[name](teacher, nfe, "clean") for nfe in (4, 5, 6, 8, 10)]
+        assert len(calls) == before + further
+        alone = PEERS[name](Teacher(network, NOISE, X, points=20), 8, "clean")
+        assert found[3].lambdas.tolist() == alone.lambdas.tolist()
 
 
 def test_unusable_requests_are_refused():

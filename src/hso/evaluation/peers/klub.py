@@ -49,7 +49,7 @@ def klub(teacher: Teacher, nfe: int, terminal: str = CLEAN, *, seed: int = 0) ->
         >>> klub(Teacher(GaussianModel(np.zeros(2), np.ones(2)), NoiseSchedule.edm(), x, rule="edm"), 4).nfe
         4
     """
-    path = best_path(klub_costs(teacher, seed), teacher.steps(nfe))
+    path = best_path(teacher.once(klub_costs, seed), teacher.steps(nfe))
     knots = without_terminal(teacher.schedule.lambdas[path], terminal)
     return teacher.student(knots, terminal, "klub", seed=seed)
 

@@ -49,7 +49,7 @@ def score_optimal(teacher: Teacher, nfe: int, terminal: str = CLEAN) -> Sampling
     """
     count = teacher.steps(nfe) + (check_terminal(terminal) != CLEAN)
     lambdas = teacher.schedule.lambdas
-    lengths = arc_lengths(teacher)
+    lengths = teacher.once(arc_lengths)
     # A step that costs nothing still has to be crossed, or the inverse would not exist.
     distance = np.append(0.0, np.cumsum(np.maximum(lengths, 1e-9 * lengths.max())))
     knots = PchipInterpolator(distance, lambdas)(np.linspace(0.0, distance[-1], count))

@@ -127,6 +127,13 @@ class Teacher:
         node = self._nodes[point]
         return _rows(self._data(_like(self.x, states * node.alpha), node))
 
+    def once(self, found: Callable[..., Array], *settings: Any) -> Array:
+        """``found(self, *settings)``, computed once: what the network says does not depend on the number of nodes."""
+        key = (found, *settings)
+        if key not in self._found:
+            self._found[key] = found(self, *settings)
+        return self._found[key]
+
     def student(self, knots: Array, terminal: str, method: str, **settings: Any) -> SamplingSchedule:
         """The sampling schedule of knots that were computed from this teacher."""
         provenance = {"strategy": "teacher", "method": method, **settings, "batch": len(self.x), "points": self.points}
@@ -136,6 +143,10 @@ class Teacher:
     def steps(self, nfe: int) -> int:
         """``nfe``, if so many steps can be made from point to point."""
         return check_integer("nfe", nfe, 1, self.points - 1, f"the teacher has {self.points} points")
+
+    @cached_property
+    def _found(self) -> dict[tuple[Any, ...], Array]:
+        return {}
 
     @cached_property
     def _nodes(self) -> tuple[Node, ...]:

@@ -67,7 +67,9 @@ def _from_folder(folder: Path, settings: SubjectSettings) -> Subject:
     except OSError:
         raise FileError(folder, "expected a diffusers pipeline folder with model_index.json, found none") from None
     except ValueError:
-        raise FileError(index, "expected JSON, found something else") from None
+        parts = None
+    if not isinstance(parts, dict):
+        raise FileError(index, "expected a JSON object, found something else")
     if "text_encoder" in parts:
         return load_pipeline(settings)
     if parts.get("unet", [None, None])[1] != "UNet2DModel":

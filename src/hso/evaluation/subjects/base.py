@@ -22,7 +22,7 @@ from hso.evaluation.peers import Teacher
 from hso.models.bundled import Moments
 from hso.noise.base import Array, NoiseSchedule
 from hso.schedule import SamplingSchedule
-from hso.solvers import Node, make_solver, nodes, sample
+from hso.solvers import SOLVERS, Node, make_solver, nodes, sample
 
 Network = Callable[[Any, Node], Any]
 # Fewer blocks say nothing about how much other images would change.
@@ -76,14 +76,18 @@ class Subject(ABC):
     Attributes:
         name: What to call it.
         noise: The model's noise schedule.
+        solvers: Solvers that it can be sampled with.
         period: Labels repeat after this many images; 1 where there are none.
         moments: Mean and covariance of the data's features, None where they are not known.
+        data: Makes the features of data, float64, shape (n, d); None where no more than moments are known.
     """
 
     name: str
     noise: NoiseSchedule
+    solvers: tuple[str, ...] = tuple(SOLVERS)
     period: int = 1
     moments: Moments | None = None
+    data: Callable[[], Array] | None = None
 
     @abstractmethod
     def begin(self, images: range) -> Start:
@@ -155,6 +159,17 @@ class LoopSubject(Subject):
 
     def _as_images(self, x: Any) -> Array:
         return np.asarray(x, dtype=np.float64)
+
+
+def refuse(name: str, settings: SubjectSettings, *arguments: str) -> None:
+    """Refuse what a subject has no use for.
+
+    Raises:
+        ArgumentError: If one is given.
+    """
+    for argument in arguments:
+        if (value := getattr(settings, argument)) is not None:
+            raise ArgumentError(argument, f"none for {name}, which has no use for it", str(value))
 
 
 def normal(seed: int, images: range, shape: tuple[int, ...]) -> Array:

@@ -17,7 +17,7 @@ def check_device(device: str) -> str:
     except ImportError:
         raise MissingExtraError("torch", extra="diffusers") from None
     try:
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ArgumentError("device", "a device that this machine has, such as cpu", device) from None
     return device

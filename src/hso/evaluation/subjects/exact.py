@@ -11,7 +11,7 @@ import numpy as np
 from scipy.fft import idctn
 
 from hso.errors import ArgumentError
-from hso.evaluation.subjects.base import LoopSubject, Network, SubjectSettings
+from hso.evaluation.subjects.base import LoopSubject, Network, SubjectSettings, refuse
 from hso.models.bundled import Moments
 from hso.models.datasets import handwritten_digits, image_patches
 from hso.models.empirical import EmpiricalModel
@@ -22,6 +22,8 @@ from hso.noise.base import Array, NoiseSchedule
 
 NOISE = "sd1.5"
 SIZE, COMPONENTS, PATCHES = 8, 10, 5000
+# Data that images are held against where their features are needed.
+DRAWN = 5000
 
 
 class ExactSubject(LoopSubject):
@@ -33,7 +35,7 @@ class ExactSubject(LoopSubject):
         settings: The seed of the noise; guidance must be 1.
 
     Raises:
-        ArgumentError: If guidance or features of another kind are asked for.
+        ArgumentError: If guidance, features of another kind, data, captions or another device are asked for.
     """
 
     prediction = "sample"
@@ -43,17 +45,27 @@ class ExactSubject(LoopSubject):
             raise ArgumentError("guidance", f"1 for {name}, which has no labels", settings.guidance)
         if settings.features not in (None, "pixels"):
             raise ArgumentError("features", f"pixels for {name}", settings.features)
+        if settings.device != "cpu":
+            raise ArgumentError("device", f"cpu for {name}, which needs no more", settings.device)
+        refuse(name, settings, "data", "captions")
         self.name, self.model, self.seed = name, model, settings.seed
         self.noise = NoiseSchedule.preset(NOISE)
         mean, covariance = model.moments()
         self.moments = Moments(mean.astype(np.float64), covariance.astype(np.float64))
         self.shape = self.moments.mean.shape
+        self.data = self._drawn
 
     def network(self, images: range) -> Network:
         return self.model.x0
 
     def features(self, images: Array) -> Array:
         return images
+
+    def _drawn(self) -> Array:
+        """Data from the model's own distribution; all there are of an empirical one."""
+        if isinstance(self.model, EmpiricalModel):
+            return self.model.data
+        return self.model.sample(DRAWN, np.random.default_rng(self.seed))
 
     def pictures(self, images: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         side = math.isqrt(images.shape[1])

@@ -36,8 +36,9 @@ def inception(device: str) -> Features:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         network = FrechetInceptionDistance(feature=INCEPTION_DIMENSIONS).inception.to(device).eval()
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"torchmetrics with torch-fidelity ({error.name or 'torch-fidelity'})", "fid") from None
+    except (ImportError, RuntimeError):  # the latter where torchvision was built for another torch
+        package = "torch-fidelity with a torchvision that fits torch (--features pixels needs neither)"
+        raise MissingExtraError(package, extra="fid") from None
     except OSError as error:
         problem = f"the network cannot be fetched: {error}; --features pixels needs none"
         raise FileError("weights of Inception", problem) from None
@@ -63,11 +64,17 @@ def folder_moments(folder: Path, features: Features) -> Moments:
     Raises:
         FileError: If the folder is missing or has no images, an image cannot be read, or its size differs.
     """
-    blocks = gathered(
-        sums(features(images), np.zeros(len(images)), np.zeros(len(images), int)) for images in _chunks(folder)
-    )
-    mean, covariance = pooled(blocks).moments()
+    blocks = gathered(sums(rows, np.zeros(len(rows)), np.zeros(len(rows), int)) for rows in _rows(folder, features))
+    sample = pooled(blocks)
+    if sample.counts.sum() < 2:
+        raise FileError(folder, "expected images, found a single one")
+    mean, covariance = sample.moments()
     return Moments(mean.astype(np.float64), covariance.astype(np.float64))
+
+
+def folder_features(folder: Path, features: Features) -> Array:
+    """The features of the images in a folder, one a row; the same errors."""
+    return np.concatenate(list(_rows(folder, features)))
 
 
 def image_paths(folder: Path) -> list[Path]:
@@ -84,23 +91,14 @@ def image_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def _chunks(folder: Path) -> Iterator[Array]:
+def _rows(folder: Path, features: Features) -> Iterator[Array]:
     paths = image_paths(folder)
+    shape = _read(paths[0]).shape
     for first in range(0, len(paths), CHUNK):
-        yield _stacked(paths[first : first + CHUNK])
+        yield features(np.stack([_read(path, shape) for path in paths[first : first + CHUNK]]))
 
 
-def _stacked(paths: list[Path]) -> Array:
-    images = [_read(path) for path in paths]
-    for path, image in zip(paths, images, strict=True):
-        if image.shape != images[0].shape:
-            raise FileError(
-                path, f"expected an image of shape {images[0].shape} like its neighbours, got {image.shape}"
-            )
-    return np.stack(images)
-
-
-def _read(path: Path) -> Array:
+def _read(path: Path, shape: tuple[int, ...] | None = None) -> Array:
     try:
         from PIL import Image
     except ImportError:
@@ -108,9 +106,12 @@ def _read(path: Path) -> Array:
     try:
         with Image.open(path) as image:
             colours: Any = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
-            return np.asarray(colours, dtype=np.float64) / 127.5 - 1
-    except OSError as error:
+            found = np.asarray(colours, dtype=np.float64) / 127.5 - 1
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise FileError(path, f"cannot read the image: {error}") from None
+    if shape is not None and found.shape != shape:
+        raise FileError(path, f"expected an image of shape {shape} like its neighbours, got {found.shape}")
+    return found
 
 
 def _coloured(images: Array) -> Array:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hso.errors import ArgumentError, FileError, check_choice
+from hso.errors import ArgumentError, FileError
 from hso.evaluation.subjects.base import Start, Subject, SubjectSettings
 from hso.evaluation.subjects.device import check_device
-from hso.evaluation.subjects.features import FEATURES, folder_moments, image_paths
+from hso.evaluation.subjects.features import FEATURES, folder_features, folder_moments, image_paths
 from hso.noise.base import Array, NoiseSchedule
 from hso.schedule import SamplingSchedule
 
@@ -46,16 +47,17 @@ class TextToImage(Subject):
         FileError: If the captions or the data cannot be read, or do not belong together.
     """
 
+    solvers = tuple(SCHEDULERS)
+
     def __init__(self, name: str, pipe: Any, settings: SubjectSettings) -> None:
-        if settings.captions is None:
-            raise ArgumentError("captions", "a file with one prompt a line, for a text-to-image model", None)
         self.name = f"{name}@{settings.guidance:g}"
         self.pipe, self.settings = pipe, settings
         self.noise = NoiseSchedule.from_config(pipe)
-        self.captions = _captions(settings.captions, settings.data)
+        self.captions = read_captions(settings)
         self._features = FEATURES[settings.features or "inception"](settings.device)
         if settings.data is not None:
             self.moments = folder_moments(settings.data, self._features)
+            self.data = partial(folder_features, settings.data, self._features)
         self._plain = pipe.scheduler
 
     def begin(self, images: range) -> Start:
@@ -89,7 +91,7 @@ class TextToImage(Subject):
     def _scheduler(self, solver: str) -> Any:
         import diffusers
 
-        name, options = SCHEDULERS[check_choice("solver", solver, SCHEDULERS)]
+        name, options = SCHEDULERS[solver]
         return getattr(diffusers, name).from_config(self._plain.config, **options)
 
 
@@ -97,9 +99,12 @@ def load_pipeline(settings: SubjectSettings) -> TextToImage:
     """A text-to-image subject from a diffusers folder or a hub id.
 
     Raises:
-        FileError: If there is no pipeline to load.
+        ArgumentError: If captions are missing.
+        FileError: If there is no pipeline to load, the captions or the data cannot be read, or they do not belong together.
         MissingExtraError: If torch or diffusers is not installed.
     """
+    # Both before what can take minutes.
+    read_captions(settings)
     device = check_device(settings.device)
     pipelines: Any = importlib.import_module(ADAPTER) and importlib.import_module("diffusers")
     try:
@@ -112,7 +117,16 @@ def load_pipeline(settings: SubjectSettings) -> TextToImage:
     return TextToImage(Path(settings.model).name, pipe.to(device), settings)
 
 
-def _captions(path: Path, data: Path | None) -> list[str]:
+def read_captions(settings: SubjectSettings) -> list[str]:
+    """The prompts, one a line; blank lines count for nothing.
+
+    Raises:
+        ArgumentError: If no file is given.
+        FileError: If it cannot be read or is empty, or there are not as many as images of data.
+    """
+    path, data = settings.captions, settings.data
+    if path is None:
+        raise ArgumentError("captions", "a file with one prompt a line, for a text-to-image model", None)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -7,15 +7,16 @@ The folder is laid out as the bundled one: ``unet``, ``scheduler`` and, if the f
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hso.errors import ArgumentError, FileError
-from hso.evaluation.subjects.base import LoopSubject, Network, SubjectSettings
+from hso.evaluation.subjects.base import LoopSubject, Network, SubjectSettings, refuse
 from hso.evaluation.subjects.device import check_device
-from hso.evaluation.subjects.features import FEATURES, Features, folder_moments
+from hso.evaluation.subjects.features import FEATURES, Features, folder_features, folder_moments
 from hso.models.bundled import (
     NO_CLASS,
     Moments,
@@ -25,6 +26,7 @@ from hso.models.bundled import (
     load_digits_model,
     load_digits_moments,
 )
+from hso.models.datasets import handwritten_digits
 from hso.noise.base import Array, NoiseSchedule
 from hso.solvers import Node
 
@@ -44,6 +46,7 @@ class UNetSubject(LoopSubject):
     """
 
     def __init__(self, name: str, folder: Path, settings: SubjectSettings) -> None:
+        refuse(name, settings, "captions")
         self.device = check_device(settings.device)
         self.unet: Any = _load(folder).to(self.device)
         self.name = name if settings.guidance == 1 else f"{name}@{settings.guidance:g}"
@@ -66,12 +69,15 @@ class UNetSubject(LoopSubject):
         self._features: Features
         own = (folder / "classifier").is_dir() and (folder / "reference_features.npz").is_file()
         if settings.features is None and own:
-            self._features = _Classifier(folder)
-            self.moments = load_digits_moments(folder)
+            refuse(f"{self.name} in its own features", settings, "data")
+            self._features, self.moments = _own(folder)
+            if folder == digits_folder():
+                self.data = lambda: self._features(_training_images())
             return
         self._features = FEATURES[settings.features or "inception"](self.device)
         if settings.data is not None:
             self.moments = _fitting(folder_moments(settings.data, self._features), self.shape, settings)
+            self.data = partial(folder_features, settings.data, self._features)
 
     def network(self, images: range) -> Network:
         import torch
@@ -106,6 +112,14 @@ class UNetSubject(LoopSubject):
         return np.asarray(x.clamp(-1, 1).cpu())
 
 
+def _own(folder: Path) -> tuple[Features, Moments]:
+    try:
+        return _Classifier(folder), load_digits_moments(folder)
+    except Exception as error:  # safetensors, torch and NumPy have many names for a damaged file
+        problem = " ".join(str(error).split())[:160]
+        raise FileError(folder, f"cannot load classifier and reference_features.npz: {problem}") from None
+
+
 class _Classifier:
     """The features of the folder's own classifier."""
 
@@ -123,6 +137,20 @@ class _Classifier:
 def digits(settings: SubjectSettings) -> UNetSubject:
     """The bundled model, class-conditional."""
     return UNetSubject("digits", digits_folder(), settings)
+
+
+def _training_images() -> Array:
+    """The digits as the bundled model was trained on them: from 8 by 8 to 16 by 16 by bicubic interpolation."""
+    import torch
+    from torch.nn import functional
+
+    coarse = torch.from_numpy(handwritten_digits()[0].astype(np.float32)).reshape(-1, 1, 8, 8)
+    grid = functional.affine_grid(
+        torch.eye(2, 3).repeat(len(coarse), 1, 1), [len(coarse), 1, 16, 16], align_corners=False
+    )
+    # Outside of an image is 0 here, and black is to be 0.
+    fine = functional.grid_sample(coarse + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+    return np.asarray(fine.clamp(0, 2) - 1)[:, 0]
 
 
 def _load(folder: Path) -> Any:
