@@ -1,0 +1,203 @@
+r"""HSO against each family's default rule, on models whose score and whose ODE solution are exact.
+
+    python -m benchmarks.families                            # writes docs/families_measured.md
+    python -m benchmarks.families --quick --out quick.md     # Gaussians only
+
+Models, all of 64 numbers:
+
+- *pixels*: a Gaussian with the power-law spectrum of images (exponent 2), and a mixture fitted to image patches;
+- *latents*: a Gaussian with a flatter spectrum (exponent 1), and the mixture under guidance 3 towards three components.
+
+Data have a standard deviation of 1, or of sigma_data where the family says so; pixels 0.5. HSO is `hso.optimize` with no
+setting but the terminal, told the space and the guidance. The rule is what diffusers' schedulers do when nothing is asked
+for. Start: noise as hosts draw it. Both figures are against the exact solution from the same noise, which for a Gaussian is
+a factor for each direction, so that nothing is drawn: Frechet distance (squared, for each number of the data, in units of
+its variance), and root mean square difference (in its deviation). Below 1 HSO is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import hso
+from hso.evaluation.frechet import frechet_distance
+from hso.evaluation.subjects.base import normal
+from hso.evaluation.work import one_thread
+from hso.models.datasets import image_patches
+from hso.models.exact import Denoiser, scales_at
+from hso.models.gaussian import GaussianModel
+from hso.models.mixture import GaussianMixture, Guided
+from hso.noise import NoiseSchedule, Traits
+from hso.noise.base import Array
+from hso.rules import rule_schedule
+from hso.solvers import make_solver, nodes, sample
+
+SOLVERS, BUDGETS, DRAWN = ("ddim", "dpmpp_2m", "unipc"), (4, 5, 6, 8, 10), 128
+FAMILIES: Mapping[str, Callable[[], NoiseSchedule]] = {
+    "VP linear": lambda: NoiseSchedule.preset("ddpm"),
+    "VP scaled linear": lambda: NoiseSchedule.preset("sd2.1"),
+    "cosine": NoiseSchedule.cosine,
+    "EDM": NoiseSchedule.edm,
+    "flow, shift 1": lambda: NoiseSchedule.rectified_flow(1.0),
+    "flow, shift 3": lambda: NoiseSchedule.rectified_flow(3.0),
+    "flow, dynamic": lambda: NoiseSchedule.preset("flux-dev", image_seq_len=4096),
+}
+
+
+class Case(NamedTuple):
+    """A model, what is known of it, and the standard deviation of its data."""
+
+    model: Denoiser
+    traits: Traits
+    deviation: float
+
+
+class Scores(NamedTuple):
+    """Frechet distance and RMS difference, both relative to the data."""
+
+    frechet: float
+    rms: float
+
+
+@cache
+def patches() -> GaussianMixture:
+    """Image patches of unit deviation."""
+    data = image_patches(8, 5000)
+    return GaussianMixture.fit(data / math.sqrt(np.trace(np.cov(data.T)) / data.shape[1]), 10)
+
+
+def mixture(deviation: float) -> GaussianMixture:
+    """The same, of another deviation."""
+    unit = patches()
+    return GaussianMixture(unit.weights, unit.means * deviation, unit.covariances * deviation**2)
+
+
+def guided(deviation: float) -> Guided:
+    """The mixture under guidance 3 towards its three largest components."""
+    whole = mixture(deviation)
+    largest = np.argsort(-whole.weights)[:3].tolist()
+    return Guided(whole.given(largest), whole, 3.0)
+
+
+def case(name: str, noise: NoiseSchedule) -> Case:
+    """A model, scaled for a family."""
+    pixels = name in ("pixels, Gaussian", "pixels, mixture")
+    deviation = noise.sigma_data if noise.sigma_data != 1 else (0.5 if pixels else 1.0)
+    if name == "pixels, Gaussian":
+        return Case(GaussianModel.power_law(8, 2.0, deviation), Traits("pixel", 1.0), deviation)
+    if name == "latents, Gaussian":
+        return Case(GaussianModel.power_law(8, 1.0, deviation), Traits("latent", 1.0), deviation)
+    if name == "pixels, mixture":
+        return Case(mixture(deviation), Traits("pixel", 1.0), deviation)
+    return Case(guided(deviation), Traits("latent", 3.0), deviation)
+
+
+GAUSSIANS = ("pixels, Gaussian", "latents, Gaussian")
+MODELS = (*GAUSSIANS, "pixels, mixture", "latents, guided mixture")
+
+
+def rule_of(noise: NoiseSchedule, solver: str) -> str:
+    """What the family's diffusers schedulers do by default."""
+    if noise.sigma_data != 1:
+        return "edm"
+    if not isinstance(noise, type(NoiseSchedule.rectified_flow())):
+        return "leading" if solver == "ddim" else "linspace_open"
+    return "trailing"
+
+
+def scores(name: str, family: str) -> Iterator[tuple[str, int, Scores, Scores]]:
+    """Solver, budget, and the scores of HSO and of the rule."""
+    noise = FAMILIES[family]()
+    model, traits, deviation = case(name, noise)
+    told = noise.with_traits(traits)
+    drawn = np.ones((1, 64)) if isinstance(model, GaussianModel) else normal(0, range(DRAWN), (64,))
+    first = float(noise.lambda_(noise.t_range[1]))
+    exact = model.solve(drawn * _prior(noise, scales_at(first, noise)), first, math.inf, noise)
+    for solver in SOLVERS:
+        for nfe in BUDGETS:
+            ours = hso.optimize(told, nfe, solver=solver, terminal="clean").schedule
+            both = []
+            for schedule in (ours, rule_schedule(rule_of(noise, solver), noise, nfe)):
+                start = drawn * _prior(noise, nodes(noise, schedule)[0])
+                found = sample(make_solver(solver), model.x0, noise, schedule, start, prediction="sample")
+                both.append(_scores(found, exact, deviation))
+            yield solver, nfe, both[0], both[1]
+
+
+def _prior(noise: NoiseSchedule, level: Any) -> float:
+    """What hosts multiply unit noise by: nothing, where alpha falls to 0."""
+    return float(level.sigma) if noise.sigma_data != 1 else 1.0
+
+
+def _scores(found: Array, exact: Array, deviation: float) -> Scores:
+    rms = math.sqrt(float(np.square(found - exact).mean())) / deviation
+    if len(found) == 1:
+        return Scores(float(np.square(np.abs(found) - np.abs(exact)).mean()) / deviation**2, rms)
+    moments = ((rows.mean(axis=0), np.cov(rows, rowvar=False)) for rows in (found, exact))
+    (mean, covariance), (goal, spread) = moments
+    distance = frechet_distance(mean, covariance, goal, spread)
+    return Scores(distance / found.shape[1] / deviation**2, rms)
+
+
+def document(models: tuple[str, ...]) -> Iterator[str]:
+    """The page."""
+    yield from (
+        "# Model families, measured",
+        "",
+        "Written by `python -m benchmarks.families`, as found; losses in bold.",
+    )
+    yield from ("", *(__doc__ or "").split("Models,", 1)[1].join(("Models,", "")).strip().splitlines(), "")
+    details: list[str] = []
+    overall = [
+        "| model | family | Frechet, HSO / rule | RMS, HSO / rule | cells lost by Frechet |",
+        "|---|---|---|---|---|",
+    ]
+    for name in models:
+        for family in FAMILIES:
+            found = list(scores(name, family))
+            overall.append(f"| {name} | {family} | {_summary(found)} |")
+            details += [f"| {name} | {family} | {_row(*row)} |" for row in found]
+            print(overall[-1], flush=True)
+    yield from ("## Geometric means over solvers and budgets", "", *overall, "", "## Every cell", "")
+    yield "| model | family | solver | NFE | Frechet, HSO | rule | ratio | RMS, HSO | rule | ratio |"
+    yield "|---" * 10 + "|"
+    yield from details
+
+
+def _summary(found: list[tuple[str, int, Scores, Scores]]) -> str:
+    ratios = np.log([[ours[k] / theirs[k] for k in range(2)] for _, _, ours, theirs in found])
+    frechet, rms = np.exp(ratios.mean(axis=0)).tolist()
+    return f"{_bold(frechet)} | {_bold(rms)} | {int((ratios[:, 0] > 0).sum())} of {len(found)}"
+
+
+def _row(solver: str, nfe: int, ours: Scores, theirs: Scores) -> str:
+    pairs = (f"{a:.3g} | {b:.3g} | {_bold(a / b)}" for a, b in zip(ours, theirs, strict=True))
+    return f"{solver} | {nfe} | {' | '.join(pairs)}"
+
+
+def _bold(ratio: float) -> str:
+    return f"**{ratio:.2f}**" if ratio > 1 else f"{ratio:.2f}"
+
+
+def main() -> int:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("docs/families_measured.md"))
+    parser.add_argument("--quick", action="store_true", help="Gaussians only")
+    given = parser.parse_args()
+    with one_thread():
+        lines = list(document(GAUSSIANS if given.quick else MODELS))
+    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
