@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from hso.evaluation.frechet import frechet_distance
 from hso.evaluation.subjects.base import normal
 from hso.evaluation.work import one_thread
 from hso.models.datasets import image_patches
-from hso.models.exact import Denoiser, scales_at
+from hso.models.exact import Denoiser, HasScales, scales_at
 from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture, Guided
 from hso.noise import NoiseSchedule, Traits
@@ -100,6 +100,18 @@ def case(name: str, noise: NoiseSchedule) -> Case:
     return Case(guided(deviation), Traits("latent", 3.0), deviation)
 
 
+def host(noise: NoiseSchedule, level: HasScales, deviation: float) -> float:
+    """What hosts multiply unit noise by: sigma for EDM, nothing elsewhere, wherever the schedule begins."""
+    return level.sigma if noise.sigma_data != 1 else 1.0
+
+
+def marginal(noise: NoiseSchedule, level: HasScales, deviation: float) -> float:
+    """The standard deviation of the noisy data."""
+    return math.hypot(level.alpha * deviation, level.sigma)
+
+
+Prior = Callable[[NoiseSchedule, HasScales, float], float]
+PRIORS: Mapping[str, Prior] = {"host": host, "marginal": marginal}
 GAUSSIANS = ("pixels, Gaussian", "latents, Gaussian")
 MODELS = (*GAUSSIANS, "pixels, mixture", "latents, guided mixture")
 
@@ -113,28 +125,23 @@ def rule_of(noise: NoiseSchedule, solver: str) -> str:
     return "trailing"
 
 
-def scores(name: str, family: str) -> Iterator[tuple[str, int, Scores, Scores]]:
+def scores(name: str, family: str, prior: Prior) -> Iterator[tuple[str, int, Scores, Scores]]:
     """Solver, budget, and the scores of HSO and of the rule."""
     noise = FAMILIES[family]()
     model, traits, deviation = case(name, noise)
     told = noise.with_traits(traits)
     drawn = np.ones((1, 64)) if isinstance(model, GaussianModel) else normal(0, range(DRAWN), (64,))
     first = float(noise.lambda_(noise.t_range[1]))
-    exact = model.solve(drawn * _prior(noise, scales_at(first, noise)), first, math.inf, noise)
+    exact = model.solve(drawn * host(noise, scales_at(first, noise), deviation), first, math.inf, noise)
     for solver in SOLVERS:
         for nfe in BUDGETS:
             ours = hso.optimize(told, nfe, solver=solver, terminal="clean").schedule
             both = []
             for schedule in (ours, rule_schedule(rule_of(noise, solver), noise, nfe)):
-                start = drawn * _prior(noise, nodes(noise, schedule)[0])
+                start = drawn * prior(noise, nodes(noise, schedule)[0], deviation)
                 found = sample(make_solver(solver), model.x0, noise, schedule, start, prediction="sample")
                 both.append(_scores(found, exact, deviation))
             yield solver, nfe, both[0], both[1]
-
-
-def _prior(noise: NoiseSchedule, level: Any) -> float:
-    """What hosts multiply unit noise by: nothing, where alpha falls to 0."""
-    return float(level.sigma) if noise.sigma_data != 1 else 1.0
 
 
 def _scores(found: Array, exact: Array, deviation: float) -> Scores:
@@ -147,14 +154,14 @@ def _scores(found: Array, exact: Array, deviation: float) -> Scores:
     return Scores(distance / found.shape[1] / deviation**2, rms)
 
 
-def document(models: tuple[str, ...]) -> Iterator[str]:
+def document(models: tuple[str, ...], prior: Prior) -> Iterator[str]:
     """The page."""
     yield from (
         "# Model families, measured",
         "",
         "Written by `python -m benchmarks.families`, as found; losses in bold.",
     )
-    yield from ("", *(__doc__ or "").split("Models,", 1)[1].join(("Models,", "")).strip().splitlines(), "")
+    yield from ("", *("Models," + (__doc__ or "").partition("Models,")[2]).strip().splitlines(), "")
     details: list[str] = []
     overall = [
         "| model | family | Frechet, HSO / rule | RMS, HSO / rule | cells lost by Frechet |",
@@ -162,7 +169,7 @@ def document(models: tuple[str, ...]) -> Iterator[str]:
     ]
     for name in models:
         for family in FAMILIES:
-            found = list(scores(name, family))
+            found = list(scores(name, family, prior))
             overall.append(f"| {name} | {family} | {_summary(found)} |")
             details += [f"| {name} | {family} | {_row(*row)} |" for row in found]
             print(overall[-1], flush=True)
@@ -192,9 +199,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("docs/families_measured.md"))
     parser.add_argument("--quick", action="store_true", help="Gaussians only")
+    parser.add_argument("--start", choices=PRIORS, default="host", help="deviation of the noise that is started from")
     given = parser.parse_args()
     with one_thread():
-        lines = list(document(GAUSSIANS if given.quick else MODELS))
+        lines = list(document(GAUSSIANS if given.quick else MODELS, PRIORS[given.start]))
     given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 

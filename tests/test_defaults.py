@@ -59,10 +59,11 @@ def test_multistep_solvers_are_solvers():
     assert set(MULTISTEP) <= set(SOLVERS)
 
 
-def test_p_is_one_for_models_of_pixels_unless_it_is_given():
-    pixels = sd.with_traits(Traits("pixel"))
-    assert optimize(pixels, 5).objective == optimize(sd, 5, p=1.0).objective
-    assert optimize(pixels, 5, p=2.0).objective == optimize(sd, 5).objective
+@pytest.mark.parametrize("traits", [Traits("pixel"), Traits("pixel", 7.0), Traits("latent", 1.0)])
+def test_p_is_one_for_models_of_pixels_or_without_guidance_unless_it_is_given(traits):
+    told = sd.with_traits(traits)
+    assert optimize(told, 5).objective == optimize(sd, 5, p=1.0).objective
+    assert optimize(told, 5, p=2.0).objective == optimize(sd, 5).objective
 
 
 def test_one_clean_ending_node_is_the_noisiest_whatever_the_jump():

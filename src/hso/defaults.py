@@ -3,7 +3,7 @@ r"""What is asked of the knots where the caller does not say: exponent, box and 
 The paper's settings were fitted to Stable Diffusion: latents, guided, variance preserving, UniPC that lands on t_min and
 DDIM that lands on the clean sample. They are the defaults where they were fitted or nothing is known. Elsewhere:
 
-- **p** is 1 for models of pixels, as in DM-NonUniform, and 2 for all others.
+- **p** is 1 for models of pixels, as in DM-NonUniform, and for those known not to be guided; 2 for all others.
 - **The box** is in t, and a t means other noise levels on another path. On paths that do not preserve variance the last
   knot's range is that of the published box for Stable Diffusion, in the data's units:
 
@@ -43,7 +43,8 @@ def default_p(noise: NoiseSchedule) -> float:
         >>> default_p(NoiseSchedule.preset("sd2.1")), default_p(NoiseSchedule.preset("ddpm-cifar10"))
         (2.0, 1.0)
     """
-    return 1.0 if noise.traits.space == "pixel" else 2.0
+    unguided = noise.traits.guidance is not None and noise.traits.guidance <= 1
+    return 1.0 if noise.traits.space == "pixel" or unguided else 2.0
 
 
 def default_box(noise: NoiseSchedule) -> Box:

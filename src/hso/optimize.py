@@ -101,7 +101,8 @@ def optimize(
         strategy: "exact", "bilevel", "published", "local", or a strategy object with its own settings, such as
             ``hso.search.Exact(grid="training")``.
         objective: "mep" (Eq. 8) or "dm_nonuniform" (not additive: not for "exact").
-        p: Exponent of the error proxy; 1 for models of pixels and 2 for others, if not given (:mod:`hso.defaults`).
+        p: Exponent of the error proxy; if not given 1 for models of pixels or without guidance, and 2 for others
+            (:mod:`hso.defaults`).
         box: Ranges of the ends, in t; ``Box()`` is the published one. By default that one on variance-preserving paths, and
             the same noise levels on others, within what the noise schedule allows.
         d_min: Least distance of knots in t, 0 for none. By default the published rule's, multiplied by the share of the

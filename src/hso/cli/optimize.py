@@ -78,7 +78,7 @@ def command(
             "--p",
             parser=options.real,
             metavar="P",
-            help="Error exponent; 1 for models of pixels and 2 for others if not given.",
+            help="Error exponent; if not given 1 for models of pixels or without guidance, 2 for others.",
             show_default=False,
         ),
     ] = None,
