@@ -47,8 +47,8 @@ def default_p(noise: NoiseSchedule) -> float:
     return 1.0 if noise.traits.space == "pixel" or unguided else 2.0
 
 
-def default_box(noise: NoiseSchedule) -> Box:
-    """Ranges of the ends.
+def default_box(noise: NoiseSchedule, start: float | None = None) -> Box:
+    """Ranges of the ends, of a run that may begin part-way at time ``start``.
 
     Example:
         >>> edm = NoiseSchedule.edm(sigma_data=0.5)
@@ -62,8 +62,9 @@ def default_box(noise: NoiseSchedule) -> Box:
     low, high = noise.sigmas(noise.t_range).tolist()
     levels = (min(max(level * noise.sigma_data, low), high) for level in LAST_SIGMAS)
     first, last = (noise.time_of_sigma(level) for level in levels)
-    # A noise schedule that is narrow or far from its data has no room there.
-    return Box(t_min=(first, last)) if last < Box.t_max[0] else Box()
+    # A noise schedule that is narrow or far from its data, or a run that begins below, has no room there.
+    begin = start if isinstance(start, int | float) else Box.t_max[0]
+    return Box(t_min=(first, last)) if last < begin else Box()
 
 
 def default_jump(noise: NoiseSchedule, solver: str, terminal: str) -> str:

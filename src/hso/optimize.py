@@ -143,7 +143,7 @@ def optimize(
         raise ArgumentError("box", f"none with strategy {method.name}, which keeps the ends of its start", box)
     terminal = check_terminal(DEFAULT_TERMINAL[solver] if terminal is None else terminal)
     whole = (box or Box()).inside(noise)
-    part = _part(box or default_box(noise), noise, start)
+    part = _part(box or default_box(noise, start), noise, start)
     problem = Problem(
         objective=OBJECTIVES[objective](noise, default_p(noise) if p is None else check_real("p", p, 0.0, 16.0)),
         nfe=nfe,

@@ -70,18 +70,19 @@ def test_its_training_grid_optimum_is_that_of_brute_force(steps, nfe, nodes, ter
     st.integers(1, 6),
 )
 def test_nodes_fall_from_the_start_and_lie_on_both_sides(name, nfe, terminal, start, change, nodes):
+    options = {"terminal": terminal, "start": start, "box": Box(), "jump": "free"}
     noise = NoiseSchedule.preset(name)
     assume(start <= noise.t_range[1])
     boundary = None if change is None else Boundary(change, nodes)
     if boundary and 2 * nodes > nfe:
         with pytest.raises(ArgumentError, match="boundary: expected at most"):
-            optimize(noise, nfe, terminal=terminal, start=start, boundary=boundary)
+            optimize(noise, nfe, boundary=boundary, **options)
         return
     if boundary and not has_room(noise, start, boundary, terminal):
         with pytest.raises(ArgumentError, match=r"boundary: expected .* with room for the nodes"):
-            optimize(noise, nfe, terminal=terminal, start=start, boundary=boundary)
+            optimize(noise, nfe, boundary=boundary, **options)
         return
-    result = optimize(noise, nfe, terminal=terminal, start=start, boundary=boundary)
+    result = optimize(noise, nfe, boundary=boundary, **options)
     knots = knots_of(result.schedule)
     assert knots[0] == pytest.approx(start, abs=1e-9)
     assert result.start == start == result.psi.t_max
