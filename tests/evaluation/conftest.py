@@ -29,3 +29,11 @@ def small() -> Settings:
 @pytest.fixture(scope="session")
 def outcome(tmp_path_factory):
     return compare(SMALL, tmp_path_factory.mktemp("run"), resamples=RESAMPLES)
+
+
+@pytest.fixture
+def captions(tmp_path):
+    """A file with twelve prompts."""
+    path = tmp_path / "captions.txt"
+    path.write_text("".join(f"a picture of {name}\n" for name in "abcdefghijkl"))
+    return path

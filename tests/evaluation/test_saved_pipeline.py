@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import string
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 
-from benchmarks import tiny_pipelines  # noqa: E402
-from benchmarks.recording import make_scheduler  # noqa: E402
+from benchmarks.recording import make_scheduler
+from tests.saved_pipeline import save
 
-import hso  # noqa: E402
-from hso.evaluation.compare import compare  # noqa: E402
-from hso.evaluation.plan import Settings  # noqa: E402
-from hso.evaluation.subjects import SubjectSettings  # noqa: E402
-
-
-@pytest.fixture
-def captions(tmp_path):
-    path = tmp_path / "captions.txt"
-    path.write_text("".join(f"a picture of {name}\n" for name in "abcdefghijkl"))
-    return path
+import hso
+from hso.evaluation.compare import compare
+from hso.evaluation.plan import Settings
+from hso.evaluation.subjects import SubjectSettings
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A whole pipeline as diffusers saves it, with a tokenizer of single letters."""
-    letters = [*string.ascii_lowercase, *(f"{letter}</w>" for letter in string.ascii_lowercase)]
-    vocabulary = {word: index for index, word in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])}
-    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
-    (tmp_path / "merges.txt").write_text("#version: 0.2\n")
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    marks = {"bos_token_id": 52, "eos_token_id": 53, "max_position_embeddings": 16}
-    pipe = tiny_pipelines.stable_diffusion(make_scheduler("DDIMScheduler"))
-    pipe.register_modules(
-        tokenizer=transformers.CLIPTokenizer(
-            str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"), model_max_length=16
-        ),
-        text_encoder=transformers.CLIPTextModel(transformers.CLIPTextConfig(vocab_size=54, **sizes, **marks)),
-    )
-    pipe.save_pretrained(tmp_path / "pipeline")
-    return tmp_path / "pipeline"
+    return save(tmp_path, make_scheduler("DDIMScheduler"))
 
 
 def test_a_comparison_of_a_saved_pipeline(folder, captions, tmp_path):

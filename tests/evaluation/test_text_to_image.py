@@ -25,13 +25,6 @@ def embedded(prompt, device, images, guided, *_args, **_kwargs):
 
 
 @pytest.fixture
-def captions(tmp_path):
-    path = tmp_path / "captions.txt"
-    path.write_text("".join(f"a picture of {name}\n" for name in "abcdefghijkl"))
-    return path
-
-
-@pytest.fixture
 def subject(captions):
     pipe = tiny_pipelines.stable_diffusion(make_scheduler("DDIMScheduler"))
     pipe.encode_prompt = embedded

@@ -3,66 +3,26 @@
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 import string
 
 import numpy as np
 import pytest
 
+from tests.saved_pipeline import save
+
 COUNT = 12
 
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory):
-    """A folder that DiffusionPipeline.from_pretrained reads, tokenizer and text encoder included."""
-    diffusers = pytest.importorskip("diffusers")
-    from benchmarks import tiny_pipelines
+    """A folder that DiffusionPipeline.from_pretrained reads."""
+    pytest.importorskip("diffusers")
     from benchmarks.recording import make_scheduler
 
-    folder = tmp_path_factory.mktemp("pipeline")
     scheduler = make_scheduler("PNDMScheduler", skip_prk_steps=True)
-    plain = tiny_pipelines.stable_diffusion(scheduler)
     # Images of 8 x 8 pixels: there are that many fewer features.
-    plain.unet.register_to_config(sample_size=4)
-    tokenizer, encoder = _text(folder)
-    pipe = diffusers.StableDiffusionPipeline(
-        vae=plain.vae,
-        unet=plain.unet,
-        scheduler=scheduler,
-        tokenizer=tokenizer,
-        text_encoder=encoder,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipe.save_pretrained(folder / "tiny")
-    return folder / "tiny"
-
-
-def _text(folder):
-    """CLIP's tokenizer for lower-case letters, and an encoder of one layer."""
-    import torch
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-
-    letters = itertools.chain.from_iterable((letter, f"{letter}</w>") for letter in string.ascii_lowercase)
-    vocabulary = {token: index for index, token in enumerate(("<|startoftext|>", "<|endoftext|>", *letters))}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=8)
-    torch.manual_seed(0)
-    config = CLIPTextConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=8,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
-    )
-    return tokenizer, CLIPTextModel(config)
+    return save(tmp_path_factory.mktemp("pipeline"), scheduler, sample_size=4)
 
 
 @pytest.fixture(scope="session")
