@@ -41,14 +41,26 @@ from hso.rules import rule_schedule
 from hso.solvers import make_solver, nodes, sample
 
 SOLVERS, BUDGETS, DRAWN = ("ddim", "dpmpp_2m", "unipc"), (4, 5, 6, 8, 10), 128
-FAMILIES: Mapping[str, Callable[[], NoiseSchedule]] = {
-    "VP linear": lambda: NoiseSchedule.preset("ddpm"),
-    "VP scaled linear": lambda: NoiseSchedule.preset("sd2.1"),
-    "cosine": NoiseSchedule.cosine,
-    "EDM": NoiseSchedule.edm,
-    "flow, shift 1": lambda: NoiseSchedule.rectified_flow(1.0),
-    "flow, shift 3": lambda: NoiseSchedule.rectified_flow(3.0),
-    "flow, dynamic": lambda: NoiseSchedule.preset("flux-dev", image_seq_len=4096),
+
+
+class Family(NamedTuple):
+    """A noise schedule, what diffusers does by default for each solver, and the deviation of its data, None for any."""
+
+    noise: NoiseSchedule
+    rules: Mapping[str, str]
+    deviation: float | None = None
+
+
+VP_RULES = {"ddim": "leading", "dpmpp_2m": "linspace_open", "unipc": "linspace_open"}
+EDM_RULES, FLOW_RULES = dict.fromkeys(SOLVERS, "edm"), dict.fromkeys(SOLVERS, "trailing")
+FAMILIES: Mapping[str, Family] = {
+    "VP linear": Family(NoiseSchedule.preset("ddpm"), VP_RULES),
+    "VP scaled linear": Family(NoiseSchedule.preset("sd2.1"), VP_RULES),
+    "cosine": Family(NoiseSchedule.cosine(), VP_RULES),
+    "EDM": Family(NoiseSchedule.edm(sigma_data=0.5), EDM_RULES, deviation=0.5),
+    "flow, shift 1": Family(NoiseSchedule.rectified_flow(1.0), FLOW_RULES),
+    "flow, shift 3": Family(NoiseSchedule.rectified_flow(3.0), FLOW_RULES),
+    "flow, dynamic": Family(NoiseSchedule.preset("flux-dev", image_seq_len=4096), FLOW_RULES),
 }
 
 
@@ -87,10 +99,9 @@ def guided(deviation: float) -> Guided:
     return Guided(whole.given(largest), whole, 3.0)
 
 
-def case(name: str, noise: NoiseSchedule) -> Case:
+def case(name: str, family: Family) -> Case:
     """A model, scaled for a family."""
-    pixels = name in ("pixels, Gaussian", "pixels, mixture")
-    deviation = noise.sigma_data if noise.sigma_data != 1 else (0.5 if pixels else 1.0)
+    deviation = family.deviation or (0.5 if name.startswith("pixels") else 1.0)
     if name == "pixels, Gaussian":
         return Case(GaussianModel.power_law(8, 2.0, deviation), Traits("pixel", 1.0), deviation)
     if name == "latents, Gaussian":
@@ -100,45 +111,36 @@ def case(name: str, noise: NoiseSchedule) -> Case:
     return Case(guided(deviation), Traits("latent", 3.0), deviation)
 
 
-def host(noise: NoiseSchedule, level: HasScales, deviation: float) -> float:
-    """What hosts multiply unit noise by: sigma for EDM, nothing elsewhere, wherever the schedule begins."""
-    return level.sigma if noise.sigma_data != 1 else 1.0
+def host(level: HasScales, deviation: float) -> float:
+    """What hosts multiply unit noise by: sigma where alpha is 1, nothing elsewhere, wherever the schedule begins."""
+    return level.sigma if level.alpha == 1 else 1.0
 
 
-def marginal(noise: NoiseSchedule, level: HasScales, deviation: float) -> float:
+def marginal(level: HasScales, deviation: float) -> float:
     """The standard deviation of the noisy data."""
     return math.hypot(level.alpha * deviation, level.sigma)
 
 
-Prior = Callable[[NoiseSchedule, HasScales, float], float]
+Prior = Callable[[HasScales, float], float]
 PRIORS: Mapping[str, Prior] = {"host": host, "marginal": marginal}
 GAUSSIANS = ("pixels, Gaussian", "latents, Gaussian")
 MODELS = (*GAUSSIANS, "pixels, mixture", "latents, guided mixture")
 
 
-def rule_of(noise: NoiseSchedule, solver: str) -> str:
-    """What the family's diffusers schedulers do by default."""
-    if noise.sigma_data != 1:
-        return "edm"
-    if not isinstance(noise, type(NoiseSchedule.rectified_flow())):
-        return "leading" if solver == "ddim" else "linspace_open"
-    return "trailing"
-
-
 def scores(name: str, family: str, prior: Prior) -> Iterator[tuple[str, int, Scores, Scores]]:
     """Solver, budget, and the scores of HSO and of the rule."""
-    noise = FAMILIES[family]()
-    model, traits, deviation = case(name, noise)
+    noise, rules, _ = FAMILIES[family]
+    model, traits, deviation = case(name, FAMILIES[family])
     told = noise.with_traits(traits)
     drawn = np.ones((1, 64)) if isinstance(model, GaussianModel) else normal(0, range(DRAWN), (64,))
     first = float(noise.lambda_(noise.t_range[1]))
-    exact = model.solve(drawn * host(noise, scales_at(first, noise), deviation), first, math.inf, noise)
+    exact = model.solve(drawn * host(scales_at(first, noise), deviation), first, math.inf, noise)
     for solver in SOLVERS:
         for nfe in BUDGETS:
             ours = hso.optimize(told, nfe, solver=solver, terminal="clean").schedule
             both = []
-            for schedule in (ours, rule_schedule(rule_of(noise, solver), noise, nfe)):
-                start = drawn * prior(noise, nodes(noise, schedule)[0], deviation)
+            for schedule in (ours, rule_schedule(rules[solver], noise, nfe)):
+                start = drawn * prior(nodes(noise, schedule)[0], deviation)
                 found = sample(make_solver(solver), model.x0, noise, schedule, start, prediction="sample")
                 both.append(_scores(found, exact, deviation))
             yield solver, nfe, both[0], both[1]

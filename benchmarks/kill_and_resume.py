@@ -63,26 +63,9 @@ def whole_run(run: Run) -> None:
 
 def launched(run: Run, logs: Path) -> subprocess.CompletedProcess[str]:
     """The same under ``accelerate launch``, whose ``--multi_gpu`` needs no GPU; the logs are what each process printed."""
-    launcher = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        str(run.processes),
-    ]
-    command = [
-        *launcher,
-        "--log_dir",
-        str(logs),
-        "--tee",
-        "3",
-        "-m",
-        "hso.evaluation",
-        *run.command,
-        "-o",
-        str(run.folder),
-    ]
+    launcher = f"-m accelerate.commands.launch --multi_gpu --num_processes {run.processes} --tee 3 --log_dir".split()
+    program = ["-m", "hso.evaluation", *run.command, "-o", str(run.folder)]
+    command = [sys.executable, *launcher, str(logs), *program]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 

@@ -34,15 +34,16 @@ from torch.nn import functional
 from hso.evaluation import frechet_distance
 from hso.models.bundled import (
     NO_CLASS,
+    SIZE,
     Moments,
     guided,
     load_digits_classifier,
     load_digits_model,
     moments_of,
+    upsample_digits,
 )
 from hso.models.classifier import DigitsClassifier
 
-SIZE = 16
 BATCH = 64
 LEARNING_RATE = 1e-3
 CLASS_DROPOUT = 0.15
@@ -82,15 +83,8 @@ def split(data: Images, seed: int) -> tuple[Images, Images]:
 
 
 def upsample(pixels: Tensor, shift: float = 0.0) -> Tensor:
-    """Return the images at 16x16 in [-1, 1], each moved at random by at most ``shift`` of the fine pixels.
-
-    Moving and upsampling are one interpolation, so that moved images are as sharp as the others.
-    """
-    affine = torch.eye(2, 3).repeat(len(pixels), 1, 1)
-    affine[:, :, 2] = (2 * torch.rand(len(pixels), 2) - 1) * shift * 2 / SIZE
-    grid = functional.affine_grid(affine, [len(pixels), 1, SIZE, SIZE], align_corners=False)
-    fine = functional.grid_sample(pixels, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
-    return fine.clamp(0, 16) / 8 - 1
+    """Return the images at 16x16 in [-1, 1], each moved at random by at most ``shift`` of the fine pixels."""
+    return upsample_digits(pixels, (2 * torch.rand(len(pixels), 2) - 1) * shift * 2 / SIZE)
 
 
 def batches(data: Images, steps: int, shift: float) -> Iterator[tuple[Tensor, Tensor]]:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from benchmarks.paper.options import Options
 
-from hso.errors import ArgumentError, FileError, HSOError
+from hso.errors import ArgumentError, HSOError
 from hso.evaluation import comparison_files
 from hso.evaluation.compare import compare
 from hso.evaluation.outcome import Outcome
 from hso.evaluation.statistics import Measured
+from hso.files import make_folder
 from hso.schedule import SamplingSchedule
 
 # Schedules by solver and number of nodes, and then by name.
@@ -52,6 +53,20 @@ def head(*columns: str) -> None:
 def line(*cells: object) -> None:
     """Print a row of a table."""
     say(f"| {' | '.join(map(str, cells))} |")
+
+
+def both(options: Options, searches: Callable[[bool], None], images: Callable[[Options], None]) -> None:
+    """Print what needs no model, and what images say if any are to be drawn.
+
+    Args:
+        options: How.
+        searches: Prints the first; told whether long searches are cut short.
+        images: Draws, and prints the second.
+    """
+    if is_first():
+        searches(options.quick)
+    if options.images:
+        images(options)
 
 
 def sampled(options: Options, cases: Cases, run: int = 0) -> Outcome | None:
@@ -126,10 +141,7 @@ def footnote(outcome: Outcome | None) -> None:
 
 def _saved(folder: Path, schedules: Mapping[str, SamplingSchedule]) -> tuple[str, ...]:
     """The paths of the schedules' files, which are contestants."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(folder, f"cannot make the folder: {error.strerror}") from None
+    make_folder(folder)
     for name, schedule in schedules.items():
         schedule.save(folder / name)
     return tuple(str(folder / name) for name in schedules)

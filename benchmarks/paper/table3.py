@@ -22,9 +22,10 @@ from benchmarks.paper import options, recipe
 from benchmarks.paper.host import noise_of
 from benchmarks.paper.options import Options
 from benchmarks.paper.published import OPTIMA
-from benchmarks.paper.schedules import EXACT, HSO, METHODS, PUBLISHED, found_by
+from benchmarks.paper.schedules import EXACT, HSO, METHODS, found_by
 
 import hso
+from hso.evaluation.contestants import PUBLISHED
 from hso.objectives import MEP, d_min
 from hso.search import Box, Problem, Psi
 from hso.search.bilevel import LowerLevel
@@ -93,11 +94,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def table(given: argparse.Namespace) -> None:
     """Print both tables."""
-    chosen = options.read(given, "table3", "laion")
-    if recipe.is_first():
-        searches(chosen.quick)
-    if chosen.images:
-        images(chosen)
+    recipe.both(options.read(given, "table3", "laion"), searches, images)
 
 
 if __name__ == "__main__":

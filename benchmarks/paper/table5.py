@@ -18,15 +18,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from benchmarks.paper import options, recipe
 from benchmarks.paper.host import noise_of
 from benchmarks.paper.options import Options
 from benchmarks.paper.published import ROBUSTNESS, RUNS, WITH_PENALTY, WITHOUT_PENALTY
-from benchmarks.paper.schedules import HSO, METHODS, PUBLISHED, found_by
+from benchmarks.paper.schedules import HSO, METHODS, found_by
 
 import hso
+from hso.evaluation.contestants import PUBLISHED
 from hso.objectives import MEP
 from hso.search import Box
 
@@ -99,11 +101,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def table(given: argparse.Namespace) -> None:
     """Print both tables."""
-    chosen = options.read(given, "table5", "imagenet")
-    if recipe.is_first():
-        searches(chosen.quick)
-    if chosen.images:
-        images(chosen, max(2, given.repeats or (QUICK_RUNS if chosen.quick else RUNS)))
+    runs = max(2, given.repeats or (QUICK_RUNS if given.quick else RUNS))
+    recipe.both(options.read(given, "table5", "imagenet"), searches, partial(images, runs=runs))
 
 
 if __name__ == "__main__":

@@ -14,21 +14,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.paper import options, recipe
 from benchmarks.paper.host import noise_of
 from benchmarks.paper.options import Options
 from benchmarks.paper.published import COSTS
-from benchmarks.paper.schedules import BASELINE, EXACT, HSO, METHODS, PUBLISHED, found_by
+from benchmarks.paper.schedules import BASELINE, EXACT, HSO, METHODS, found_by
 
 import hso
+from hso.evaluation.contestants import OPTIMIZED
 
 SOLVER, NFE = CASE = "unipc", 4
-ROWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+ROWS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ("DM-NonUniform, local search", COSTS["dm_nonuniform"].cost, METHODS[BASELINE]),
-    ("HSO, published", COSTS["hso"].cost, {**PUBLISHED, "strategy": "published"}),
+    ("HSO, published", COSTS["hso"].cost, OPTIMIZED["hso_published"]),
     ("HSO, bilevel", "", METHODS[HSO]),
     ("HSO, exact", "", METHODS[EXACT]),
 )
@@ -65,11 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def table(given: argparse.Namespace) -> None:
     """Print both tables."""
-    chosen = options.read(given, "table6", "laion")
-    if recipe.is_first():
-        searches(chosen.quick)
-    if chosen.images:
-        images(chosen)
+    recipe.both(options.read(given, "table6", "laion"), searches, images)
 
 
 if __name__ == "__main__":

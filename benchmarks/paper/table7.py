@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.paper import options, recipe
@@ -31,7 +31,7 @@ NFE, OURS = 4, "Ours"
 QUICK = Bilevel(population=2, generations=1, lower_iterations=20)
 
 
-def configurations(quick: bool) -> dict[str, dict[str, Any]]:
+def configurations(quick: bool) -> dict[str, Mapping[str, Any]]:
     """What each asks of :func:`hso.optimize`."""
     return {
         "A": METHODS[BASELINE],

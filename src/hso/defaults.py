@@ -26,6 +26,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from hso.noise.base import NoiseSchedule
 from hso.schedule import CLEAN
 from hso.search.problem import COSTED, FREE, Box
@@ -43,8 +45,7 @@ def default_p(noise: NoiseSchedule) -> float:
         >>> default_p(NoiseSchedule.preset("sd2.1")), default_p(NoiseSchedule.preset("ddpm-cifar10"))
         (2.0, 1.0)
     """
-    unguided = noise.traits.guidance is not None and noise.traits.guidance <= 1
-    return 1.0 if noise.traits.space == "pixel" or unguided else 2.0
+    return 1.0 if noise.traits.space == "pixel" or noise.traits.is_guided is False else 2.0
 
 
 def default_box(noise: NoiseSchedule, start: float | None = None) -> Box:
@@ -59,9 +60,8 @@ def default_box(noise: NoiseSchedule, start: float | None = None) -> Box:
     """
     if _preserves_variance(noise):
         return Box()
-    low, high = noise.sigmas(noise.t_range).tolist()
-    levels = (min(max(level * noise.sigma_data, low), high) for level in LAST_SIGMAS)
-    first, last = (noise.time_of_sigma(level) for level in levels)
+    levels = np.clip(np.array(LAST_SIGMAS) * noise.sigma_data, *noise.sigmas(noise.t_range))
+    first, last = map(noise.time_of_sigma, levels.tolist())
     # A noise schedule that is narrow or far from its data, or a run that begins below, has no room there.
     begin = start if isinstance(start, int | float) else Box.t_max[0]
     return Box(t_min=(first, last)) if last < begin else Box()
@@ -75,13 +75,7 @@ def default_jump(noise: NoiseSchedule, solver: str, terminal: str) -> str:
         >>> default_jump(noise, "ddim", "clean"), default_jump(noise, "unipc", "clean")
         ('free', 'costed')
     """
-    return COSTED if terminal == CLEAN and solver in MULTISTEP and _is_guided(noise) else FREE
-
-
-def _is_guided(noise: NoiseSchedule) -> bool:
-    """Of a pipeline that does not say: models of latents nearly always are."""
-    traits = noise.traits
-    return traits.space == "latent" if traits.guidance is None else traits.guidance > 1
+    return COSTED if terminal == CLEAN and solver in MULTISTEP and noise.traits.is_guided else FREE
 
 
 def _preserves_variance(noise: NoiseSchedule) -> bool:

@@ -11,8 +11,7 @@ import typer
 
 from hso.cli import options, views
 from hso.cli.optimize import to_json
-from hso.errors import FileError
-from hso.files import write_atomic
+from hso.files import make_folder, write_atomic
 from hso.noise import NoiseSchedule, Preset, presets
 from hso.optimize import Result, optimize
 
@@ -45,7 +44,7 @@ def command(
     """
     chosen = _models(models)
     budgets = options.budgets(nfe)
-    _make_folder(output)
+    make_folder(output)
     pages = []
     for preset in _with_progress(chosen):
         results = [_best(preset, budget, solver) for budget in budgets]
@@ -64,13 +63,6 @@ def _models(names: str) -> list[Preset]:
     for name in words:
         NoiseSchedule.preset(name)  # names the nearest, or why a model is refused
     return [known[name] for name in words]
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(path, f"cannot make the folder: {error.strerror}") from None
 
 
 def _with_progress(chosen: list[Preset]) -> Iterator[Preset]:

@@ -32,13 +32,14 @@ from hso.optimize import optimize
 from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Local
-from hso.search.problem import COSTED
+from hso.search.problem import COSTED, FREE
 
 ALL, FILE = "all", ".json"
 # Times that agree to this are the same schedule: a hundredth of a training timestep.
 SAME = 1e-5
-# What was fitted to Stable Diffusion and published, whatever the model.
-FITTED: Mapping[str, Any] = {"p": 2.0, "box": Box()}
+# What was fitted to Stable Diffusion and published, whatever the model; without a box for searches that keep their ends.
+PUBLISHED: Mapping[str, Any] = {"p": 2.0, "jump": FREE}
+FITTED: Mapping[str, Any] = {**PUBLISHED, "box": Box()}
 REDUCED = Bilevel(population=6, generations=8, lower_iterations=30)
 
 
@@ -107,13 +108,18 @@ OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
     "hso_exact": {"strategy": "exact", **FITTED},
     "hso_bilevel": {"strategy": "bilevel", **FITTED},
     "hso_published": {"strategy": "published", **FITTED},
-    "hso_local": {"strategy": "local", "p": 2.0},
+    "hso_local": {"strategy": "local", **PUBLISHED},
     "hso_exact_p1": {"strategy": "exact", **FITTED, "p": 1.0},
-    "hso_exact_t1": {"strategy": "exact", "p": 2.0, "box": Box(t_max=(1.0, 1.0))},
+    "hso_exact_t1": {"strategy": "exact", **FITTED, "box": Box(t_max=(1.0, 1.0))},
     "hso_exact_jump": {"strategy": "exact", **FITTED, "jump": COSTED},
     "hso_exact_p1_jump": {"strategy": "exact", **FITTED, "p": 1.0, "jump": COSTED},
-    "dm_nonuniform_t": {"objective": "dm_nonuniform", "strategy": Local(rule="uniform_t"), "p": 2.0},
-    "dm_nonuniform_lambda": {"objective": "dm_nonuniform", "strategy": Local(rule="uniform_lambda"), "p": 1.0},
+    "dm_nonuniform_t": {"objective": "dm_nonuniform", "strategy": Local(rule="uniform_t"), **PUBLISHED},
+    "dm_nonuniform_lambda": {
+        "objective": "dm_nonuniform",
+        "strategy": Local(rule="uniform_lambda"),
+        **PUBLISHED,
+        "p": 1.0,
+    },
     "dm_nonuniform_bilevel": {"objective": "dm_nonuniform", "strategy": REDUCED, **FITTED},
 }
 CONTESTANTS: Mapping[str, Contestant] = {

@@ -38,8 +38,6 @@ REFERENCE = "reference"
 REFERENCE_NFE = 24
 # The bundled model works on pixels, for which DM-NonUniform takes this exponent and this start.
 P, START = 1.0, "uniform_lambda"
-# The bundled model's images are of 16 by 16 pixels.
-SIZE = 16
 # Samples that go through the network together.
 BATCH = 50
 
@@ -159,6 +157,8 @@ def run(noise: NoiseSchedule, rows: Sequence[Row], settings: Settings, advance: 
 def _begin(settings: Settings) -> tuple[torch.Tensor, torch.Tensor]:
     """The initial noise and the labels."""
     import torch
+
+    from hso.models.bundled import SIZE
 
     generator = torch.Generator().manual_seed(settings.seed)
     start = torch.randn(settings.samples, 1, SIZE, SIZE, generator=generator)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hso.errors import FileError
 from hso.evaluation.demo import REFERENCE, Outcome, Row, Settings
 from hso.evaluation.plots import image_grid, plot_schedules, save_figure
-from hso.files import write_atomic
+from hso.files import make_folder, write_atomic
 from hso.schedule import SamplingSchedule
 from hso.version import VERSION
 
@@ -29,10 +28,8 @@ def prepare(folder: Path) -> None:
     Raises:
         FileError: If they cannot be made.
     """
-    try:
-        (folder / "schedules").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(folder, f"cannot make the folder: {error.strerror}") from None
+    for path in (folder, folder / "schedules"):
+        make_folder(path)
 
 
 def table(outcome: Outcome) -> list[tuple[str, ...]]:

@@ -26,7 +26,7 @@ import numpy as np
 
 from hso.errors import FileError
 from hso.evaluation.statistics import Block, Integers
-from hso.files import write_atomic
+from hso.files import make_folder, write_atomic
 from hso.noise.base import Array
 
 
@@ -44,11 +44,8 @@ class Store:
 
     def __init__(self, folder: Path, common: Mapping[str, Any], keep_features: bool = False) -> None:
         self.folder, self.keep_features = folder, keep_features
-        try:
-            for name in ("schedules", "sums", "reference"):
-                (folder / name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(folder, f"cannot make the folder: {error.strerror}") from None
+        for path in (folder, *(folder / name for name in ("schedules", "sums", "reference"))):
+            make_folder(path)
         self._agree(json.loads(json.dumps(common)))
 
     def _agree(self, common: Mapping[str, Any]) -> None:

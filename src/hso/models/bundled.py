@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NO_CLASS = 10
 """The class label that stands for "no class" in classifier-free guidance."""
+SIZE = 16
+"""Pixels along a side of the model's images."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -73,6 +75,27 @@ def load_digits_moments(folder: Path | None = None) -> Moments:
     """Return the moments of the classifier's features over the real data set."""
     with np.load((folder or digits_folder()) / "reference_features.npz") as arrays:
         return Moments(arrays["mean"], arrays["covariance"])
+
+
+def upsample_digits(pixels: torch.Tensor, moves: torch.Tensor | None = None) -> torch.Tensor:
+    """Return scikit-learn's digits as the bundled model knows them, at 16x16 in [-1, 1].
+
+    Moving and upsampling are one interpolation, so that moved images are as sharp as the others.
+
+    Args:
+        pixels: Images of shape (n, 1, 8, 8) with values 0 to 16.
+        moves: How far each is moved, shape (n, 2), in halves of its width; not at all when not given.
+    """
+    _require("torch")
+    import torch
+    from torch.nn import functional
+
+    affine = torch.eye(2, 3).repeat(len(pixels), 1, 1)
+    if moves is not None:
+        affine[:, :, 2] = moves
+    grid = functional.affine_grid(affine, [len(pixels), 1, SIZE, SIZE], align_corners=False)
+    fine = functional.grid_sample(pixels, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
+    return fine.clamp(0, 16) / 8 - 1
 
 
 def moments_of(features: npt.ArrayLike) -> Moments:

@@ -31,6 +31,13 @@ class Traits:
     guidance: float | None = None
     boundary: float | None = None
 
+    @property
+    def is_guided(self) -> bool | None:
+        """Whether it is usually guided; of models that do not say, those of latents nearly always are."""
+        if self.guidance is not None:
+            return self.guidance > 1
+        return True if self.space == "latent" else None
+
 
 def read_traits(index: Mapping[str, Any]) -> Traits:
     """The traits of a pipeline by its parts.

@@ -25,6 +25,7 @@ from hso.models.bundled import (
     load_digits_classifier,
     load_digits_model,
     load_digits_moments,
+    upsample_digits,
 )
 from hso.models.datasets import handwritten_digits
 from hso.noise.base import Array, NoiseSchedule
@@ -140,17 +141,11 @@ def digits(settings: SubjectSettings) -> UNetSubject:
 
 
 def _training_images() -> Array:
-    """The digits as the bundled model was trained on them: from 8 by 8 to 16 by 16 by bicubic interpolation."""
+    """The digits as the bundled model was trained on them."""
     import torch
-    from torch.nn import functional
 
-    coarse = torch.from_numpy(handwritten_digits()[0].astype(np.float32)).reshape(-1, 1, 8, 8)
-    grid = functional.affine_grid(
-        torch.eye(2, 3).repeat(len(coarse), 1, 1), [len(coarse), 1, 16, 16], align_corners=False
-    )
-    # Outside of an image is 0 here, and black is to be 0.
-    fine = functional.grid_sample(coarse + 1, grid, mode="bicubic", padding_mode="zeros", align_corners=False)
-    return np.asarray(fine.clamp(0, 2) - 1)[:, 0]
+    coarse = 8 * (handwritten_digits()[0].astype(np.float32) + 1)
+    return np.asarray(upsample_digits(torch.from_numpy(coarse).reshape(-1, 1, 8, 8)))[:, 0]
 
 
 def _load(folder: Path) -> Any:
