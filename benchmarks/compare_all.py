@@ -31,9 +31,9 @@ SUBJECTS = {
     "gaussian": (1000, 250),
     "mixture": (1000, 250),
     "digits-empirical": (1000, 250),
-    "digits@1": (100, 50),
-    "digits@3": (100, 50),
-    "digits@7.5": (50, 50),
+    "digits@1": (500, 50),
+    "digits@3": (500, 50),
+    "digits@7.5": (500, 50),
 }
 RIVALS = ("dm_nonuniform_t", "dm_nonuniform_lambda", "dm_nonuniform_bilevel")
 
@@ -149,7 +149,7 @@ def _duel(outcomes: Sequence[Outcome]) -> Iterable[str]:
     for outcome in outcomes:
         for nfe in (4, 5) if outcome.subject.startswith("digits") else ():
             rows = {name: row for row in outcome.cell("ddim", nfe, "error") for name in row.names}
-            named = [rows[name] for name in ("hso_exact", "hso_exact_t1", "hso_exact_jump", *RIVALS) if name in rows]
+            named = [rows[name] for name in ("hso", "hso_exact", "hso_exact_t1", "hso_exact_jump", *RIVALS) if name in rows]
             yield from (_duel_line(outcome, nfe, row, rows["hso_exact"]) for row in named)
     yield ""
 

@@ -6,6 +6,7 @@ import pytest
 import hso
 from hso.evaluation.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, Case, check_names, enter
 from hso.evaluation.peers import PEERS
+from hso.noise import Traits
 from hso.rules import ALIASES, RULES, TABLES
 from hso.search import STRATEGIES
 
@@ -55,6 +56,22 @@ def test_settings_are_those_of_the_papers(sd):
     first = enter(["hso_exact_t1"], Case(sd, 5))[0][0].schedule
     assert first.times[0] == 1
     assert all("hso" in name or "dm" in name for name in OPTIMIZED)
+
+
+@pytest.mark.parametrize(("space", "guidance", "solver"), [("latent", 7.5, "unipc"), ("pixel", 1.0, "ddim")])
+def test_hso_is_what_optimize_gives_when_asked_for_nothing_else(sd, space, guidance, solver):
+    noise = sd.with_traits(Traits(space, guidance))
+    ((names, schedule),), _ = enter(["hso"], Case(noise, 5, solver=solver))
+    assert names == ("hso",)
+    assert schedule == hso.optimize(noise, 5, solver=solver, terminal="clean").schedule
+
+
+def test_hso_knows_the_guidance_and_the_solver(sd):
+    guided = sd.with_traits(Traits("latent", 7.5))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Case(guided, 5, solver="unipc"))
+    assert [group.names for group in groups] == [("hso", "hso_exact_jump"), ("hso_exact",)]
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Case(guided, 5, solver="ddim"))
+    assert [group.names for group in groups] == [("hso", "hso_exact"), ("hso_exact_jump",)]
 
 
 @pytest.fixture

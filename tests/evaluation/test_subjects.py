@@ -68,6 +68,12 @@ def test_data_have_the_moments_that_are_known(subject):
         np.testing.assert_allclose(mean, subject.moments.mean, atol=1e-6)
 
 
+def test_the_optimizer_is_told_how_the_model_is_guided():
+    traits = [load_subject(SubjectSettings(name)).noise.traits for name in ("gaussian", "digits", "digits@3")]
+    assert [each.space for each in traits] == ["pixel"] * 3
+    assert [each.guidance for each in traits] == [1.0, 1.0, 3.0]
+
+
 def test_labels_follow_the_images():
     subject = load_subject(SubjectSettings("digits"))
     assert subject.period == 10

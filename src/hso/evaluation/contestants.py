@@ -1,7 +1,8 @@
 """Every schedule that a comparison knows, behind one registry.
 
 - rules and published tables of :mod:`hso.rules`, under their names;
-- ``hso_STRATEGY``: :func:`hso.optimize` as published (p = 2); ``hso_exact_p1`` with the exponent of pixel models,
+- ``hso``: what :func:`hso.optimize` gives when it is asked for nothing but this model, solver and budget;
+- ``hso_STRATEGY``: the same as published (p = 2); ``hso_exact_p1`` with the exponent of pixel models,
   ``hso_exact_t1`` with the first node at the noisiest end rather than at the box's 0.96, and ``..._jump`` with the jump to
   the clean sample costed;
 - ``dm_nonuniform_t`` and ``dm_nonuniform_lambda``: DM-NonUniform as its authors set it for latent models (p = 2, start
@@ -52,12 +53,14 @@ class Case:
         nfe: Number of nodes.
         terminal: "clean" or "t_min".
         teacher: What peers are computed from, if the subject has it.
+        solver: What samples with the schedule.
     """
 
     noise: NoiseSchedule
     nfe: int
     terminal: str = CLEAN
     teacher: Teacher | None = None
+    solver: str = "ddim"
 
 
 Contestant = Callable[[Case], SamplingSchedule]
@@ -71,10 +74,14 @@ def _rule(name: str, case: Case) -> SamplingSchedule:
     return rule_schedule(name, case.noise, case.nfe, case.terminal)
 
 
+def _default(case: Case) -> SamplingSchedule:
+    return optimize(case.noise, case.nfe, solver=case.solver, terminal=case.terminal).schedule
+
+
 def _optimized(name: str, case: Case) -> SamplingSchedule:
     key = (name, case.noise.fingerprint, case.nfe, case.terminal)
     if key not in _FOUND:
-        # The solver only decides the terminal, which is given.
+        # With these settings the solver only decides the terminal, which is given.
         found = optimize(case.noise, case.nfe, solver="ddim", terminal=case.terminal, **OPTIMIZED[name])
         _FOUND[key] = found.schedule
     return _FOUND[key]
@@ -124,6 +131,7 @@ OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
 }
 CONTESTANTS: Mapping[str, Contestant] = {
     **{name: partial(_rule, name) for name in RULES},
+    "hso": _default,
     **{name: partial(_optimized, name) for name in OPTIMIZED},
     **{name: partial(_peer, name) for name in PEERS},
 }
@@ -131,6 +139,7 @@ CONTESTANTS: Mapping[str, Contestant] = {
 CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
 # For readers of a report: what they are, by name.
 KINDS: Mapping[str, tuple[str, ...]] = {
+    "what this library gives by default for the model, the solver and the number of evaluations": ("hso",),
     "found by the Hierarchical Schedule Optimizer from the model's noise schedule alone": tuple(
         name for name in OPTIMIZED if name.startswith("hso_")
     ),

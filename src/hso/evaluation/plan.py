@@ -87,12 +87,9 @@ class Settings:
             "reference_nfe": self.reference_nfe,
         }
 
-    def landings(self) -> dict[str, list[str]]:
-        """The solvers by where they land."""
-        found: dict[str, list[str]] = {}
-        for solver in self.solvers:
-            found.setdefault(DEFAULT_TERMINAL[solver] if self.terminal == OWN else self.terminal, []).append(solver)
-        return found
+    def landing(self, solver: str) -> str:
+        """Where a solver lands."""
+        return DEFAULT_TERMINAL[solver] if self.terminal == OWN else self.terminal
 
     def common(self) -> dict[str, Any]:
         """What all batches in a folder have in common; the rest may grow from run to run."""
@@ -138,7 +135,7 @@ class Plan(NamedTuple):
 
 
 def make_plan(settings: Settings, subject: Subject) -> Plan:
-    """The schedules of all cases; the same for every solver that lands alike, each once.
+    """The schedules of all cases, each once for a solver.
 
     A saved schedule is for a single number of nodes: it is refused only where it serves no case.
 
@@ -149,15 +146,14 @@ def make_plan(settings: Settings, subject: Subject) -> Plan:
     fine = rule_schedule(REFERENCE_RULE, subject.noise, min(settings.reference_nfe, subject.noise.max_nfe))
     entries: list[Entry] = []
     refused: list[Refusal] = []
-    for nfe, (terminal, solvers) in itertools.product(settings.budgets, settings.landings().items()):
-        groups, without = enter(names, Case(subject.noise, nfe, terminal, teacher))
+    for solver, nfe in itertools.product(settings.solvers, settings.budgets):
+        groups, without = enter(names, Case(subject.noise, nfe, settings.landing(solver), teacher, solver))
         refused += [refusal for refusal in without if refusal not in refused]
-        entries += [Entry(solver, *group) for solver in solvers for group in groups]
+        entries += [Entry(solver, *group) for group in groups]
     if not entries:
         raise ArgumentError("schedules", "one at least that can serve this model", refused[0].reason)
     served = {name for entry in entries for name in entry.names}
     refused = [each for each in refused if not (is_file(each.name) and each.name in served)]
-    entries.sort(key=lambda entry: settings.solvers.index(entry.solver))
     return Plan(Entry(REFERENCE_SOLVER, (REFERENCE,), fine), entries, refused)
 
 

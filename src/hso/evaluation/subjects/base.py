@@ -8,6 +8,7 @@ schedule begins.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -159,6 +160,11 @@ class LoopSubject(Subject):
 
     def _as_images(self, x: Any) -> Array:
         return np.asarray(x, dtype=np.float64)
+
+
+def at_guidance(noise: NoiseSchedule, scale: float) -> NoiseSchedule:
+    """The noise schedule of a model that is known to be guided so strongly."""
+    return noise.with_traits(dataclasses.replace(noise.traits, guidance=scale))
 
 
 def refuse(name: str, settings: SubjectSettings, *arguments: str) -> None:

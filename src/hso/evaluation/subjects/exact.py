@@ -18,7 +18,8 @@ from hso.models.empirical import EmpiricalModel
 from hso.models.exact import ExactModel
 from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule, Traits
+from hso.noise.base import Array
 
 NOISE = "sd1.5"
 SIZE, COMPONENTS, PATCHES = 8, 10, 5000
@@ -49,7 +50,7 @@ class ExactSubject(LoopSubject):
             raise ArgumentError("device", f"cpu for {name}, which needs no more", settings.device)
         refuse(name, settings, "data", "captions")
         self.name, self.model, self.seed = name, model, settings.seed
-        self.noise = NoiseSchedule.preset(NOISE)
+        self.noise = NoiseSchedule.preset(NOISE).with_traits(Traits("pixel", settings.guidance))
         mean, covariance = model.moments()
         self.moments = Moments(mean.astype(np.float64), covariance.astype(np.float64))
         self.shape = self.moments.mean.shape

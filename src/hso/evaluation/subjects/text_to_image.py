@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hso.errors import ArgumentError, FileError
-from hso.evaluation.subjects.base import Start, Subject, SubjectSettings
+from hso.evaluation.subjects.base import Start, Subject, SubjectSettings, at_guidance
 from hso.evaluation.subjects.device import check_device
 from hso.evaluation.subjects.features import FEATURES, folder_features, folder_moments, image_paths
 from hso.noise.base import Array, NoiseSchedule
@@ -52,7 +52,7 @@ class TextToImage(Subject):
     def __init__(self, name: str, pipe: Any, settings: SubjectSettings) -> None:
         self.name = f"{name}@{settings.guidance:g}"
         self.pipe, self.settings = pipe, settings
-        self.noise = NoiseSchedule.from_config(pipe)
+        self.noise = at_guidance(NoiseSchedule.from_config(pipe), settings.guidance)
         self.captions = read_captions(settings)
         self._features = FEATURES[settings.features or "inception"](settings.device)
         if settings.data is not None:

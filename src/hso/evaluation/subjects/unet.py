@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hso.errors import ArgumentError, FileError
-from hso.evaluation.subjects.base import LoopSubject, Network, SubjectSettings, refuse
+from hso.evaluation.subjects.base import LoopSubject, Network, SubjectSettings, at_guidance, refuse
 from hso.evaluation.subjects.device import check_device
 from hso.evaluation.subjects.features import FEATURES, Features, folder_features, folder_moments
 from hso.models.bundled import (
@@ -51,7 +51,7 @@ class UNetSubject(LoopSubject):
         self.device = check_device(settings.device)
         self.unet: Any = _load(folder).to(self.device)
         self.name = name if settings.guidance == 1 else f"{name}@{settings.guidance:g}"
-        self.noise = NoiseSchedule.from_config(folder)
+        self.noise = at_guidance(NoiseSchedule.from_config(folder), settings.guidance)
         self.prediction = _prediction(folder)
         self.guidance, self.seed = settings.guidance, settings.seed
         self.shape = (self.unet.config.in_channels, *_size(self.unet.config.sample_size))
