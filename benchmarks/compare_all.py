@@ -149,7 +149,9 @@ def _duel(outcomes: Sequence[Outcome]) -> Iterable[str]:
     for outcome in outcomes:
         for nfe in (4, 5) if outcome.subject.startswith("digits") else ():
             rows = {name: row for row in outcome.cell("ddim", nfe, "error") for name in row.names}
-            named = [rows[name] for name in ("hso", "hso_exact", "hso_exact_t1", "hso_exact_jump", *RIVALS) if name in rows]
+            named = [
+                rows[name] for name in ("hso", "hso_exact", "hso_exact_t1", "hso_exact_jump", *RIVALS) if name in rows
+            ]
             yield from (_duel_line(outcome, nfe, row, rows["hso_exact"]) for row in named)
     yield ""
 
