@@ -20,7 +20,7 @@ from benchmarks.standings import Standing, standings
 
 from hso.evaluation.compare import compare
 from hso.evaluation.metrics import METRICS
-from hso.evaluation.outcome import Outcome, Row
+from hso.evaluation.outcome import RESAMPLES, Outcome, Row
 from hso.evaluation.plan import Settings
 from hso.evaluation.statistics import CONFIDENCE
 from hso.evaluation.subjects import SubjectSettings
@@ -178,7 +178,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("docs/compare.md"))
     parser.add_argument("--subjects", default=",".join(SUBJECTS))
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--resamples", type=int, default=RESAMPLES)
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     subjects = tuple(given.subjects.split(","))

@@ -3,7 +3,8 @@ r"""Contestants over many cases: mean rank, wins, and the geometric mean of the 
 A cell is a subject, a solver and a number of evaluations. Within it schedules are ranked by a figure, contestants with the
 same schedule sharing a rank; the best rule is the best of the closed forms *in that cell*, in hindsight, so that a ratio
 below 1 means better than any rule. Intervals come from the bootstrap replicates of the figures: the same resamples of
-images for all schedules of a subject, subjects apart. They say what other images would change, not what other models would.
+images for all schedules of a subject, subjects apart; logarithms are taken to first order, as the replicates are. They say
+what other images would change, not what other models would.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def cell_of(outcome: Outcome, solver: str, nfe: int, metric: str) -> dict[str, C
     values = np.array([[row.figures[metric].value, *row.figures[metric].replicates] for row in rows])
     ranks = 1 + np.argsort(np.argsort(values, axis=0), axis=0)
     rules = [index for index, row in enumerate(rows) if set(row.names) & set(CLOSED_FORMS)]
-    log_ratios = np.log(values) - np.log(values[rules].min(axis=0))
+    logs = np.log(values[:, :1]) + (values - values[:, :1]) / values[:, :1]
+    log_ratios = logs - logs[rules].min(axis=0)
     return {
         name: Cell(ranks[index].astype(float), log_ratios[index], not outcome.is_beaten(row, metric))
         for index, row in enumerate(rows)

@@ -20,12 +20,11 @@ from pathlib import Path
 from benchmarks.paper.published import DATASETS, MODELS
 
 from hso.errors import ArgumentError
+from hso.evaluation.outcome import RESAMPLES
 from hso.evaluation.plan import OWN, Settings
 from hso.evaluation.subjects import SUBJECTS, SubjectSettings
 
 BUNDLED, BUNDLED_GUIDANCE, BUNDLED_IMAGES, QUICK_IMAGES = "digits", 3.0, 100, 50
-# A resample of 30,000 images in 2048 features takes seconds, one of the bundled model's next to nothing.
-RESAMPLES, BUNDLED_RESAMPLES = 20, 200
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def read(given: argparse.Namespace, table: str, dataset: str) -> Options:
         batch=given.batch,
         processes=given.processes,
         reference_nfe=_or(given.reference_nfe, 2 if given.quick else 20),
-        resamples=_or(given.resamples, BUNDLED_RESAMPLES if bundled and not given.quick else RESAMPLES),
+        resamples=_or(given.resamples, RESAMPLES),
         quick=given.quick,
     )
 

@@ -71,7 +71,7 @@ def command(
     reference_nfe: Annotated[
         int, typer.Option(parser=options.integer, metavar="N", help="Network evaluations of the reference.")
     ] = 100,
-    resamples: Annotated[int, typer.Option(parser=options.integer, metavar="R", help="Of the bootstrap.")] = 200,
+    resamples: Annotated[int, typer.Option(parser=options.integer, metavar="R", help="Of the bootstrap.")] = 1000,
     processes: Annotated[int, typer.Option(parser=options.integer, metavar="P", help="Local processes.")] = 1,
     finished: Annotated[bool, typer.Option("--finished", help="Generate nothing; report what is finished.")] = False,
     json: options.Json = False,

@@ -1,11 +1,18 @@
-r"""The Frechet distance between two normal distributions.
+r"""The Frechet distance between two normal distributions, and how it changes with either.
 
 .. math::
     d^2 = |\mu_a - \mu_b|^2 + \operatorname{tr}(\Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2})
 
-The trace of the last root is the sum of the singular values of :math:`\Sigma_a^{1/2} \Sigma_b^{1/2}`. In this form no
-root is taken of a product's eigenvalues, where rounding of size e becomes an error of size sqrt(e), and none comes out
-complex. Eigenvalues of a covariance that rounding cannot tell from 0 count as 0, so that singular ones do no harm.
+With factors :math:`\Sigma = F^T F` the trace of the last root is the sum of the singular values of
+:math:`F_a F_b^T = U S V^T`. In this form no root is taken of a product's eigenvalues, where rounding of size e becomes an
+error of size sqrt(e), and none comes out complex. Eigenvalues of a covariance that rounding cannot tell from 0 count as 0,
+so that singular ones do no harm. The derivative is
+
+.. math::
+    \mathrm{d}(d^2) = 2 (\mu_a - \mu_b)^T \mathrm{d}\mu_a + \operatorname{tr}((I - T_{ab})\, \mathrm{d}\Sigma_a),
+    \qquad T_{ab} = K^T K, \quad K = S^{-1/2} V^T F_b
+
+where :math:`T_{ab}` is the map that carries a to b at the least cost, restricted to the directions that a has.
 
 References:
     | The Frechet Distance between Multivariate Normal Distributions (Dowson and Landau, 1982)
@@ -16,6 +23,8 @@ References:
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -24,6 +33,39 @@ from hso.noise.base import Array
 
 # Asymmetry and negative eigenvalues up to this, relative to the largest entry, are rounding.
 ROUNDING = 1e-6
+PRECISION = float(np.finfo(np.float64).eps)
+
+
+class Normal(NamedTuple):
+    r"""A normal distribution by its mean, shape (D,), and a factor F of its covariance :math:`F^T F`, shape (r, D)."""
+
+    mean: Array
+    factor: Array
+
+    @classmethod
+    def of(cls, mean: Array, covariance: Array) -> Normal:
+        """From mean and covariance, which are not checked."""
+        eigenvalues, vectors = np.linalg.eigh(covariance)
+        # The root would turn rounding of a zero eigenvalue, 1e-16, into 1e-8.
+        kept = np.where(eigenvalues > len(mean) * PRECISION * eigenvalues[-1], eigenvalues, 0.0)
+        return cls(mean, np.sqrt(kept)[:, None] * vectors.T)
+
+    def distance(self, other: Normal) -> float:
+        """The squared distance."""
+        return self._squared(other, np.linalg.svd(self.factor @ other.factor.T, compute_uv=False))
+
+    def linearized(self, other: Normal) -> tuple[float, Array, Array]:
+        """The squared distance, K of the map to ``other``, shape (r, D), and K of the map back."""
+        left, values, right = np.linalg.svd(self.factor @ other.factor.T, full_matrices=False)
+        kept = values > values.max(initial=0.0) * max(self.factor.shape) * PRECISION
+        scale = 1 / np.sqrt(values[kept, None])
+        there, back = scale * (right[kept] @ other.factor), scale * (left.T[kept] @ self.factor)
+        return self._squared(other, values), there, back
+
+    def _squared(self, other: Normal, values: Array) -> float:
+        # The trace of a covariance is the squared norm of its factor.
+        spread = np.sum(self.factor**2) + np.sum(other.factor**2) - 2 * values.sum()
+        return max(0.0, float(np.sum((self.mean - other.mean) ** 2) + spread))
 
 
 def frechet_distance(mean_a: ArrayLike, cov_a: ArrayLike, mean_b: ArrayLike, cov_b: ArrayLike) -> float:
@@ -42,18 +84,14 @@ def frechet_distance(mean_a: ArrayLike, cov_a: ArrayLike, mean_b: ArrayLike, cov
         ArgumentError: If shapes do not fit, values are not finite, or a covariance is none.
 
     Example:
-        >>> frechet_distance([0.0], [[1.0]], [3.0], [[4.0]])
+        >>> round(frechet_distance([0.0], [[1.0]], [3.0], [[4.0]]), 12)
         10.0
     """
     first, second = _vector("mean_a", mean_a), _vector("mean_b", mean_b)
     if first.shape != second.shape:
         raise ArgumentError("mean_b", f"{len(first)} values, as many as mean_a", f"{len(second)} values")
-    root_a = _root("cov_a", cov_a, len(first))
-    root_b = _root("cov_b", cov_b, len(first))
-    overlap = np.linalg.svd(root_a @ root_b, compute_uv=False).sum()
-    # The trace of a covariance is the squared norm of its root.
-    spread = np.sum(root_a**2) + np.sum(root_b**2) - 2 * overlap
-    return max(0.0, float(np.sum((first - second) ** 2) + spread))
+    a = Normal.of(first, _covariance("cov_a", cov_a, len(first)))
+    return a.distance(Normal.of(second, _covariance("cov_b", cov_b, len(first))))
 
 
 def _vector(name: str, values: ArrayLike) -> Array:
@@ -63,17 +101,15 @@ def _vector(name: str, values: ArrayLike) -> Array:
     return array
 
 
-def _root(name: str, values: ArrayLike, size: int) -> Array:
-    """The symmetric square root of a covariance."""
+def _covariance(name: str, values: ArrayLike, size: int) -> Array:
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.shape != (size, size) or not np.all(np.isfinite(matrix)):
         raise ArgumentError(name, f"a {size} by {size} matrix of finite numbers", f"shape {matrix.shape}")
     tolerance = ROUNDING * np.abs(matrix).max()
     if np.abs(matrix - matrix.T).max() > tolerance:
         raise ArgumentError(name, "a symmetric matrix", "one that is not")
-    eigenvalues, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    if eigenvalues[0] < -tolerance:
-        raise ArgumentError(name, "a positive semidefinite matrix", f"one with the eigenvalue {eigenvalues[0]:.3g}")
-    # The root would turn rounding of a zero eigenvalue, 1e-16, into 1e-8.
-    eigenvalues[eigenvalues < size * np.finfo(np.float64).eps * eigenvalues[-1]] = 0
-    return np.asarray((vectors * np.sqrt(eigenvalues)) @ vectors.T)
+    symmetric = (matrix + matrix.T) / 2
+    least = float(np.linalg.eigvalsh(symmetric)[0])
+    if least < -tolerance:
+        raise ArgumentError(name, "a positive semidefinite matrix", f"one with the eigenvalue {least:.3g}")
+    return symmetric

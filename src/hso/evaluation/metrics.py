@@ -1,6 +1,6 @@
 """What a comparison measures, which way is better, and the libraries that say so.
 
-Frechet distances and the error come from sums (:mod:`hso.evaluation.statistics`) and are always there. The others need the
+Frechet distances and the error come from sums (:mod:`hso.evaluation.blocks`) and are always there. The others need the
 features of the images themselves, and those of the data: they are asked for by name, and computed on subsets of images
 (:mod:`hso.evaluation.subsets`) by a library's function of two sets of features.
 

@@ -7,35 +7,25 @@ the data, and those against the reference disagree with those against the data.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
-from itertools import repeat
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from hso.errors import ArgumentError, check_choice, check_integer
+from hso.evaluation.blocks import Known, Sample, Target, pooled
+from hso.evaluation.frechet import Normal
 from hso.evaluation.metrics import METRICS
 from hso.evaluation.plan import Entry, Plan, Settings
-from hso.evaluation.statistics import (
-    Measured,
-    Normal,
-    Resamples,
-    Sample,
-    gathered,
-    measure_error,
-    measure_frechet,
-    normals,
-    pooled,
-)
+from hso.evaluation.statistics import Measured, Resamples, measure_error, measure_frechet
 from hso.evaluation.store import Store
 from hso.evaluation.subjects import Subject
 from hso.evaluation.subsets import LEAST, Subsets, measure_on_subsets
 from hso.evaluation.work import one_thread
-from hso.models.bundled import Moments
 from hso.noise.base import Array
 
-RESAMPLES = 200
+RESAMPLES = 1000
 
 
 class Row(NamedTuple):
@@ -185,30 +175,16 @@ def check_data(settings: Settings, subject: Subject) -> Callable[[], Array]:
 
 class _Judge:
     def __init__(self, subject: Subject, reference: Sample, resamples: int) -> None:
-        self.subject, self.reference = subject, reference
+        self.reference = reference
         self.resamples = Resamples.draw(len(reference.counts), resamples)
-        # Resamples of few images are quick to make; of many, square matrices that are worth keeping.
-        self._kept = None if reference.is_wide else list(normals(reference, self.resamples))
+        self.targets: dict[str, Target] = {"reference": reference}
+        if subject.moments is not None:
+            self.targets["data"] = Known(Normal.of(*subject.moments))
 
     def figures(self, sample: Sample) -> dict[str, Measured]:
         """All figures of a sample."""
-        found = None if sample.is_wide else list(normals(sample, self.resamples))
-
-        def measured(target: Moments | tuple[Array, Array], targets: Iterable[Normal]) -> Measured:
-            return measure_frechet(sample, found or normals(sample, self.resamples), target, targets)
-
-        figures = {
-            "reference": measured(self.reference.moments(), self._kept or normals(self.reference, self.resamples))
-        }
-        if self.subject.moments is not None:
-            figures["data"] = measured(self.subject.moments, repeat(self._data))
-        return {**figures, "error": measure_error(sample, self.resamples)}
-
-    @cached_property
-    def _data(self) -> Normal:
-        if self.subject.moments is None:
-            raise ArgumentError("data", "moments of the data", None)
-        return Normal.of(*self.subject.moments)
+        distances = {name: measure_frechet(sample, target, self.resamples) for name, target in self.targets.items()}
+        return {**distances, "error": measure_error(sample, self.resamples)}
 
 
 class _Kept:
@@ -226,4 +202,4 @@ class _Kept:
 
 
 def _sample(entry: Entry, batches: list[range], store: Store) -> Sample:
-    return pooled(gathered(store.read(entry.key, images) for images in batches))
+    return pooled(lambda: (store.read(entry.key, images) for images in batches))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from hso.errors import FileError
-from hso.evaluation.statistics import Block, Integers
+from hso.evaluation.blocks import Block, Integers
 from hso.files import make_folder, write_atomic
 from hso.noise.base import Array
 

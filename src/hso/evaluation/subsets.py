@@ -26,7 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError
-from hso.evaluation.statistics import Integers, Measured
+from hso.evaluation.blocks import Integers
+from hso.evaluation.statistics import Measured
 from hso.noise.base import Array
 
 SUBSETS, LARGEST, LEAST = 100, 1000, 5

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError, MissingExtraError
+from hso.evaluation.blocks import block_of, sums
 from hso.evaluation.plan import Entry, Plan, Settings
-from hso.evaluation.statistics import block_of, sums
 from hso.evaluation.store import Store
 from hso.evaluation.subjects import Start, Subject
 from hso.noise.base import Array

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hso.errors import ArgumentError, FileError, MissingExtraError
-from hso.evaluation.statistics import gathered, pooled, sums
+from hso.evaluation.blocks import pooled, sums
 from hso.models.bundled import Moments
 from hso.noise.base import Array
 
@@ -64,8 +64,9 @@ def folder_moments(folder: Path, features: Features) -> Moments:
     Raises:
         FileError: If the folder is missing or has no images, an image cannot be read, or its size differs.
     """
-    blocks = gathered(sums(rows, np.zeros(len(rows)), np.zeros(len(rows), int)) for rows in _rows(folder, features))
-    sample = pooled(blocks)
+    sample = pooled(
+        lambda: (sums(each, np.zeros(len(each)), np.zeros(len(each), int)) for each in _rows(folder, features))
+    )
     if sample.counts.sum() < 2:
         raise FileError(folder, "expected images, found a single one")
     mean, covariance = sample.moments()
