@@ -155,12 +155,22 @@ def test_a_file_in_the_folders_place_is_named(small, tmp_path):
 def test_progress_adds_up_also_when_work_is_taken_up(small, tmp_path):
     told = []
     settings = dataclasses.replace(small, samples=80, budgets=(3,))
-    compare(settings, tmp_path, progress=lambda amount, total: told.append((amount, total)))
+    compare(settings, tmp_path, progress=lambda *words: told.append(words))
     next((tmp_path / "sums").rglob("*00000040-00000080.npz")).unlink()
     for _ in range(2):
-        assert sum(amount for amount, _ in told) == told[0][1]
+        for stage in ("sampling", "judging"):
+            done = [(amount, total) for name, amount, total in told if name == stage]
+            assert sum(amount for amount, _ in done) == done[0][1]
         told.clear()
-        compare(settings, tmp_path, progress=lambda amount, total: told.append((amount, total)))
+        compare(settings, tmp_path, progress=lambda *words: told.append(words))
+
+
+def test_fewer_images_than_features_call_for_caution(outcome, small, tmp_path):
+    assert comparison_files.to_json(outcome)["caution"] is None
+    few = compare(dataclasses.replace(small, samples=40, budgets=(3,)), tmp_path)
+    assert "40 images are fewer than the 64 features" in comparison_files.to_json(few)["caution"]
+    comparison_files.write(few)
+    assert "Caution" in (tmp_path / "report.html").read_text()
 
 
 def test_json_and_csv_say_the_same(outcome):

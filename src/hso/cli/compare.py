@@ -99,8 +99,8 @@ def command(
     if finished:
         outcome: Outcome | None = finished_part(settings, out, resamples)
     else:
-        with _progress() as advance:
-            outcome = compare(settings, out, processes, resamples, advance)
+        with _progress() as progress:
+            outcome = compare(settings, out, processes, resamples, progress)
     if outcome is None:
         return
     written = comparison_files.write(outcome)
@@ -117,21 +117,24 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], object] | None]:
-    """A progress bar on standard error; yields what is told how much is done of how much."""
+def _progress() -> Iterator[Callable[[str, int, int], object] | None]:
+    """Progress bars on standard error; yields what is told how much is done of what."""
     if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
         yield None
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("schedules", total=None)
+    with Progress(console=Console(stderr=True)) as bars:
+        tasks = {"schedules": bars.add_task("schedules", total=None)}
 
-        def advance(amount: int, total: int) -> None:
-            progress.update(task, advance=amount, total=total, description="sampling")
+        def progress(stage: str, amount: int, total: int) -> None:
+            if stage not in tasks:
+                bars.update(tasks["schedules"], total=1, completed=1)
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], advance=amount)
 
-        yield advance
+        yield progress
 
 
 def _print(outcome: Outcome) -> None:
@@ -160,5 +163,7 @@ def _print(outcome: Outcome) -> None:
             table.add_row(name, *words)
         views.console().print(table)
     print("* best of its column; = not told apart from it by the interval of the difference; - refused or not asked")
+    if outcome.caution:
+        views.note(f"caution: {outcome.caution}")
     for refusal in outcome.plan.refused:
         views.note(f"refused: {refusal.name}, NFE {refusal.nfe}: {refusal.reason}")

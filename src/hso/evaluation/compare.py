@@ -29,8 +29,9 @@ from hso.evaluation.store import Store
 from hso.evaluation.subjects import Subject, load_subject
 from hso.evaluation.work import Advance, Shard, one_thread, work
 
-# Told what was done since the last time, and the whole: network evaluations, images counted one by one.
-Progress = Callable[[int, int], object]
+# Told what is done, how much of it since the last time, and how much in all: "sampling" in network evaluations, images
+# counted one by one, and "judging" in schedules.
+Progress = Callable[[str, int, int], object]
 # Where launchers say how many processes there are: torchrun, and the MPIs that accelerate knows.
 WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
@@ -78,12 +79,12 @@ def compare(
     if any(int(os.environ.get(name) or 1) > 1 for name in WORLD_SIZES):
         return _launched(settings, folder, resamples, progress)
     subject, plan, store = prepare(settings, folder)
-    advance = _advance(progress, processes, settings.samples * plan.work)
+    advance = _advance(progress, "sampling", settings.samples * plan.work, processes)
     if processes > 1:
         _share(settings, folder, processes, advance)
     else:
         work(settings, subject, plan, store, advance=advance)
-    return judge(settings, subject, plan, store, resamples)
+    return judge(settings, subject, plan, store, resamples, _judging(progress, plan))
 
 
 def finished_part(settings: Settings, folder: Path, resamples: int = RESAMPLES) -> Outcome:
@@ -137,9 +138,13 @@ def _launched(settings: Settings, folder: Path, resamples: int, progress: Progre
     with state.main_process_first():
         subject, plan, store = _prepared(settings, folder, state.is_main_process)
     shard = Shard(state.process_index, state.num_processes)
-    work(settings, subject, plan, store, shard, _advance(progress, shard.count, settings.samples * plan.work))
+    work(
+        settings, subject, plan, store, shard, _advance(progress, "sampling", settings.samples * plan.work, shard.count)
+    )
     state.wait_for_everyone()
-    return judge(settings, subject, plan, store, resamples) if state.is_main_process else None
+    if not state.is_main_process:
+        return None
+    return judge(settings, subject, plan, store, resamples, _judging(progress, plan))
 
 
 def _prepared(settings: Settings, folder: Path, first: bool) -> tuple[Subject, Plan, Store]:
@@ -160,6 +165,10 @@ def _planned(settings: Settings, store: Store) -> Plan:
     return plan
 
 
-def _advance(progress: Progress | None, processes: int, total: int) -> Advance | None:
+def _advance(progress: Progress | None, stage: str, total: int, processes: int = 1) -> Advance | None:
     """What one of several like processes tells of the progress of all."""
-    return None if progress is None else (lambda amount: progress(processes * amount, total))
+    return None if progress is None else (lambda amount: progress(stage, processes * amount, total))
+
+
+def _judging(progress: Progress | None, plan: Plan) -> Advance | None:
+    return _advance(progress, "judging", len(plan.entries) + 1)

@@ -28,6 +28,7 @@ def to_json(outcome: Outcome) -> dict[str, Any]:
         "hso": VERSION,
         "subject": outcome.subject,
         "images": outcome.images,
+        "caution": outcome.caution or None,
         "settings": json.loads(json.dumps(dataclasses.asdict(outcome.settings), default=str)),
         "reference": _figures(outcome, outcome.reference),
         "refused": [refusal._asdict() for refusal in outcome.plan.refused],

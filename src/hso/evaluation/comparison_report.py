@@ -39,6 +39,7 @@ def html_report(outcome: Outcome) -> str:
         "<h2>What is measured</h2>",
         _meanings(outcome),
         "<h2>What came out</h2>",
+        _caution(outcome),
         _winners(outcome),
         _overall(outcome),
         "<p>In the pictures marks are the figures, and bars their intervals.</p>",
@@ -84,6 +85,10 @@ def _meanings(outcome: Outcome) -> str:
         for name in outcome.metrics
     ]
     return f"<dl>{''.join(entries)}</dl>"
+
+
+def _caution(outcome: Outcome) -> str:
+    return f"<p><b>Caution:</b> {escape(outcome.caution)}.</p>" if outcome.caution else ""
 
 
 def _winners(outcome: Outcome) -> str:

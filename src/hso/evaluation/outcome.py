@@ -22,7 +22,7 @@ from hso.evaluation.statistics import Measured, Resamples, measure_error, measur
 from hso.evaluation.store import Store
 from hso.evaluation.subjects import Subject
 from hso.evaluation.subsets import LEAST, Subsets, measure_on_subsets
-from hso.evaluation.work import one_thread
+from hso.evaluation.work import Advance, one_thread
 from hso.noise.base import Array
 
 RESAMPLES = 1000
@@ -55,6 +55,7 @@ class Outcome(NamedTuple):
         rows: Figures of every entry.
         reference: Figures of the reference; its "data" is what many steps give.
         images: Number of images for each schedule.
+        features: Number of features that Frechet distances are taken in.
         store: Where the sums are.
     """
 
@@ -64,7 +65,18 @@ class Outcome(NamedTuple):
     rows: list[Row]
     reference: Row
     images: int
+    features: int
     store: Store
+
+    @property
+    def caution(self) -> str:
+        """What a reader has to know of the Frechet distances; empty where there are images enough."""
+        if self.images >= self.features:
+            return ""
+        return (
+            f"{self.images} images are fewer than the {self.features} features: Frechet distances are then far too large, "
+            "and their intervals are rough; trust large differences only"
+        )
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -123,7 +135,14 @@ class Standing(NamedTuple):
     cells: int
 
 
-def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamples: int = RESAMPLES) -> Outcome:
+def judge(
+    settings: Settings,
+    subject: Subject,
+    plan: Plan,
+    store: Store,
+    resamples: int = RESAMPLES,
+    advance: Advance | None = None,
+) -> Outcome:
     """The figures of a run, from the batches that every schedule has finished.
 
     Args:
@@ -132,6 +151,7 @@ def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamp
         plan: The schedules.
         store: Where finished batches are.
         resamples: Number of bootstrap resamples.
+        advance: Called with the number of schedules that are judged.
 
     Raises:
         ArgumentError: If no batch is finished, or too few are.
@@ -149,11 +169,15 @@ def judge(settings: Settings, subject: Subject, plan: Plan, store: Store, resamp
 
         def row(entry: Entry) -> Row:
             found = judged.figures(judged.reference if entry is plan.reference else _sample(entry, batches, store))
-            return Row(entry, {**found, **(kept.figures(entry) if kept else {})})
+            figures = {**found, **(kept.figures(entry) if kept else {})}
+            if advance is not None:
+                advance(1)
+            return Row(entry, figures)
 
         rows = [row(entry) for entry in plan.entries]
         reference = row(plan.reference)
-    return Outcome(settings, subject.name, plan, rows, reference, sum(map(len, batches)), store)
+    images, features = sum(map(len, batches)), judged.reference.totals.shape[1]
+    return Outcome(settings, subject.name, plan, rows, reference, images, features, store)
 
 
 def check_data(settings: Settings, subject: Subject) -> Callable[[], Array]:
