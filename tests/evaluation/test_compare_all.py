@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from benchmarks import compare_all
@@ -38,4 +40,4 @@ def test_the_quick_table_is_made(tmp_path, monkeypatch):
     assert compare_all.main() == 0
     text = out.read_text()
     assert all(f"| {name} |" in text for name in ("trailing", "hso_exact", "dm_nonuniform_t"))
-    assert "digits | 4 | hso_exact" in text
+    assert re.search(r"\| digits \| ddim \| 4 \| \S+ \| \S+ [+=-] \| - \| - \| - \| - \| \S+ [+=-] \|", text)
