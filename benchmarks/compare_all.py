@@ -98,11 +98,12 @@ def _head(outcomes: Sequence[Outcome]) -> Iterable[str]:
         "than digits do.",
         "",
         "The contestants are described in `hso.evaluation.contestants`; `hso` is what the library gives by default. A",
-        "*cell* is a model, a solver and a budget; *wins* counts the cells in which nothing is lower, *top* those in which",
-        f"it is lowest or not told apart from the lowest by a {CONFIDENCE:.0%} interval of the difference. The *ratio* is to",
-        "the best closed-form rule of each cell, chosen in hindsight: below 1 is better than every rule. Intervals say what",
-        "other images would change, not what other models would; those of the ratio are corrected for the number of images,",
-        "and those of the rank have the excess of a resample, so that both may lie to one side of the number before them.",
+        "*cell* is a model, a solver and a budget; *wins* counts the cells in which nothing is lower, *top* those in",
+        f"which it is lowest or not told apart from the lowest by a {CONFIDENCE:.0%} interval of the difference. The",
+        "*ratio* is to the best closed-form rule of each cell, chosen in hindsight: below 1 is better than every rule.",
+        "Intervals say what other images would change, not what other models would; those of the ratio are corrected",
+        "for the number of images, and those of the rank have the excess of a resample, so that both may lie to one",
+        "side of the number before them.",
         "",
     )
 
@@ -145,8 +146,8 @@ def _duel(outcomes: Sequence[Outcome]) -> Iterable[str]:
         yield from (
             f"## DM-NonUniform and HSO: {METRICS[metric].title}",
             "",
-            f"Beside each figure: whether a {CONFIDENCE:.0%} interval of the difference says that `{PUBLISHED}`, the paper's",
-            "method, is better (+), worse (-) or neither (=).",
+            f"Beside each figure: whether a {CONFIDENCE:.0%} interval of the difference says that `{PUBLISHED}`, the",
+            "paper's method, is better (+), worse (-) or neither (=).",
             "",
             f"| model | solver | NFE | {' | '.join((PUBLISHED, *RIVALS))} |",
             "|---" * (4 + len(RIVALS)) + "|",
