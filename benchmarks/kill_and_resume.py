@@ -1,9 +1,10 @@
 """Kill a comparison at random moments, start it again each time, and compare with one that was never killed.
 
     python -m benchmarks.kill_and_resume               # 20 kills, two processes
+    python -m benchmarks.kill_and_resume --launched    # the same under accelerate launch
 
-Every kill is a SIGKILL to the whole process group, without warning. Prints a line for each kill, and whether all
-statistics are the same to the last bit. Exits with 1 if they are not.
+Every kill is a SIGKILL without warning, to the whole process group, or to one of the processes that ``accelerate launch``
+started. Prints a line for each kill, and whether all statistics are the same to the last bit. Exits with 1 if they are not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,20 @@ class Run(NamedTuple):
         local = ["--processes", str(self.processes)]
         return [sys.executable, "-m", "hso.evaluation", *self.command, "-o", str(self.folder), *local]
 
+    @property
+    def launched_words(self) -> list[str]:
+        """The same under ``accelerate launch``, whose ``--multi_gpu`` needs no GPU; what each process prints is kept."""
+        launcher = (
+            f"-m accelerate.commands.launch --multi_gpu --num_processes {self.processes} --tee 3 --log_dir".split()
+        )
+        program = ["-m", "hso.evaluation", *self.command, "-o", str(self.folder)]
+        return [sys.executable, *launcher, str(self.logs), *program]
+
+    @property
+    def logs(self) -> Path:
+        """What launched processes print."""
+        return self.folder.with_name(f"{self.folder.name}-logs")
+
     def finished(self) -> int:
         """Number of finished batches."""
         return sum(1 for _ in (self.folder / "sums").rglob("*.npz"))
@@ -61,23 +76,15 @@ def whole_run(run: Run) -> None:
     subprocess.run(run.words, env=ENVIRONMENT, capture_output=True, check=True)
 
 
-def launched(run: Run, logs: Path) -> subprocess.CompletedProcess[str]:
-    """The same under ``accelerate launch``, whose ``--multi_gpu`` needs no GPU; the logs are what each process printed."""
-    launcher = f"-m accelerate.commands.launch --multi_gpu --num_processes {run.processes} --tee 3 --log_dir".split()
-    program = ["-m", "hso.evaluation", *run.command, "-o", str(run.folder)]
-    command = [sys.executable, *launcher, str(logs), *program]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-
-
-def killed_run(run: Run, kills: int, rng: random.Random, quiet: bool = True) -> int:
+def killed_run(run: Run, kills: int, rng: random.Random, how: Killing | None = None, quiet: bool = True) -> int:
     """Run to the end through at most so many kills at random moments; how many there were.
 
     A moment is a number of finished batches, drawn anew for each kill, and a random delay after it.
     """
-    done = 0
+    done, way = 0, how or Killing(run.words, _kill_all)
     while True:
         process = subprocess.Popen(
-            run.words,
+            way.words,
             env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -88,11 +95,39 @@ def killed_run(run: Run, kills: int, rng: random.Random, quiet: bool = True) -> 
                 raise RuntimeError(f"the run ended with {process.returncode}")
             return done
         time.sleep(rng.uniform(0, 0.02))
-        os.killpg(process.pid, signal.SIGKILL)
+        way.kill(process, rng)
         process.wait()
         done += 1
         if not quiet:
             print(f"kill {done}: {run.finished()} batches finished", flush=True)
+
+
+class Killing(NamedTuple):
+    """A way to run and to be killed.
+
+    Attributes:
+        words: The command line.
+        kill: Kills a process that runs it, or one that it started.
+    """
+
+    words: list[str]
+    kill: Callable[[subprocess.Popen[bytes], random.Random], None]
+
+    @classmethod
+    def one_of_several(cls, run: Run) -> Killing:
+        """Under ``accelerate launch``, of whose processes one is killed: it then ends the others."""
+        return cls(run.launched_words, _kill_one)
+
+
+def _kill_all(process: subprocess.Popen[bytes], rng: random.Random) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill_one(process: subprocess.Popen[bytes], rng: random.Random) -> None:
+    import psutil
+
+    if workers := psutil.Process(process.pid).children():
+        rng.choice(workers).kill()
 
 
 def _reaches(process: subprocess.Popen[bytes], run: Run, batches: int) -> bool:
@@ -110,11 +145,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--launched", action="store_true", help="under accelerate launch")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = Run(Path(folder, "whole")), Run(Path(folder, "killed"), processes=options.processes)
         whole_run(whole)
-        kills = killed_run(killed, options.kills, random.Random(options.seed), quiet=False)
+        how = Killing.one_of_several(killed) if options.launched else None
+        kills = killed_run(killed, options.kills, random.Random(options.seed), how, quiet=False)
         same = whole.statistics() == killed.statistics()
         print(f"{kills} kills, {killed.finished()} batches: statistics {'identical' if same else 'DIFFER'}")
     return int(not same)
