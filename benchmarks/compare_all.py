@@ -4,7 +4,7 @@
     python -m benchmarks.compare_all --runs runs/compare_all --subjects gaussian,digits@3
     python -m benchmarks.compare_all --quick --runs runs/quick --out quick.md
 
-What is written is what came out, losses included. Takes about an hour on two cores, most of it
+What is written is what came out, losses included. Takes about an hour and a half on two cores, most of it
 for the bundled model.
 """
 
