@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.standings import Standing, standings
+from benchmarks.standings import Standing, mark, standings
 
 from hso.evaluation.compare import compare
 from hso.evaluation.metrics import METRICS
@@ -161,11 +161,7 @@ def _duel_line(outcome: Outcome, solver: str, nfe: int, metric: str) -> str:
     figures = {name: row.figures[metric] for row in outcome.cell(solver, nfe, metric) for name in row.names}
     ours, words = figures[PUBLISHED], [f"{figures[PUBLISHED].value:.3g}"]
     for theirs in (figures.get(name) for name in RIVALS):
-        if theirs is None:
-            words.append("-")
-        else:
-            mark = "+" if ours.is_below(theirs) else ("-" if theirs.is_below(ours) else "=")
-            words.append(f"{theirs.value:.3g} {mark}")
+        words.append("-" if theirs is None else f"{theirs.value:.3g} {mark(ours, theirs)}")
     return f"| {outcome.subject} | {solver} | {nfe} | {' | '.join(words)} |"
 
 

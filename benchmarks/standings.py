@@ -16,7 +16,7 @@ import numpy as np
 
 from hso.evaluation.contestants import CLOSED_FORMS
 from hso.evaluation.outcome import Outcome
-from hso.evaluation.statistics import CONFIDENCE
+from hso.evaluation.statistics import CONFIDENCE, Measured
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -79,6 +79,11 @@ def cell_of(outcome: Outcome, solver: str, nfe: int, metric: str) -> dict[str, C
         for index, row in enumerate(rows)
         for name in row.names
     }
+
+
+def mark(ours: Measured, theirs: Measured) -> str:
+    """What the interval of the difference says of ours: + better than theirs, - worse, = neither can be said."""
+    return "+" if ours.is_below(theirs) else "-" if theirs.is_below(ours) else "="
 
 
 def _standing(name: str, parts: Sequence[Cell]) -> Standing:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.paper.options import Options
+from benchmarks.standings import mark
 
 from hso.errors import ArgumentError, HSOError
 from hso.evaluation import comparison_files
@@ -122,8 +123,7 @@ def fid(outcome: Outcome | None, solver: str, nfe: int, name: str, ours: str = "
     found = figure(outcome, solver, nfe, name)
     if not ours:
         return f"{found.value:.4g}"
-    best = figure(outcome, solver, nfe, ours)
-    return f"{found.value:.4g} {'+' if best.is_below(found) else '-' if found.is_below(best) else '='}"
+    return f"{found.value:.4g} {mark(figure(outcome, solver, nfe, ours), found)}"
 
 
 def footnote(outcome: Outcome | None) -> None:
