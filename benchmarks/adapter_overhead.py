@@ -21,7 +21,7 @@ import torch
 from benchmarks import tiny_pipelines
 from benchmarks.recording import made_for, make_scheduler
 
-from hso.adapters.diffusers import attach, detach
+from hso.hosts.diffusers import attach, detach
 
 NFE = 10
 SCHEDULERS = ("DDIMScheduler", "UniPCMultistepScheduler", "EulerDiscreteScheduler")

@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 from benchmarks.standings import Standing, mark, standings
 
-from hso.evaluation.compare import compare
-from hso.evaluation.metrics import METRICS
-from hso.evaluation.outcome import RESAMPLES, Outcome
-from hso.evaluation.plan import Settings
-from hso.evaluation.statistics import CONFIDENCE
-from hso.evaluation.subjects import SubjectSettings
+from hso.comparison.outcome import RESAMPLES, Outcome
+from hso.comparison.runs.plan import Settings
+from hso.comparison.runs.run import compare
+from hso.comparison.statistics.intervals import CONFIDENCE
+from hso.comparison.statistics.metrics import METRICS
+from hso.comparison.subjects import SubjectSettings
 
 SOLVERS, BUDGETS = ("ddim", "dpmpp_2m", "unipc"), (4, 5, 6, 8, 10)
 # Digits per image and evaluation cost a thousand times what a Gaussian costs.
@@ -97,7 +97,7 @@ def _head(outcomes: Sequence[Outcome]) -> Iterable[str]:
         "All models are small and work on pixels; the noise schedule is Stable Diffusion's. Directions carry over better",
         "than digits do.",
         "",
-        "The contestants are described in `hso.evaluation.contestants`; `hso` is what the library gives by default. A",
+        "The contestants are described in `hso.comparison.contestants`; `hso` is what the library gives by default. A",
         "*cell* is a model, a solver and a budget; *wins* counts the cells in which nothing is lower, *top* those in",
         f"which it is lowest or not told apart from the lowest by a {CONFIDENCE:.0%} interval of the difference. The",
         "*ratio* is to the best closed-form rule of each cell, chosen in hindsight: below 1 is better than every rule.",

@@ -26,12 +26,12 @@ RELEASES = {
     "0.42.1": "transformers>=5",
 }
 TESTS = (
-    "tests/adapters/test_landing.py",
-    "tests/adapters/test_attachment.py",
-    "tests/adapters/test_malformed.py",
-    "tests/adapters/test_pipelines.py",
-    "tests/adapters/test_recommend.py",
-    "tests/adapters/test_hosts_table.py",
+    "tests/hosts/test_landing.py",
+    "tests/hosts/test_attachment.py",
+    "tests/hosts/test_malformed.py",
+    "tests/hosts/test_pipelines.py",
+    "tests/hosts/test_recommend.py",
+    "tests/hosts/test_hosts_table.py",
 )
 
 

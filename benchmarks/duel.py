@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from hso.evaluation.contestants import Case, enter
-from hso.evaluation.peers.teacher import Teacher, Trajectory
-from hso.evaluation.subjects import SubjectSettings, load_subject
-from hso.evaluation.work import one_thread
+from hso.comparison.contestants import Case, enter
+from hso.comparison.runs.work import one_thread
+from hso.comparison.subjects import SubjectSettings, load_subject
+from hso.models.teacher import Teacher, Trajectory
 from hso.noise.base import Array, NoiseSchedule
 from hso.schedule import SamplingSchedule
 

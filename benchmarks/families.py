@@ -28,9 +28,9 @@ from typing import NamedTuple
 import numpy as np
 
 import hso
-from hso.evaluation.frechet import frechet_distance
-from hso.evaluation.subjects.base import normal
-from hso.evaluation.work import one_thread
+from hso.comparison.runs.work import one_thread
+from hso.comparison.statistics.frechet import frechet_distance
+from hso.comparison.subjects.base import normal
 from hso.models.datasets import image_patches
 from hso.models.exact import Denoiser, HasScales, scales_at
 from hso.models.gaussian import GaussianModel

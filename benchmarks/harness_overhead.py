@@ -28,12 +28,12 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hso.evaluation.compare import prepare
-from hso.evaluation.outcome import judge
-from hso.evaluation.plan import Plan, Settings
-from hso.evaluation.store import Store
-from hso.evaluation.subjects import Subject, SubjectSettings
-from hso.evaluation.work import one_thread, work
+from hso.comparison.outcome import judge
+from hso.comparison.runs.plan import Plan, Settings
+from hso.comparison.runs.run import prepare
+from hso.comparison.runs.store import Store
+from hso.comparison.runs.work import one_thread, work
+from hso.comparison.subjects import Subject, SubjectSettings
 
 NFE = 5
 IMAGES = (1_000, 10_000, 100_000)

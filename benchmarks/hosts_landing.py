@@ -20,7 +20,7 @@ import torch
 from benchmarks.recording import made_for, told
 from benchmarks.tiny_pipelines import PIPELINES, Tiny, make, recorded
 
-from hso.adapters.diffusers import attach
+from hso.hosts.diffusers import attach
 
 LIMIT = 2 * 3.1e-5
 

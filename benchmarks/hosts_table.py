@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.recording import made_for, make_scheduler, record, told
 
-from hso.adapters.diffusers import HOSTS, REFUSED, attach
 from hso.errors import HostError
+from hso.hosts.diffusers import HOSTS, REFUSED, attach
 
 FLOW: dict[str, Any] = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 FLOW_TOO = (
@@ -31,7 +31,7 @@ ROUNDING = 3.1e-5
 TARGET = Path(__file__).parents[1] / "docs" / "hosts.md"
 HEAD = """# diffusers schedulers
 
-How a schedule lands on each scheduler when attached with `hso.adapters.diffusers.attach`. This file is written by
+How a schedule lands on each scheduler when attached with `hso.hosts.diffusers.attach`. This file is written by
 `python -m benchmarks.hosts_table`, which runs every scheduler with 2 to 20 nodes at fractional timesteps and records
 what the network is told; a test keeps it current.
 

@@ -45,7 +45,7 @@ class Run(NamedTuple):
     def words(self) -> list[str]:
         """The command line."""
         local = ["--processes", str(self.processes)]
-        return [sys.executable, "-m", "hso.evaluation", *self.command, "-o", str(self.folder), *local]
+        return [sys.executable, "-m", "hso", "compare", *self.command, "-o", str(self.folder), *local]
 
     @property
     def launched_words(self) -> list[str]:
@@ -53,7 +53,7 @@ class Run(NamedTuple):
         launcher = (
             f"-m accelerate.commands.launch --multi_gpu --num_processes {self.processes} --tee 3 --log_dir".split()
         )
-        program = ["-m", "hso.evaluation", *self.command, "-o", str(self.folder)]
+        program = ["-m", "hso", "compare", *self.command, "-o", str(self.folder)]
         return [sys.executable, *launcher, str(self.logs), *program]
 
     @property

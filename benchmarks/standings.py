@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.evaluation.contestants import CLOSED_FORMS
-from hso.evaluation.outcome import Outcome
-from hso.evaluation.statistics import CONFIDENCE, Measured
+from hso.comparison.contestants import CLOSED_FORMS
+from hso.comparison.outcome import Outcome
+from hso.comparison.statistics.intervals import CONFIDENCE, Measured
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -3,8 +3,8 @@
 import diffusers
 import torch
 
-from hso.adapters.diffusers import detach, recommend
-from hso.evaluation import frechet_distance
+from hso.comparison.statistics.frechet import frechet_distance
+from hso.hosts.diffusers import detach, recommend
 from hso.models import (
     digits_folder,
     guided,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline, UniPCMultistepScheduler
 
-from hso.adapters.diffusers import detach, recommend
+from hso.hosts.diffusers import detach, recommend
 
 MODEL = "stabilityai/stable-diffusion-2-1-base"
 

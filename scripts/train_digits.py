@@ -31,7 +31,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hso.evaluation import frechet_distance
+from hso.comparison.statistics.frechet import frechet_distance
 from hso.models.bundled import (
     NO_CLASS,
     SIZE,

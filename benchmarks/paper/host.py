@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hso.comparison.subjects import SUBJECTS
 from hso.errors import FileError
-from hso.evaluation.subjects import SUBJECTS
 from hso.models.bundled import digits_folder
 from hso.noise.base import NoiseSchedule
 from hso.noise.config import read_json

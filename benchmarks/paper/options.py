@@ -19,10 +19,10 @@ from pathlib import Path
 
 from benchmarks.paper.published import DATASETS, MODELS
 
+from hso.comparison.outcome import RESAMPLES
+from hso.comparison.runs.plan import OWN, Settings
+from hso.comparison.subjects import SUBJECTS, SubjectSettings
 from hso.errors import ArgumentError
-from hso.evaluation.outcome import RESAMPLES
-from hso.evaluation.plan import OWN, Settings
-from hso.evaluation.subjects import SUBJECTS, SubjectSettings
 
 BUNDLED, BUNDLED_GUIDANCE, BUNDLED_IMAGES, QUICK_IMAGES = "digits", 3.0, 100, 50
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from benchmarks.paper.options import Options
 from benchmarks.standings import mark
 
+from hso.comparison.outcome import Outcome
+from hso.comparison.report import files as comparison_files
+from hso.comparison.runs.run import compare
+from hso.comparison.statistics.intervals import Measured
 from hso.errors import ArgumentError, HSOError
-from hso.evaluation import comparison_files
-from hso.evaluation.compare import compare
-from hso.evaluation.outcome import Outcome
-from hso.evaluation.statistics import Measured
 from hso.files import make_folder
 from hso.schedule import SamplingSchedule
 

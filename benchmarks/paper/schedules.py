@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import hso
-from hso.evaluation.contestants import OPTIMIZED
+from hso.comparison.contestants import OPTIMIZED
 
 HSO, EXACT = "hso", "hso_exact"
 BASELINE, BASELINE_LAMBDA = "dm_nonuniform_t", "dm_nonuniform_lambda"

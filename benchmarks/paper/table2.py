@@ -21,7 +21,7 @@ from benchmarks.paper.options import Options
 from benchmarks.paper.published import DATASETS, EFFECTIVENESS
 from benchmarks.paper.schedules import BASELINE, BASELINE_LAMBDA, HSO, found_by
 
-from hso.evaluation.outcome import Outcome
+from hso.comparison.outcome import Outcome
 
 RIVALS, CASES = (BASELINE, BASELINE_LAMBDA), EFFECTIVENESS["laion"]
 

@@ -25,7 +25,7 @@ from benchmarks.paper.published import OPTIMA
 from benchmarks.paper.schedules import EXACT, HSO, METHODS, found_by
 
 import hso
-from hso.evaluation.contestants import PUBLISHED
+from hso.comparison.contestants import PUBLISHED
 from hso.objectives import MEP, d_min
 from hso.search import Box, Problem, Psi
 from hso.search.bilevel import LowerLevel

@@ -21,7 +21,7 @@ from benchmarks.paper.options import Options
 from benchmarks.paper.published import ADAPTIVITY, MODELS
 from benchmarks.paper.schedules import HSO, found_by
 
-from hso.evaluation.outcome import Outcome
+from hso.comparison.outcome import Outcome
 from hso.rules import rule_schedule
 
 SOLVER, NFE = CASE = "unipc", 5

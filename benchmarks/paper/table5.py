@@ -28,7 +28,7 @@ from benchmarks.paper.published import ROBUSTNESS, RUNS, WITH_PENALTY, WITHOUT_P
 from benchmarks.paper.schedules import HSO, METHODS, found_by
 
 import hso
-from hso.evaluation.contestants import PUBLISHED
+from hso.comparison.contestants import PUBLISHED
 from hso.objectives import MEP
 from hso.search import Box
 

@@ -24,7 +24,7 @@ from benchmarks.paper.published import COSTS
 from benchmarks.paper.schedules import BASELINE, EXACT, HSO, METHODS, found_by
 
 import hso
-from hso.evaluation.contestants import OPTIMIZED
+from hso.comparison.contestants import OPTIMIZED
 
 SOLVER, NFE = CASE = "unipc", 4
 ROWS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (

@@ -14,8 +14,8 @@ import pytest
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
+from hso.comparison.statistics.frechet import frechet_distance  # noqa: E402
 from hso.errors import MissingExtraError  # noqa: E402
-from hso.evaluation import frechet_distance  # noqa: E402
 from hso.models import (  # noqa: E402
     NO_CLASS,
     digits_folder,

@@ -14,7 +14,7 @@ import typer
 from hso.cli import options, views
 
 if TYPE_CHECKING:
-    from hso.evaluation.outcome import Outcome
+    from hso.comparison.outcome import Outcome
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -27,7 +27,7 @@ hso compare --model digits --solver ddim --nfe 5 --schedules all,mine.json -o ru
 
 hso compare --model path/to/pipeline --captions prompts.txt --guidance 7.5 --device cuda -o runs/mine
 
-accelerate launch --multi_gpu --num_processes 2 -m hso.evaluation --model PIPELINE --captions FILE --device cuda -o RUN
+accelerate launch --multi_gpu --num_processes 2 -m hso compare --model PIPELINE --captions FILE --device cuda -o RUN
 """
 
 
@@ -80,10 +80,10 @@ def command(
 
     It can be stopped at any time; the same command goes on where it was.
     """
-    from hso.evaluation import comparison_files
-    from hso.evaluation.compare import compare, finished_part
-    from hso.evaluation.plan import Settings
-    from hso.evaluation.subjects import SubjectSettings
+    from hso.comparison.report import files as comparison_files
+    from hso.comparison.runs.plan import Settings
+    from hso.comparison.runs.run import compare, finished_part
+    from hso.comparison.subjects import SubjectSettings
 
     settings = Settings(
         SubjectSettings(model, guidance, seed, device, features, data, captions),
@@ -141,8 +141,8 @@ def _print(outcome: Outcome) -> None:
     """One table for each solver by the first metric, the schedules by their mean rank."""
     from rich.table import Table
 
-    from hso.evaluation.comparison_report import verdict
-    from hso.evaluation.metrics import METRICS
+    from hso.comparison.report.page import verdict
+    from hso.comparison.statistics.metrics import METRICS
 
     metric = outcome.metrics[0]
     marks = {"best": " *", "tied": " =", "": "  "}

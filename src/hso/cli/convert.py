@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hso.adapters.text import FORMATS, from_text, read_values, to_text
 from hso.cli import options, views
 from hso.errors import ArgumentError
+from hso.hosts.text import FORMATS, from_text, read_values, to_text
 from hso.schedule import SamplingSchedule
 
 EPILOG = """

@@ -13,7 +13,7 @@ from hso.cli import options, views
 from hso.schedule import CLEAN
 
 if TYPE_CHECKING:
-    from hso.evaluation.demo import Outcome
+    from hso.comparison.demo import Outcome
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -45,7 +45,8 @@ def command(
 
     It takes about a minute on two cores.
     """
-    from hso.evaluation import demo, report
+    from hso.comparison import demo
+    from hso.comparison import demo_report as report
 
     settings = demo.Settings(options.budgets(nfe), samples, guidance, terminal, seed)
     report.prepare(out)
@@ -76,7 +77,7 @@ def _progress(total: int) -> Iterator[Callable[[int], object]]:
 def _print(outcome: Outcome) -> None:
     from rich.table import Table
 
-    from hso.evaluation import report
+    from hso.comparison import demo_report as report
 
     table = Table(title=f"{outcome.noise.name}: {len(outcome.images[0])} samples in each row", title_justify="left")
     for index, heading in enumerate(report.COLUMNS):

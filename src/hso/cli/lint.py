@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hso.adapters.lint import ERROR, HOSTS, KINDS, SIGMAS, TIMESTEPS, Finding, guess_kind, lint
-from hso.adapters.text import levels, numbers
 from hso.cli import options, views
 from hso.errors import ArgumentError
+from hso.hosts.lint import ERROR, HOSTS, KINDS, SIGMAS, TIMESTEPS, Finding, guess_kind, lint
+from hso.hosts.text import levels, numbers
 from hso.noise.config import read_json
 from hso.schedule import SamplingSchedule
 

@@ -69,7 +69,7 @@ def headline(schedule: SamplingSchedule) -> str:
 
 def draw(schedule: SamplingSchedule, noise: NoiseSchedule | None, path: Path) -> None:
     """Write a picture of one schedule."""
-    from hso.evaluation.plots import plot_schedules, save_figure
+    from hso.comparison.report.plots import plot_schedules, save_figure
 
     name = str(schedule.provenance.get("strategy", "schedule"))
     save_figure(plot_schedules({headline(schedule): {name: schedule}}, noise), path)

@@ -110,7 +110,7 @@ def test_without_images_there_is_no_model(printed, table, tmp_path):
 
 def test_a_recipe_again_draws_nothing(printed, words, monkeypatch):
     _, first = printed(table6.main, words)
-    monkeypatch.setattr("hso.evaluation.subjects.text_to_image.TextToImage.sample", None)
+    monkeypatch.setattr("hso.comparison.subjects.text_to_image.TextToImage.sample", None)
     assert printed(table6.main, words)[1] == first
 
 

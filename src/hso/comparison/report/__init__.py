@@ -1,0 +1,1 @@
+"""What came out of a comparison, to read and to look at."""

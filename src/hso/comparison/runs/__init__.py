@@ -1,0 +1,1 @@
+"""Runs that share their work among processes, can be stopped, and go on."""

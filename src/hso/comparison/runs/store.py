@@ -1,0 +1,228 @@
+"""The folder of a run: what was asked, the schedules, and the sums of every finished batch.
+
+    run.json                        what all batches have in common
+    plan.json                       the schedules by name, and the refusals
+    schedules/KEY.json              each schedule
+    sums/KEY/FIRST-STOP.npz         sums of the images FIRST to STOP - 1 of a schedule
+    features/KEY/FIRST-STOP.npy     their features, float32, where a metric needs them
+    reference/FIRST-STOP.npy        images of the reference while a batch is worked on
+
+A file is there whole or not at all, and says the same whoever wrote it. So a run that was stopped goes on where it was, and
+one with more samples, budgets, solvers or schedules adds to what is there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hso.comparison.statistics.blocks import Block, Integers
+from hso.errors import FileError
+from hso.files import make_folder, write_atomic
+from hso.noise.base import Array
+
+
+class Store:
+    """A run's folder.
+
+    Args:
+        folder: It is made if it is not there.
+        common: What all batches must have in common.
+        keep_features: Whether a batch is finished only with its features.
+
+    Raises:
+        FileError: If the folder cannot be made, or holds a run of something else; the setting is named.
+    """
+
+    def __init__(self, folder: Path, common: Mapping[str, Any], keep_features: bool = False) -> None:
+        self.folder, self.keep_features = folder, keep_features
+        for path in (folder, *(folder / name for name in ("schedules", "sums", "reference"))):
+            make_folder(path)
+        self._agree(json.loads(json.dumps(common)))
+
+    def _agree(self, common: Mapping[str, Any]) -> None:
+        path = self.folder / "run.json"
+        if not path.exists():
+            write_atomic(path, json.dumps(common, indent=2).encode())
+            return
+        before = read_json(path)
+        for name in sorted({*before, *common}):
+            if before.get(name) != common.get(name):
+                problem = f"holds a run with {name} {before.get(name)!r}, not {common.get(name)!r}; give another folder"
+                raise FileError(self.folder, problem)
+
+    def sums_path(self, key: str, images: range) -> Path:
+        """Where a batch's sums are."""
+        return self.folder / "sums" / key / f"{_name(images)}.npz"
+
+    def has(self, key: str, images: range) -> bool:
+        """Whether a batch is finished."""
+        there = self.sums_path(key, images).exists()
+        return there and (not self.keep_features or self._features(key, images).exists())
+
+    def write(
+        self,
+        key: str,
+        images: range,
+        blocks: list[Block],
+        features: Array,
+        pictures: np.ndarray[Any, Any] | None = None,
+    ) -> None:
+        """Keep a finished batch: its sums, its features if they are kept, and images to look at.
+
+        Raises:
+            FileError: If it cannot be written; it does then not count as finished.
+        """
+        if self.keep_features:
+            _write(self._features(key, images), _array(features.astype(np.float32)))
+        arrays = {
+            "index": np.array([block.index for block in blocks]),
+            "count": np.array([block.count for block in blocks]),
+            "total": np.stack([block.total for block in blocks]),
+            "factor": np.concatenate([block.factor for block in blocks]),
+            "length": np.array([len(block.factor) for block in blocks]),
+            "squares": np.array([block.squares for block in blocks]),
+        }
+        _write(self.sums_path(key, images), _packed(arrays if pictures is None else {**arrays, "pictures": pictures}))
+
+    def read(self, key: str, images: range) -> list[Block]:
+        """A finished batch.
+
+        Raises:
+            FileError: If it is missing or damaged.
+        """
+        path = self.sums_path(key, images)
+        with _reading(path), path.open("rb") as file, np.load(file) as arrays:
+            ends = np.cumsum(arrays["length"])[:-1]
+            parts = zip(
+                arrays["index"].tolist(),
+                arrays["count"].tolist(),
+                arrays["total"],
+                np.split(arrays["factor"], ends),
+                arrays["squares"].tolist(),
+                strict=True,
+            )
+            return [Block(*part) for part in parts]
+
+    def pictures(self, key: str, images: range) -> np.ndarray[Any, Any]:
+        """The first images of a batch, to look at; none where they were not kept."""
+        path = self.sums_path(key, images)
+        with _reading(path), path.open("rb") as file, np.load(file) as arrays:
+            return np.asarray(arrays["pictures"]) if "pictures" in arrays else np.empty((0, 1, 1))
+
+    def features(self, key: str, batches: list[range], numbers: Integers) -> Array:
+        """The features of some images, one a row; no more of the files is read.
+
+        Args:
+            key: Whose.
+            batches: The finished batches.
+            numbers: Places of the images in the batches, one after the other; increasing.
+
+        Raises:
+            FileError: If a file is missing or damaged.
+        """
+        ends = np.cumsum([len(images) for images in batches])
+        parts = np.split(numbers, np.searchsorted(numbers, ends[:-1]))
+        return np.concatenate(
+            [
+                _rows(self._features(key, images), part - (end - len(images)))
+                for images, end, part in zip(batches, ends, parts, strict=True)
+                if len(part)
+            ]
+        )
+
+    def keep_reference(self, images: range, reference: Array) -> None:
+        """Keep the reference's images while the batch is worked on."""
+        write_atomic(self._reference(images), _array(reference))
+
+    def reference(self, images: range) -> Array | None:
+        """The reference's images of a batch, if they are kept."""
+        path = self._reference(images)
+        if not path.exists():
+            return None
+        with _reading(path), path.open("rb") as file:
+            return np.asarray(np.load(file))
+
+    def drop_reference(self, images: range) -> None:
+        """Forget the reference's images of a finished batch.
+
+        Raises:
+            FileError: If they cannot be removed.
+        """
+        path = self._reference(images)
+        try:
+            if path.exists():
+                path.unlink()
+        except OSError as error:
+            raise FileError(path, f"cannot remove: {error.strerror}") from None
+
+    def _features(self, key: str, images: range) -> Path:
+        return self.folder / "features" / key / f"{_name(images)}.npy"
+
+    def _reference(self, images: range) -> Path:
+        return self.folder / "reference" / f"{_name(images)}.npy"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a run.
+
+    Raises:
+        FileError: If it is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(path, f"cannot read: {error.strerror}") from None
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise FileError(path, "expected a JSON object, found something else")
+    return content
+
+
+def _name(images: range) -> str:
+    return f"{images.start:08d}-{images.stop:08d}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(path, f"cannot write: {error.strerror}") from None
+    write_atomic(path, content)
+
+
+def _array(values: np.ndarray[Any, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    return buffer.getvalue()
+
+
+def _packed(arrays: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _rows(path: Path, numbers: Integers) -> Array:
+    with _reading(path):
+        return np.asarray(np.load(path, mmap_mode="r")[numbers], dtype=np.float64)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever is wrong with a file of a batch is an error that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(path, f"cannot read the batch: {error.strerror or error}") from None
+    except (EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise FileError(path, "expected a batch of this run, found something else; delete it") from None

@@ -1,0 +1,1 @@
+"""Figures of images, and how sure they are."""

@@ -1,0 +1,94 @@
+r"""Figures on subsets of images, for metrics that sums do not give, and intervals from the subsets' scatter.
+
+The figure is the mean over S subsets of m images, each held against m data, as KID is defined; m is at most 1000, half of
+the n images, and all the data. Every schedule takes the same subsets, so that differences between schedules are known
+better than either. A subset's figure :math:`\theta_s` scatters about that of all images with :math:`1/m - 1/n` in place of
+the :math:`1/n` with which that one scatters about the truth. The replicates for intervals are therefore
+
+.. math::
+    \theta^*_s = \theta + c\,(\theta_s - \theta), \qquad c^2 = \frac{m}{n - m} + \frac{1}{S}, \qquad
+    \theta = \frac{1}{S} \sum_s \theta_s
+
+whose second term is for the finite number of subsets. Resampling with replacement would not do: an image that is drawn
+twice is its own nearest neighbour. What depends on m itself, as precision and recall do, is said of m images.
+
+References:
+    | Subsampling (Politis, Romano and Wolf, 1999), Section 2.2
+    | https://doi.org/10.1007/978-1-4612-1554-7
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from hso.comparison.statistics.blocks import Integers
+from hso.comparison.statistics.intervals import Measured
+from hso.errors import ArgumentError
+from hso.noise.base import Array
+
+SUBSETS, LARGEST, LEAST = 100, 1000, 5
+# Subsets whose images are read together: more need more memory, fewer read every file more often.
+TOGETHER = 10
+
+
+class Subsets(NamedTuple):
+    """Numbers of images and of data, shape (S, m) each and increasing along rows, and how many images there are."""
+
+    images: Integers
+    data: Integers
+    total: int
+
+    @classmethod
+    def draw(cls, images: int, data: int, seed: int = 0) -> Subsets:
+        """Subsets of so many images and data, without replacement.
+
+        Raises:
+            ArgumentError: If there are too few of either.
+
+        Example:
+            >>> Subsets.draw(images=500, data=1797).images.shape
+            (100, 250)
+        """
+        size = min(LARGEST, images // 2, data)
+        if size < LEAST:
+            few = ("data", data) if data < LEAST else ("samples", images)
+            raise ArgumentError(few[0], f"at least {LEAST if data < LEAST else 2 * LEAST} images", few[1])
+        rng = np.random.default_rng(seed)
+        chosen, others = (
+            np.array([np.sort(rng.choice(count, size, replace=False)) for _ in range(SUBSETS)])
+            for count in (images, data)
+        )
+        return cls(chosen, others, images)
+
+
+def measure_on_subsets(
+    of: Callable[[Array, Array], float], rows: Callable[[Integers], Array], data: Array, subsets: Subsets
+) -> Measured:
+    """A figure and its replicates.
+
+    Args:
+        of: The figure for features of images and of data.
+        rows: The features of the images with given numbers, which increase.
+        data: The features of the data, one a row.
+        subsets: The subsets.
+    """
+    figures = np.array(list(_figures(of, rows, data, subsets)))
+    size = subsets.images.shape[1]
+    scale = math.sqrt(size / (subsets.total - size) + 1 / len(figures))
+    value = float(figures.mean())
+    return Measured(value, value + scale * (figures - value))
+
+
+def _figures(
+    of: Callable[[Array, Array], float], rows: Callable[[Integers], Array], data: Array, subsets: Subsets
+) -> Iterator[float]:
+    for first in range(0, len(subsets.images), TOGETHER):
+        images = subsets.images[first : first + TOGETHER]
+        numbers = np.unique(images)
+        features = rows(numbers)
+        for some, others in zip(images, subsets.data[first:], strict=False):
+            yield of(features[np.searchsorted(numbers, some)], data[others])

@@ -1,0 +1,139 @@
+"""Text-to-image pipelines, through their public call with an attached schedule.
+
+Image i is asked for with caption i and started from a generator of its own. Solvers are diffusers' schedulers, and the
+schedule is attached to them, so that what is judged is what a user of the pipeline gets.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_guidance
+from hso.comparison.subjects.device import check_device
+from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
+from hso.errors import ArgumentError, FileError
+from hso.noise.base import Array, NoiseSchedule
+from hso.schedule import SamplingSchedule
+
+# The adapters are a layer above this one: they are looked up by name once there is a pipeline to attach to.
+ADAPTER = "hso.hosts.diffusers"
+SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {"solver_order": 3}),
+    "dpmpp_2m": ("DPMSolverMultistepScheduler", {"solver_order": 2, "algorithm_type": "dpmsolver++"}),
+    "dpmpp_3m": ("DPMSolverMultistepScheduler", {"solver_order": 3, "algorithm_type": "dpmsolver++"}),
+    "deis": ("DEISMultistepScheduler", {}),
+}
+SEED_STRIDE = 0x9E3779B97F4A7C15
+
+
+class TextToImage(Subject):
+    """A pipeline that is called with prompts.
+
+    Args:
+        name: What to call it.
+        pipe: The pipeline, on its device.
+        settings: Guidance, seed, captions, features and data.
+
+    Raises:
+        ArgumentError: If captions are missing.
+        FileError: If the captions or the data cannot be read, or do not belong together.
+    """
+
+    solvers = tuple(SCHEDULERS)
+
+    def __init__(self, name: str, pipe: Any, settings: SubjectSettings) -> None:
+        self.name = f"{name}@{settings.guidance:g}"
+        self.pipe, self.settings = pipe, settings
+        self.noise = at_guidance(NoiseSchedule.from_config(pipe), settings.guidance)
+        self.captions = read_captions(settings)
+        self._features = FEATURES[settings.features or "inception"](settings.device)
+        if settings.data is not None:
+            self.moments = folder_moments(settings.data, self._features)
+            self.data = partial(folder_features, settings.data, self._features)
+        self._plain = pipe.scheduler
+
+    def begin(self, images: range) -> Start:
+        return Start(images, [(self.settings.seed * SEED_STRIDE + index) % 2**63 for index in images])
+
+    def sample(self, solver: str, schedule: SamplingSchedule, start: Start) -> Array:
+        import torch
+
+        attach = importlib.import_module(ADAPTER).attach
+        self.pipe.scheduler = self._scheduler(solver)
+        with attach(self.pipe, schedule):
+            found = self.pipe(
+                prompt=[self.captions[index] for index in start.images],
+                num_inference_steps=schedule.nfe,
+                guidance_scale=self.settings.guidance,
+                generator=[torch.Generator().manual_seed(seed) for seed in start.noise],
+                output_type="np",
+            ).images
+        return np.asarray(found) * 2 - 1
+
+    def features(self, images: Array) -> Array:
+        return self._features(images)
+
+    def check_samples(self, samples: int) -> None:
+        super().check_samples(samples)
+        if samples > len(self.captions):
+            raise ArgumentError(
+                "captions", f"{samples} lines at least, one for each sample", f"{len(self.captions)} lines"
+            )
+
+    def _scheduler(self, solver: str) -> Any:
+        import diffusers
+
+        name, options = SCHEDULERS[solver]
+        return getattr(diffusers, name).from_config(self._plain.config, **options)
+
+
+def load_pipeline(settings: SubjectSettings) -> TextToImage:
+    """A text-to-image subject from a diffusers folder or a hub id.
+
+    Raises:
+        ArgumentError: If captions are missing.
+        FileError: If there is no pipeline to load, the captions or the data cannot be read, or they do not belong together.
+        MissingExtraError: If torch or diffusers is not installed.
+    """
+    # Both before what can take minutes.
+    read_captions(settings)
+    device = check_device(settings.device)
+    pipelines: Any = importlib.import_module(ADAPTER) and importlib.import_module("diffusers")
+    try:
+        pipe = pipelines.DiffusionPipeline.from_pretrained(
+            settings.model, local_files_only=Path(settings.model).is_dir()
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise FileError(settings.model, f"cannot load a pipeline: {' '.join(str(error).split())[:160]}") from None
+    pipe.set_progress_bar_config(disable=True)
+    return TextToImage(Path(settings.model).name, pipe.to(device), settings)
+
+
+def read_captions(settings: SubjectSettings) -> list[str]:
+    """The prompts, one a line; blank lines count for nothing.
+
+    Raises:
+        ArgumentError: If no file is given.
+        FileError: If it cannot be read or is empty, or there are not as many as images of data.
+    """
+    path, data = settings.captions, settings.data
+    if path is None:
+        raise ArgumentError("captions", "a file with one prompt a line, for a text-to-image model", None)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileError(path, f"cannot read the captions: {getattr(error, 'strerror', None) or error}") from None
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise FileError(path, "expected captions, one a line, found none")
+    if data is not None and len(images := image_paths(data)) != len(captions):
+        raise FileError(path, f"expected {len(images)} captions, one for each image of {data}, found {len(captions)}")
+    return captions

@@ -1,0 +1,34 @@
+r"""Make a diffusers scheduler or pipeline evaluate the network at the nodes of a :class:`hso.SamplingSchedule`.
+
+A scheduler is given its tables (``timesteps``, ``sigmas``) directly, after its own ``set_timesteps`` has reset it, so it
+makes no difference whether its class accepts ``timesteps=`` or ``sigmas=``, and no rounding, shift or Karras flag comes
+between. The result is read back and compared. ``docs/hosts.md`` lists the schedulers.
+
+Example:
+    >>> from diffusers import DDIMScheduler
+    >>> import hso
+    >>> from hso.hosts.diffusers import attach
+    >>> scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    >>> noise = hso.NoiseSchedule.from_config(scheduler)
+    >>> with attach(scheduler, hso.SamplingSchedule.from_timesteps(noise, [999, 640, 210.5])):
+    ...     scheduler.set_timesteps(3)
+    ...     scheduler.timesteps.tolist()
+    [999.0, 640.0, 210.5]
+"""
+
+from hso.errors import MissingExtraError
+
+try:
+    import diffusers as _diffusers
+    import torch as _torch
+except ImportError as error:
+    raise MissingExtraError(error.name or "diffusers", extra="diffusers") from None
+
+del _diffusers, _torch
+
+from hso.hosts.diffusers.attachment import Attachment, attach, detach  # noqa: E402
+from hso.hosts.diffusers.part_way import call_arguments  # noqa: E402
+from hso.hosts.diffusers.recommend import recommend  # noqa: E402
+from hso.hosts.diffusers.registry import HOSTS, REFUSED  # noqa: E402
+
+__all__ = ["HOSTS", "REFUSED", "Attachment", "attach", "call_arguments", "detach", "recommend"]

@@ -1,0 +1,246 @@
+"""Attach a sampling schedule to a diffusers scheduler, and detach it.
+
+An attached scheduler is the same object with another class: a subclass of its own whose ``set_timesteps`` puts the
+schedule's nodes in place after the original has run, each time it runs. So pipelines, ``isinstance``, signatures and
+copies of the scheduler work as before, and a copy keeps the schedule.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from types import TracebackType
+from typing import Any
+
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+
+from hso.errors import ArgumentError, HostError, HSOError
+from hso.hosts.diffusers import part_way
+from hso.hosts.diffusers.checks import check_landed, check_landing, check_pipeline, check_schedule
+from hso.hosts.diffusers.host import Call, Config
+from hso.hosts.diffusers.registry import host_of
+from hso.schedule import SamplingSchedule
+
+SLOT, LANDING = "_hso_attachment", "_hso_landing"
+
+
+class Attachment:
+    """A schedule attached to a scheduler; made by :func:`attach`.
+
+    Attributes:
+        scheduler: The scheduler.
+        schedule: Its schedule.
+        config: The scheduler's configuration without the settings that the schedule needs.
+    """
+
+    def __init__(self, scheduler: Any, schedule: SamplingSchedule, pipeline: bool) -> None:
+        self.scheduler = scheduler
+        self._pipeline = pipeline
+        self.config: Config = scheduler.config
+        self.schedule = schedule
+        self._host = host_of(scheduler)
+        check_schedule(scheduler, self._host, schedule)
+        self._landing = self._host.landing(self.config, schedule)
+        check_landing(scheduler, self._landing)
+        self._part_way = part_way.begins_part_way(schedule)
+        self._class: Any = type(scheduler)
+        # Lists are copied: some schedulers fill theirs in place.
+        self._state = {
+            name: copy.copy(value) if isinstance(value, list) else value for name, value in vars(scheduler).items()
+        }
+        self._install()
+
+    @property
+    def active(self) -> bool:
+        """Whether the scheduler still has this schedule."""
+        return attachment_of(self.scheduler) is self
+
+    def detach(self) -> None:
+        """Give the scheduler back its class and every attribute it had; nothing happens the second time."""
+        if self.active:
+            self._restore(self.scheduler)
+
+    def __enter__(self) -> Attachment:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.detach()
+
+    def __repr__(self) -> str:
+        state = "" if self.active else ", detached"
+        return f"Attachment({self._class.__name__}, {self.schedule!r}{state})"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Attachment:
+        twin = copy.copy(self)
+        memo[id(self)] = twin
+        twin.scheduler, twin._state = copy.deepcopy((self.scheduler, self._state), memo)
+        return twin
+
+    def _restore(self, scheduler: Any) -> None:
+        scheduler.__class__ = self._class
+        vars(scheduler).clear()
+        vars(scheduler).update(self._state)
+
+    def _install(self) -> None:
+        settings = self._host.settings(self.config, self.schedule)
+        # A copy even without settings: some schedulers write to their configuration in set_timesteps.
+        self.scheduler._internal_dict = type(self.scheduler.config)({**self.config, **settings})
+        setattr(self.scheduler, SLOT, self)
+        watched = [name for name in part_way.WATCHED if self._part_way and hasattr(self._class, name)]
+        self.scheduler.__class__ = _attached_class(self._class, tuple(dict.fromkeys((*self._host.wrapped, *watched))))
+        try:
+            self.scheduler.set_timesteps(self.schedule.nfe)
+        except BaseException:
+            self.detach()
+            raise
+
+    def _set_timesteps(self, scheduler: Any, original: Any, *args: Any, **kwargs: Any) -> None:
+        # Not self.scheduler: some pipelines copy a scheduler's attributes to and fro.
+        arguments = self._arguments(inspect.signature(scheduler.set_timesteps), *args, **kwargs)
+        try:
+            original(scheduler, **arguments)
+        except ValueError as error:
+            raise HostError(self._class.__name__, " ".join(str(error).split())) from error
+        lead = arguments["num_inference_steps"] - self.schedule.nfe
+        landing = part_way.with_lead(self._landing) if lead else self._landing
+        self._host.write(scheduler, landing)
+        check_landed(scheduler, landing, self._host.read(scheduler, landing))
+        vars(scheduler).update({LANDING: landing, part_way.STAGE: part_way.FRESH})
+
+    def _called(self, scheduler: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call of a wrapped method."""
+        call = Call(scheduler, vars(scheduler)[LANDING], functools.partial(original, scheduler))
+        if self._part_way and name in part_way.WATCHED:
+            part_way.watch(call, name, self._landing.timesteps[0], self._pipeline, args, kwargs)
+        method = getattr(self._host, name) if name in self._host.wrapped else None
+        return method(call, *args, **kwargs) if method else call.original(*args, **kwargs)
+
+    def _arguments(self, signature: inspect.Signature, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The call's arguments, if they ask for this schedule, without values that it replaces."""
+        arguments = dict(signature.bind(*args, **kwargs).arguments)
+        given = {name: arguments.pop(name, None) for name in ("timesteps", "sigmas")}
+        values = [value for value in given.values() if value is not None]
+        if values and not self._host.takes_values(self.config):
+            self._refuse("pass neither timesteps= nor sigmas= while a schedule is attached")
+        if arguments.get("strength", 1.0) != 1.0:
+            self._refuse(
+                "set_timesteps(strength=) would drop nodes of the attached schedule; pass strength to the pipeline"
+            )
+        steps, nfe = arguments.get("num_inference_steps"), self.schedule.nfe
+        steps = len(values[0]) if steps is None and values else steps
+        if steps != nfe and not (self._part_way and steps == nfe + 1):
+            remedy = part_way.REMEDY if self._part_way else f"pass num_inference_steps={nfe}"
+            self._refuse(f"the attached schedule has {nfe} nodes, {steps} steps were asked for; {remedy}")
+        if "mu" in signature.parameters and self.config.get("use_dynamic_shifting"):
+            arguments.setdefault("mu", 1.0)
+        return {**arguments, "num_inference_steps": steps}
+
+    def _refuse(self, problem: str) -> None:
+        raise HostError(self._class.__name__, problem)
+
+
+def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
+    """Make a scheduler, or the scheduler of a pipeline, evaluate the network at the nodes of a schedule.
+
+    A schedule that begins part-way is for pipelines that noise an image with the scheduler; call them with what
+    :func:`call_arguments` returns. On a scheduler by itself it is for latents that are noised already.
+
+    Args:
+        target: A diffusers scheduler, or a pipeline with one. A schedule attached before is replaced.
+        schedule: The schedule, made for the model's noise schedule.
+
+    Returns:
+        A handle with ``detach``; as a context manager it detaches at the end. Detaching gives back the scheduler as it
+        was before any schedule was attached.
+
+    Raises:
+        ArgumentError: If an argument is of the wrong type.
+        HostError: If the scheduler cannot take the schedule, with the reason. A schedule attached before then stays.
+
+    Example:
+        >>> from diffusers import UniPCMultistepScheduler
+        >>> import hso
+        >>> scheduler = UniPCMultistepScheduler(use_karras_sigmas=True)
+        >>> noise = hso.NoiseSchedule.from_config(scheduler)
+        >>> handle = attach(scheduler, hso.optimize(noise, nfe=5, solver="unipc").schedule)
+        >>> scheduler.set_timesteps(5)
+        >>> bool(abs(scheduler.timesteps.numpy() - handle.schedule.fractional_timesteps).max() < 1e-4)
+        True
+        >>> handle.detach()
+    """
+    scheduler = scheduler_of(target)
+    pipeline = scheduler is not target
+    if pipeline:
+        check_pipeline(target, scheduler, schedule)
+    previous = attachment_of(scheduler)
+    detach(scheduler)
+    try:
+        return Attachment(scheduler, schedule, pipeline)
+    except HSOError:
+        if previous:
+            previous._install()
+        raise
+
+
+def detach(target: Any) -> None:
+    """Take the schedule off a scheduler or pipeline; nothing happens if there is none.
+
+    Raises:
+        ArgumentError: If the argument is neither.
+    """
+    scheduler = scheduler_of(target)
+    attachment = attachment_of(scheduler)
+    if attachment:
+        attachment._restore(scheduler)
+
+
+def scheduler_of(target: Any) -> Any:
+    """The scheduler itself, or the pipeline's."""
+    scheduler = getattr(target, "scheduler", target)
+    if not isinstance(scheduler, SchedulerMixin):
+        raise ArgumentError("target", "a diffusers scheduler, or a pipeline with one", type(target).__name__)
+    return scheduler
+
+
+def attachment_of(scheduler: Any) -> Attachment | None:
+    """The attachment in force, if there is one."""
+    found: Attachment | None = vars(scheduler).get(SLOT)
+    return found
+
+
+@functools.cache
+def _attached_class(plain: type, wrapped: tuple[str, ...]) -> type:
+    methods = {"set_timesteps": _wrapped_set_timesteps(plain), **{name: _wrapped(plain, name) for name in wrapped}}
+    names = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__}
+    return type(plain.__name__, (plain,), {**names, **methods})
+
+
+def _wrapped_set_timesteps(plain: type) -> Any:
+    original = plain.set_timesteps  # type: ignore[attr-defined]
+
+    @functools.wraps(original)
+    def set_timesteps(self: Any, *args: Any, **kwargs: Any) -> Any:
+        attachment = attachment_of(self)
+        # A scheduler made by from_config of an attached one has this class too, but no schedule.
+        if attachment is None:
+            return original(self, *args, **kwargs)
+        return attachment._set_timesteps(self, original, *args, **kwargs)
+
+    return set_timesteps
+
+
+def _wrapped(plain: type, name: str) -> Any:
+    found = inspect.getattr_static(plain, name)
+    original: Any = found.fget if isinstance(found, property) else found
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        attachment = attachment_of(self)
+        if attachment is None:
+            return original(self, *args, **kwargs)
+        return attachment._called(self, name, original, args, kwargs)
+
+    return property(method) if isinstance(found, property) else method

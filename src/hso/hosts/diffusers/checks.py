@@ -1,0 +1,133 @@
+"""Whether a schedule belongs to the model behind a scheduler or a pipeline, before anything is changed."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from hso.errors import ArgumentError, HostError
+from hso.hosts.diffusers.flow import flow_at_its_resolution
+from hso.hosts.diffusers.host import Host, Landing
+from hso.hosts.diffusers.part_way import begins_part_way
+from hso.noise.base import Array, NoiseSchedule
+from hso.noise.config import DISTILLED_WITH_MODEL
+from hso.noise.flow import RectifiedFlow
+from hso.schedule import SamplingSchedule
+from hso.search import STRATEGIES
+
+# Far above the rounding of t -> lambda -> t, far below what a sample could show.
+TOLERANCE = 1e-6
+# The host's tables are float32 at worst.
+SINGLE = 1e-6
+
+
+def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) -> None:
+    """Refuse a schedule that has no meaning for the model of a pipeline, whatever its scheduler could do.
+
+    Raises:
+        HostError: With the reason.
+    """
+    if not isinstance(schedule, SamplingSchedule):
+        return
+    if type(scheduler).__name__ in DISTILLED_WITH_MODEL and schedule.provenance.get("strategy") in STRATEGIES:
+        problem = "the model was distilled onto fixed noise levels, and an optimized schedule has others"
+        raise HostError(type(scheduler).__name__, problem)
+    if begins_part_way(schedule) and "strength" not in signature(type(pipeline).__call__).parameters:
+        problem = "begins with noise alone, and the schedule part-way; use an image-to-image pipeline, or attach to "
+        raise HostError(type(pipeline).__name__, f"{problem}pipeline.scheduler if the latents are noised already")
+
+
+def check_schedule(scheduler: Any, host: Host, schedule: SamplingSchedule) -> None:
+    """Refuse a schedule that was made for another model, contradicts itself or has no meaning for this scheduler.
+
+    Raises:
+        ArgumentError: If it is no SamplingSchedule, or the model's noise schedule cannot be read.
+        HostError: With the reason.
+    """
+    name = type(scheduler).__name__
+    if not isinstance(schedule, SamplingSchedule):
+        raise ArgumentError("schedule", "a SamplingSchedule", schedule, "hso.optimize(...).schedule is one")
+    if schedule.ends_clean != (schedule.terminal_time == 0):
+        raise HostError(
+            name, f"the schedule ends at lambda {schedule.terminal:g} but at t = {schedule.terminal_time:g}"
+        )
+    noise = NoiseSchedule.from_config(scheduler)
+    if isinstance(noise, RectifiedFlow) and scheduler.config.get("use_dynamic_shifting"):
+        # The fingerprint tells resolutions apart, which the scheduler learns only when it is called.
+        problem = _misfit(flow_at_its_resolution(noise, scheduler.config, schedule), schedule)
+    else:
+        problem = _other_model(noise, schedule) or _misfit(noise, schedule)
+    problem = problem or host.objection(scheduler.config, schedule)
+    if problem:
+        raise HostError(name, problem)
+
+
+def check_landing(scheduler: Any, landing: Landing) -> None:
+    """Refuse tables that float32 cannot hold: two nodes on one timestep, or a level that is not finite.
+
+    Raises:
+        HostError: With the first such node.
+    """
+    steps = np.abs(np.diff(landing.timesteps.astype(np.float32)))
+    drops = np.abs(np.diff(landing.levels))
+    bad = ~np.isfinite(landing.levels[:-1])
+    bad[1:] |= (steps == 0) | (drops[:-1] == 0)
+    if bad.any():
+        node = int(np.argmax(bad))
+        value = f"timestep {landing.timesteps[node]:.9g}, level {landing.levels[node]:.9g}"
+        raise HostError(type(scheduler).__name__, f"node {node} cannot be told from its neighbour: {value}")
+
+
+def check_landed(scheduler: Any, wanted: Landing, held: Landing) -> None:
+    """Compare what a scheduler holds with what it should.
+
+    Raises:
+        HostError: With the first difference.
+    """
+    name = type(scheduler).__name__
+    steps = scheduler.num_inference_steps
+    if steps != len(wanted.timesteps):
+        raise HostError(name, f"num_inference_steps is {steps} after set_timesteps, expected {len(wanted.timesteps)}")
+    for what in ("timesteps", "levels"):
+        want, have = getattr(wanted, what), getattr(held, what)
+        if len(want) != len(have):
+            raise HostError(name, f"holds {len(have)} {what} after set_timesteps, expected {len(want)}")
+        wrong = ~(np.abs(want - have) <= SINGLE * np.maximum(np.abs(want), SINGLE))
+        if wrong.any():
+            node = int(np.argmax(wrong))
+            found = f"expected {want[node]:.9g}, holds {have[node]:.9g}"
+            raise HostError(name, f"{what}[{node}] differs after set_timesteps: {found}")
+
+
+def _other_model(noise: NoiseSchedule, schedule: SamplingSchedule) -> str:
+    if noise.fingerprint == schedule.noise_fingerprint:
+        return ""
+    made = f"made for noise schedule {schedule.noise_name!r}, {schedule.noise_fingerprint!r}"
+    return f"the schedule was {made}, the scheduler has {noise.fingerprint!r}; optimize for this scheduler"
+
+
+def _misfit(noise: NoiseSchedule, schedule: SamplingSchedule) -> str:
+    if noise.train_steps != schedule.train_steps:
+        return f"the schedule counts {schedule.train_steps} training timesteps, the scheduler {noise.train_steps}"
+    low, high = noise.t_range
+    noisiest, cleanest = noise.lambda_([high, low])
+    if schedule.lambdas[0] < noisiest - TOLERANCE or schedule.lambdas[-1] > cleanest + TOLERANCE:
+        span = f"lambda {schedule.lambdas[0]:.6g} to {schedule.lambdas[-1]:.6g}"
+        return f"nodes from {span} leave the trained range from {noisiest:.6g} to {cleanest:.6g}"
+    if not _agree(noise, schedule):
+        return "the schedule's times and lambdas contradict each other under the scheduler's noise schedule"
+    return ""
+
+
+def _agree(noise: NoiseSchedule, schedule: SamplingSchedule) -> bool:
+    times, lambdas = schedule.times, schedule.lambdas
+    if not schedule.ends_clean:
+        times, lambdas = np.append(times, schedule.terminal_time), np.append(lambdas, schedule.terminal)
+    told = noise.timestep_of_time(schedule.times)
+    return _close(noise.lambda_(times), lambdas) and _close(told, schedule.network_timesteps)
+
+
+def _close(values: Array, others: Array) -> bool:
+    return bool(np.all(np.abs(values - others) <= TOLERANCE * (1 + np.abs(others))))

@@ -1,0 +1,49 @@
+r"""EDM schedulers: :math:`\alpha = 1`, and the network is told :math:`\frac14 \log\sigma`.
+
+References:
+    | Elucidating the Design Space of Diffusion-Based Generative Models (Karras et al., 2022)
+    | https://arxiv.org/abs/2206.00364
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hso.hosts.diffusers import levels
+from hso.hosts.diffusers.host import Call, Config, Landing
+from hso.hosts.diffusers.sigma_table import SigmaTable, final_sigmas
+from hso.schedule import SamplingSchedule
+
+
+class Edm(SigmaTable):
+    """The first noise is drawn at the first node instead of ``sigma_max``."""
+
+    wrapped = ("init_noise_sigma",)
+
+    def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
+        return Landing(-schedule.lambdas / 4, levels.sigmas(levels.knots(schedule)))
+
+    def init_noise_sigma(self, call: Call) -> float:
+        """Standard deviation of the first latents, for data of unit variance as in the scheduler's own formula."""
+        return float(np.hypot(call.landing.levels[0], 1))
+
+
+class EdmMultistep(Edm):
+    """As EDMEuler; ``final_sigmas_type`` follows the schedule's end."""
+
+    def settings(self, config: Config, schedule: SamplingSchedule) -> dict[str, Any]:
+        return final_sigmas(schedule)
+
+
+class Euler(SigmaTable):
+    """With ``timestep_type="continuous"`` and v prediction, as in Stable Video Diffusion, an EDM scheduler."""
+
+    def __init__(self, solver: str) -> None:
+        super().__init__(solver)
+        self._edm = Edm(solver)
+
+    def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
+        continuous = config["timestep_type"] == "continuous" and config["prediction_type"] == "v_prediction"
+        return self._edm.landing(config, schedule) if continuous else super().landing(config, schedule)

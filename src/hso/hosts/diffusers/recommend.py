@@ -1,0 +1,48 @@
+"""From a pipeline and a budget to an attached schedule, in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hso.hosts.diffusers.attachment import attach, detach, scheduler_of
+from hso.hosts.diffusers.registry import host_of
+from hso.noise.base import NoiseSchedule
+from hso.optimize import optimize
+from hso.schedule import SamplingSchedule
+
+
+def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
+    """Optimize for a pipeline's noise schedule and solver, attach the schedule and return it.
+
+    The last step lands where the scheduler's own would: on the clean sample, or at t_min for DEIS and for
+    ``final_sigmas_type="sigma_min"``. A pipeline with two networks (``boundary_ratio``) gets a node for each at least.
+
+    For image-to-image pass ``start``, the strength; call the pipeline with what :func:`call_arguments` returns:
+
+        schedule = recommend(pipe, 8, start=0.6)
+        pipe(prompt, image=image, **call_arguments(pipe, schedule))
+
+    Args:
+        target: A diffusers scheduler, or a pipeline with one. A schedule attached before is replaced.
+        nfe: Number of nodes; without ``start`` pass the pipeline ``num_inference_steps=nfe``. Heun evaluates all but the
+            first twice.
+        options: Further arguments of :func:`hso.optimize`.
+
+    Raises:
+        ArgumentError: If an argument is unusable, or the model's noise schedule cannot be read.
+        HostError: If the scheduler cannot take a schedule, with the reason.
+
+    Example:
+        >>> from diffusers import UniPCMultistepScheduler
+        >>> scheduler = UniPCMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+        >>> recommend(scheduler, 5)
+        SamplingSchedule(nfe=5, timesteps=[959, 782, 557, 291, 29], terminal=clean)
+    """
+    scheduler = scheduler_of(target)
+    host = host_of(scheduler)
+    # What a schedule attached before has changed in the configuration says nothing of the model.
+    detach(scheduler)
+    settings = {"solver": host.solver, "terminal": host.terminal(scheduler.config), **options}
+    schedule = optimize(NoiseSchedule.from_config(target), nfe, **settings).schedule
+    attach(target, schedule)
+    return schedule

@@ -1,0 +1,265 @@
+"""One command: same noises, batches that can be stopped anywhere, and verdicts that intervals bear out."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import errno
+import io
+import json
+import os
+import re
+from functools import partial
+
+import numpy as np
+import pytest
+
+import hso
+from hso.comparison.report import files as comparison_files
+from hso.comparison.report.page import html_report, verdict
+from hso.comparison.runs import run as comparing
+from hso.comparison.runs import store
+from hso.comparison.runs.plan import Settings, load_plan
+from hso.comparison.runs.run import prepare
+from hso.comparison.runs.work import Shard, work
+from hso.comparison.subjects import SubjectSettings
+
+compare = partial(comparing.compare, resamples=40)
+finished_part = partial(comparing.finished_part, resamples=40)
+
+
+def sums_of(folder):
+    """The content of all finished batches by their place."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted((folder / "sums").rglob("*.npz"))}
+
+
+def test_every_case_has_every_schedule_once(outcome, small):
+    assert outcome.cells == [("ddim", 3), ("ddim", 4), ("dpmpp_2m", 3), ("dpmpp_2m", 4)]
+    for solver, nfe in outcome.cells:
+        names = {row.names for row in outcome.cell(solver, nfe, "error")}
+        assert names == {("trailing",), ("uniform_lambda", "polyexponential"), ("hso_exact",), ("gits",)}
+    assert [(refusal.name, refusal.nfe) for refusal in outcome.plan.refused] == [("ays_svd", 3), ("ays_svd", 4)]
+    assert outcome.images == small.samples
+
+
+def test_the_reference_is_at_no_distance_from_itself(outcome):
+    figures = outcome.reference.figures
+    assert figures["error"].value == 0
+    assert figures["reference"].value < 1e-9
+    assert figures["data"].corrected < min(row.figures["data"].corrected for row in outcome.rows)
+
+
+def test_a_schedule_is_beaten_only_if_the_interval_of_the_difference_says_so(outcome):
+    for solver, nfe in outcome.cells:
+        best, *others = outcome.cell(solver, nfe, "error")
+        assert verdict(outcome, best, "error") == "best"
+        for row in others:
+            low, high = best.figures["error"].minus(row.figures["error"]).interval()
+            assert outcome.is_beaten(row, "error") == (high < 0)
+            assert low <= high
+
+
+def test_no_difference_is_called_one(outcome):
+    row = outcome.rows[0]
+    assert not row.figures["error"].is_below(row.figures["error"])
+
+
+def test_the_same_run_again_generates_nothing(outcome, small, monkeypatch):
+    folder = outcome.store.folder
+    before = {path: path.stat().st_mtime_ns for path in (folder / "sums").rglob("*.npz")}
+    monkeypatch.setattr("hso.comparison.subjects.exact.ExactSubject.sample", None)
+    monkeypatch.setattr("hso.comparison.runs.run.make_plan", None)
+    again = compare(small, folder)
+    assert {path: path.stat().st_mtime_ns for path in (folder / "sums").rglob("*.npz")} == before
+    assert comparison_files.to_json(again) == comparison_files.to_json(outcome)
+    assert not list((folder / "reference").iterdir())
+
+
+def test_two_processes_give_the_same_bytes_as_one(outcome, small, tmp_path):
+    again = compare(small, tmp_path, processes=2)
+    assert sums_of(tmp_path) == sums_of(outcome.store.folder)
+    assert comparison_files.to_json(again) == comparison_files.to_json(outcome)
+
+
+def test_a_run_grows_with_samples_budgets_and_schedules(outcome, small, tmp_path):
+    fewer = dataclasses.replace(small, samples=120, budgets=(4,), schedules=("trailing", "gits"))
+    compare(fewer, tmp_path)
+    again = compare(small, tmp_path)
+    assert sums_of(tmp_path) == sums_of(outcome.store.folder)
+    assert comparison_files.to_json(again) == comparison_files.to_json(outcome)
+
+
+def test_what_is_finished_can_be_judged(outcome, small, tmp_path):
+    subject, plan, kept = prepare(small, tmp_path)
+    with pytest.raises(hso.ArgumentError, match="a batch that every schedule has finished"):
+        finished_part(small, tmp_path)
+    work(small, subject, plan, kept, Shard(0, 2))
+    part = finished_part(small, tmp_path)
+    assert part.images == 120
+    with pytest.raises(hso.FileError, match="expected the folder of a run"):
+        finished_part(small, tmp_path / "absent")
+
+
+def test_a_full_disk_is_named_and_what_was_finished_stays(outcome, small, tmp_path, monkeypatch):
+    written = []
+    plain = os.fsync
+
+    def fsync(handle):
+        written.append(handle)
+        if len(written) > 40:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(handle)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    with pytest.raises(hso.FileError, match="No space left on device"):
+        compare(small, tmp_path)
+    monkeypatch.undo()
+    finished = sums_of(tmp_path)
+    assert 0 < len(finished) < len(sums_of(outcome.store.folder))
+    assert not list(tmp_path.rglob(".*"))
+    compare(small, tmp_path)
+    assert sums_of(tmp_path) == sums_of(outcome.store.folder)
+
+
+def test_another_run_in_the_folder_is_refused(outcome, small):
+    other = dataclasses.replace(small, subject=SubjectSettings("gaussian", seed=1))
+    with pytest.raises(hso.FileError, match="holds a run with seed 0, not 1"):
+        compare(other, outcome.store.folder)
+
+
+def test_damaged_files_are_named(small, tmp_path):
+    subject, plan, kept = prepare(small, tmp_path)
+    work(small, subject, plan, kept)
+    path = kept.sums_path(plan.entries[0].key, small.batches()[0])
+    whole = path.read_bytes()
+    for damaged in (b"", b"PK half", whole[:-100], whole.replace(b"NUMPY", b"NIMPY")):
+        path.write_bytes(damaged)
+        with pytest.raises(hso.FileError, match="expected a batch of this run, found something else; delete it"):
+            finished_part(small, tmp_path)
+    for damaged, says in (
+        ("{", "expected a JSON object"),
+        ("[]", "expected a JSON object"),
+        (None, "expected the plan"),
+    ):
+        content = json.dumps({"asked": small.asked(), "entries": [{}]}) if damaged is None else damaged
+        (tmp_path / "plan.json").write_text(content)
+        with pytest.raises(hso.FileError, match=rf"plan\.json: {says}"):
+            load_plan(small, kept)
+
+
+def test_a_file_in_the_folders_place_is_named(small, tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(hso.FileError, match="cannot make the folder"):
+        store.Store(tmp_path / "run", small.common())
+
+
+def test_progress_adds_up_also_when_work_is_taken_up(small, tmp_path):
+    told = []
+    settings = dataclasses.replace(small, samples=80, budgets=(3,))
+    compare(settings, tmp_path, progress=lambda *words: told.append(words))
+    next((tmp_path / "sums").rglob("*00000040-00000080.npz")).unlink()
+    for _ in range(2):
+        for stage in ("sampling", "judging"):
+            done = [(amount, total) for name, amount, total in told if name == stage]
+            assert sum(amount for amount, _ in done) == done[0][1]
+        told.clear()
+        compare(settings, tmp_path, progress=lambda *words: told.append(words))
+
+
+def test_fewer_images_than_features_call_for_caution(outcome, small, tmp_path):
+    assert comparison_files.to_json(outcome)["caution"] is None
+    few = compare(dataclasses.replace(small, samples=40, budgets=(3,)), tmp_path)
+    assert "40 images are fewer than the 64 features" in comparison_files.to_json(few)["caution"]
+    comparison_files.write(few)
+    assert "Caution" in (tmp_path / "report.html").read_text()
+
+
+def test_json_and_csv_say_the_same(outcome):
+    content = json.loads(json.dumps(comparison_files.to_json(outcome), allow_nan=False))
+    lines = list(csv.DictReader(io.StringIO(comparison_files.to_csv(outcome))))
+    assert len(content["rows"]) == len(lines) == len(outcome.rows)
+    for row, line in zip(content["rows"], lines, strict=True):
+        assert line["schedules"] == " ".join(row["schedules"])
+        assert float(line["error_value"]) == row["figures"]["error"]["value"]
+        assert line["data_beaten"] == str(row["figures"]["data"]["beaten"])
+
+
+def test_the_report_stands_alone(outcome):
+    html = html_report(outcome._replace(images=120))
+    assert not re.findall(r'(?:src|href)="(?!data:)', html)
+    assert html.count("data:image/png;base64,") == len(outcome.metrics) + 2
+    for words in ("bootstrap", "Frechet to reference", "Frechet to data", "RMS error", "ays_svd", "numpy", "seed"):
+        assert words in html
+    assert all(name in html for row in outcome.rows for name in row.names)
+    assert "the first 120 of 200 images" in html
+
+
+def test_the_ranking_names_all_that_took_part(outcome):
+    names = [standing.name for standing in outcome.standings("error")]
+    assert sorted(names) == ["gits", "hso_exact", "polyexponential", "trailing", "uniform_lambda"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"solvers": ("dddim",)}, "solver: expected one of"),
+        ({"budgets": (0,)}, "nfe: expected an integer"),
+        ({"schedules": ("nobody",)}, "schedules: expected one of"),
+        ({"samples": 3}, "samples: expected an integer from 10"),
+        ({"batch": 0}, "batch: expected an integer"),
+        ({"reference_nfe": 1}, "reference_nfe: expected an integer"),
+        ({"terminal": "dirty"}, "terminal: expected one of"),
+    ],
+)
+def test_unusable_settings_are_refused(settings, says):
+    with pytest.raises(hso.ArgumentError, match=says):
+        Settings(SubjectSettings("gaussian"), **settings)
+
+
+def test_each_solver_can_land_where_it_does_by_itself(small, tmp_path):
+    settings = dataclasses.replace(small, solvers=("ddim", "unipc"), budgets=(3,), terminal="own", samples=40)
+    _, plan, _ = prepare(settings, tmp_path)
+    assert {entry.solver for entry in plan.entries if entry.schedule.ends_clean} == {"ddim"}
+    assert {entry.solver for entry in plan.entries if not entry.schedule.ends_clean} == {"unipc"}
+    for entry in plan.entries:
+        if "hso_exact" in entry.names:
+            assert entry.schedule == hso.optimize(hso.NoiseSchedule.preset("sd1.5"), 3, solver=entry.solver).schedule
+    assert [refusal.name for refusal in plan.refused] == ["ays_svd"]
+    assert load_plan(settings, prepare(settings, tmp_path)[2]).entries == plan.entries
+
+
+def test_a_saved_schedule_that_changed_is_planned_anew(small, tmp_path):
+    noise, path = hso.NoiseSchedule.preset("sd1.5"), tmp_path / "mine.json"
+    keys = []
+    for last in (0.1, 0.2):
+        hso.SamplingSchedule.from_times(noise, [0.98, 0.5, last]).save(path)
+        settings = dataclasses.replace(small, budgets=(3,), schedules=("trailing", str(path)), samples=40)
+        _, plan, kept = prepare(settings, tmp_path / "run")
+        keys.append([entry.key for entry in plan.entries if "mine.json" in entry.names])
+        assert load_plan(settings, kept) is not None
+    assert len(keys[0]) == len(keys[1]) == 2
+    assert not set(keys[0]) & set(keys[1])
+
+
+def test_a_saved_schedule_is_refused_only_where_it_serves_no_case(small, tmp_path):
+    noise, path = hso.NoiseSchedule.preset("sd1.5"), tmp_path / "mine.json"
+    hso.SamplingSchedule.from_times(noise, [0.98, 0.5, 0.1]).save(path)
+    settings = dataclasses.replace(small, budgets=(3, 4), schedules=("trailing", str(path)), samples=40)
+    assert prepare(settings, tmp_path / "run")[1].refused == []
+    _, plan, _ = prepare(dataclasses.replace(settings, budgets=(4, 5)), tmp_path / "run")
+    reason = "it has 3 nodes"
+    assert plan.refused == [("mine.json", 4, reason), ("mine.json", 5, reason)]
+
+
+def test_no_schedule_at_all_is_an_error(small, tmp_path):
+    with pytest.raises(hso.ArgumentError, match="one at least that can serve"):
+        compare(dataclasses.replace(small, schedules=("ays_svd",)), tmp_path)
+
+
+def test_the_sums_are_what_sampling_gives(outcome, small):
+    subject, plan, kept = prepare(small, outcome.store.folder)
+    entry, images = plan.entries[0], small.batches()[1]
+    rows = subject.features(subject.sample(entry.solver, entry.schedule, subject.begin(images)))
+    blocks = kept.read(entry.key, images)
+    assert sum(block.count for block in blocks) == len(images)
+    np.testing.assert_allclose(sum(block.total for block in blocks), rows.sum(axis=0))
