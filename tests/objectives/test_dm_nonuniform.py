@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hso import optimize
-from hso.objectives.dm_nonuniform import DMNonUniform, lagrange_weights, phi
+from hso.objectives.dm_nonuniform import DMNonUniform, lagrange_weights
+from hso.solvers.exponential import phi
 
 mp.mp.dps = 30
 

@@ -51,7 +51,7 @@ def test_every_prediction_of_one_model_gives_one_sample(noise, solver, terminal,
 def test_the_network_is_called_once_for_each_nfe(solver, discrete, make_schedule):
     schedule, calls = make_schedule(discrete, 7), []
     sample(solver, lambda x, node: calls.append(node) or x, discrete, schedule, X)
-    assert len(calls) == solver.nfe(schedule)
+    assert len(calls) == solver.nfe(schedule.nfe)
 
 
 def test_the_callback_sees_every_call(discrete, make_schedule):

@@ -28,10 +28,9 @@ import numpy as np
 
 from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP, Objective
+from hso.solvers.exponential import phi
 
 MAX_ORDER = 3
-# Terms of the Taylor series of the phi functions, enough for rounding error at |h| = SMALL.
-SMALL, TERMS = 0.5, 16
 
 
 class DMNonUniform(Objective):
@@ -102,16 +101,6 @@ def lagrange_weights(nodes: Any, end: Any) -> Any:
             moments[0] + (moments[2] + (2 * b + a) * moments[1]) / (b * (a + b)),
         ]
     return np.exp(start)[..., None] * np.stack(weights, axis=-1)
-
-
-def phi(k: int, h: Any) -> Any:
-    r""":math:`\frac{1}{k!}\int_0^1 s^k e^{s h} ds`, so that :math:`\int_0^h x^k e^x dx = k!\, h^{k+1} \phi_k(h)`."""
-    series = sum(h**j / (math.factorial(j) * (j + k + 1)) for j in range(TERMS)) / math.factorial(k)
-    safe = np.where(np.abs(h) < SMALL, 1.0, h)
-    closed = np.expm1(safe) / safe
-    for j in range(1, k + 1):
-        closed = (np.exp(safe) / math.factorial(j) - closed) / safe
-    return np.where(np.abs(h) < SMALL, series, closed)
 
 
 def _absolute(x: Any) -> Any:

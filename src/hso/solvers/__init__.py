@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from hso.errors import check_choice
+from hso.errors import ArgumentError, check_choice
 from hso.solvers.base import Combination, Level, Solver, StepPlan
 from hso.solvers.coefficients import Coefficients, coefficients
 from hso.solvers.ddim import DDIM
 from hso.solvers.deis import DEIS
 from hso.solvers.dpmpp import DPMSolverPP
 from hso.solvers.dpmpp_2s import DPMSolverPP2S
+from hso.solvers.euler import Euler
 from hso.solvers.heun import Heun
 from hso.solvers.loop import Node, nodes, sample
 from hso.solvers.prediction import PREDICTIONS, to_data, to_noise
@@ -23,23 +24,26 @@ SOLVERS: Mapping[str, Callable[[], Solver]] = {
     "dpmpp_3m": partial(DPMSolverPP, order=3),
     "dpmpp_2s": DPMSolverPP2S,
     "deis": DEIS,
-    # Euler's method in sigma~ is DDIM with eta = 0, coefficient for coefficient.
-    "euler": DDIM,
+    "euler": Euler,
     "heun": Heun,
 }
 
 
-def make_solver(name: str) -> Solver:
-    """The solver of this name, with its default settings.
+def make_solver(solver: str | Solver) -> Solver:
+    """The solver of this name with its default settings, or the solver itself.
 
     Raises:
-        ArgumentError: If the name is unknown; the nearest is suggested.
+        ArgumentError: If the name is unknown, and the nearest is suggested; or it is neither a name nor a solver.
 
     Example:
-        >>> make_solver("dpmpp_3m")
-        DPMSolverPP(order=3)
+        >>> make_solver("dpmpp_3m"), make_solver(UniPC(order=2)).name
+        (DPMSolverPP(order=3), 'unipc')
     """
-    return SOLVERS[check_choice("solver", name, SOLVERS)]()
+    if isinstance(solver, Solver):
+        return solver
+    if not isinstance(solver, str):
+        raise ArgumentError("solver", f"a name ({', '.join(SOLVERS)}) or a Solver such as UniPC(order=2)", solver)
+    return SOLVERS[check_choice("solver", solver, SOLVERS)]()
 
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "Combination",
     "DPMSolverPP",
     "DPMSolverPP2S",
+    "Euler",
     "Heun",
     "Level",
     "Node",

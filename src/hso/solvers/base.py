@@ -34,7 +34,7 @@ import numpy as np
 
 from hso.errors import ArgumentError
 from hso.noise.base import NoiseSchedule
-from hso.schedule import SamplingSchedule
+from hso.schedule import CLEAN, SamplingSchedule
 
 
 class Level(NamedTuple):
@@ -89,8 +89,16 @@ class StepPlan(NamedTuple):
 class Solver(ABC):
     """A sampling method: settings that, given a schedule, become a table of coefficients.
 
-    Subclasses are frozen dataclasses; a new one is one file and one line in ``hso.solvers.SOLVERS``.
+    Subclasses are frozen dataclasses; a new one is one file and one line in ``hso.solvers.SOLVERS``. What others need to
+    know of a solver it says itself, here.
+
+    Attributes:
+        terminal: Where its last step lands if nobody asks for anything else: "clean" or "t_min".
+        carries_outputs: Whether a step uses network outputs of the steps before it (multistep methods).
     """
+
+    terminal: str = CLEAN
+    carries_outputs: bool = False
 
     @property
     @abstractmethod
@@ -106,9 +114,17 @@ class Solver(ABC):
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
         """The plan, from the levels of the N nodes and of the terminal, N + 1 in all."""
 
-    def nfe(self, schedule: SamplingSchedule) -> int:
-        """Number of network calls; the number of nodes, except for methods that visit a node twice."""
-        return schedule.nfe
+    def nfe(self, nodes: int) -> int:
+        """Number of network calls with this many nodes: the same number, except for methods that visit nodes twice."""
+        return nodes
+
+    def nodes(self, nfe: int) -> int:
+        """Number of nodes with which the solver makes exactly this many network calls.
+
+        Raises:
+            ArgumentError: If there is no such number; the nearest possible budgets are named.
+        """
+        return nfe
 
     def term(self, data: Any, x: Any, level: Level) -> Any:
         r"""What the combinations are linear in: the data :math:`x_0`, unless a subclass says otherwise."""

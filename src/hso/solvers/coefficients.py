@@ -50,7 +50,7 @@ def coefficients(solver: Solver, noise: NoiseSchedule, schedule: SamplingSchedul
         >>> found.outputs.round(3).tolist()
         [[0.0, 0.0], [0.469, 0.0], [0.0, 1.0]]
     """
-    basis = np.eye(1 + solver.nfe(schedule))
+    basis = np.eye(1 + solver.nfe(schedule.nfe))
     seen: list[Array] = []
 
     def model(x: Any, node: Node) -> Any:

@@ -58,6 +58,7 @@ class DEIS(Solver):
     order: int = 2
 
     name = "deis"
+    carries_outputs = True
 
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)

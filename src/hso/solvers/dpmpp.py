@@ -53,6 +53,8 @@ class DPMSolverPP(Solver):
 
     order: int = 2
 
+    carries_outputs = True
+
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)
 

@@ -25,11 +25,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from hso.objectives.dm_nonuniform import phi
 from hso.solvers.base import Level
+
+# Terms of the Taylor series of the phi functions, enough for rounding error at |h| = SMALL.
+SMALL, TERMS = 0.5, 16
 
 
 def growing_moments(h: float, count: int) -> list[float]:
@@ -88,3 +91,13 @@ def half_slope_weights(start: Level, other: Level, end: Level, scale: float) -> 
     h = end.lambda_ - start.lambda_
     slope = 0.5 * scale * h / (other.lambda_ - start.lambda_)
     return -math.expm1(-h) - slope, slope
+
+
+def phi(k: int, h: Any) -> Any:
+    r""":math:`\frac{1}{k!}\int_0^1 s^k e^{s h} ds`, so that :math:`\int_0^h x^k e^x dx = k!\, h^{k+1} \phi_k(h)`."""
+    series = sum(h**j / (math.factorial(j) * (j + k + 1)) for j in range(TERMS)) / math.factorial(k)
+    safe = np.where(np.abs(h) < SMALL, 1.0, h)
+    closed = np.expm1(safe) / safe
+    for j in range(1, k + 1):
+        closed = (np.exp(safe) / math.factorial(j) - closed) / safe
+    return np.where(np.abs(h) < SMALL, series, closed)

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, expm1
 
-from hso.schedule import SamplingSchedule
+from hso.errors import ArgumentError
 from hso.solvers.base import HOLD, Combination, Level, Solver, StepPlan, first_order
 
 
@@ -27,22 +27,27 @@ class Heun(Solver):
     r"""Heun's method (Karras et al., 2022), as diffusers' HeunDiscreteScheduler.
 
     Nodes are where steps start. Every node but the first is visited twice, at the predicted state and at the final one, and
-    the network is not called at the terminal, so the last step is Euler's and there are 2 N - 1 network calls: for this
-    method the NFE is :meth:`nfe`, not the number of nodes. Measured order: 2.
+    the network is not called at the terminal, so the last step is Euler's. N nodes cost 2 N - 1 network calls. Measured
+    order: 2.
 
     Example:
-        >>> from hso.noise import NoiseSchedule
-        >>> noise = NoiseSchedule.preset("sd2.1")
-        >>> Heun().nfe(SamplingSchedule.from_timesteps(noise, [999, 749, 499, 249]))
-        7
+        >>> Heun().nfe(nodes=4), Heun().nodes(nfe=7)
+        (7, 4)
     """
 
     name = "heun"
     order = 2
 
-    def nfe(self, schedule: SamplingSchedule) -> int:
+    def nfe(self, nodes: int) -> int:
         """Number of network calls, 2 N - 1."""
-        return 2 * schedule.nfe - 1
+        return 2 * nodes - 1
+
+    def nodes(self, nfe: int) -> int:
+        """Number of nodes, (NFE + 1) / 2; the NFE must be odd."""
+        if nfe % 2 == 0:
+            expected = f"an odd number of network calls with heun, such as {nfe - 1} or {nfe + 1}"
+            raise ArgumentError("nfe", expected, nfe, "N nodes cost 2 N - 1 calls")
+        return (nfe + 1) // 2
 
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
         last = len(levels) - 2

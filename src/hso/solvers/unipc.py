@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hso.errors import check_choice, check_integer
+from hso.schedule import T_MIN
 from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
 from hso.solvers.orders import lowered_at_both_ends
@@ -70,6 +71,8 @@ class UniPC(Solver):
     corrector: bool = True
 
     name = "unipc"
+    terminal = T_MIN
+    carries_outputs = True
 
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)
