@@ -11,7 +11,9 @@ result = hso.optimize(noise, nfe=5, solver="unipc")
 print(f"{result.schedule}  {result.message} ({1e3 * result.seconds:.0f} ms)")
 print(f"timesteps {result.schedule.timesteps.tolist()}")
 print(f"sigmas    {result.schedule.sigmas.round(3).tolist()}")
-print(f"MEP {result.objective:.4f}, neighbouring nodes at least {result.d_min:.4g} apart: {result.feasible}")
+print(
+    f"MEP {result.objective:.4f}, neighbouring nodes at least {result.constraints.d_min:.4g} apart: {result.feasible}"
+)
 
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "sd21-unipc-5.json"

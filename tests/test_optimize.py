@@ -10,7 +10,7 @@ import pytest
 import hso
 from hso import ArgumentError, NoiseSchedule, optimize
 from hso.rules import Span
-from hso.search import Bilevel, Boundary, Box, Exact, Local, Published
+from hso.search import Bilevel, Boundary, Box, Constraints, Exact, Local, Published
 
 QUICK = {
     "exact": Exact(),
@@ -90,30 +90,35 @@ def test_every_strategy_begins_where_it_is_told(every_noise, strategy, terminal)
     if strategy == "training" and every_noise.train_steps is None:
         pytest.skip("no training timesteps")
     for nfe in (1, 2, 5):
-        assert_begins_at(0.6, optimize(every_noise, nfe, terminal=terminal, strategy=QUICK[strategy], start=0.6))
+        assert_begins_at(
+            0.6,
+            optimize(every_noise, nfe, terminal=terminal, strategy=QUICK[strategy], constraints=Constraints(start=0.6)),
+        )
 
 
 def test_the_published_strategy_begins_where_it_is_told(sd):
     quick = Published(population=2, generations=1, lower_iterations=10)
-    assert_begins_at(0.6, optimize(sd, 3, strategy=quick, start=0.6))
+    assert_begins_at(0.6, optimize(sd, 3, strategy=quick, constraints=Constraints(start=0.6)))
 
 
 def assert_begins_at(start, result):
     assert result.schedule.times[0] == pytest.approx(start, abs=1e-9)
     assert result.psi.t_max == pytest.approx(start)
-    assert result.start == result.schedule.provenance["start"] == start
+    assert result.constraints.start == result.schedule.provenance["constraints"]["start"] == start
 
 
 def test_a_start_may_be_a_noise_level(every_noise):
     sigma = float(every_noise.sigmas(0.5))
     start = every_noise.time_of_sigma(sigma)
     assert start == pytest.approx(0.5)
-    assert optimize(every_noise, 4, start=start).schedule.sigmas[0] == pytest.approx(sigma, rel=1e-9)
+    assert optimize(every_noise, 4, constraints=Constraints(start=start)).schedule.sigmas[0] == pytest.approx(
+        sigma, rel=1e-9
+    )
 
 
 def test_a_start_at_the_noisiest_time_fixes_the_first_node_and_nothing_else(sd):
-    fixed = optimize(sd, 5, start=1.0)
-    boxed = optimize(sd, 5, box=Box(t_max=(1.0, 1.0)))
+    fixed = optimize(sd, 5, constraints=Constraints(start=1.0))
+    boxed = optimize(sd, 5, constraints=Constraints(box=Box(t_max=(1.0, 1.0))))
     assert fixed.schedule == boxed.schedule
 
 
@@ -121,42 +126,51 @@ def test_a_model_of_two_networks_gets_a_node_for_each():
     noise = NoiseSchedule.preset("wan2.2")
     boundary = noise.boundary_time
     result = optimize(noise, 4)
-    assert result.boundary == Boundary(boundary, 1)
-    assert result.schedule.provenance["boundary"] == {"t": boundary, "nodes": 1}
-    more = optimize(noise, 6, boundary=Boundary(boundary, 3))
+    assert result.constraints.boundary == Boundary(boundary, 1)
+    assert result.schedule.provenance["constraints"]["boundary"] == {"t": boundary, "nodes": 1}
+    more = optimize(noise, 6, constraints=Constraints(boundary=Boundary(boundary, 3)))
     assert (more.schedule.times >= boundary - 1e-9).sum() == 3
-    assert optimize(noise, 4, boundary=Boundary(boundary, 0)).boundary == Boundary(boundary, 0)
-    assert optimize(NoiseSchedule.preset("wan2.1"), 4).boundary is None
+    assert optimize(noise, 4, constraints=Constraints(boundary=Boundary(boundary, 0))).constraints.boundary == Boundary(
+        boundary, 0
+    )
+    assert optimize(NoiseSchedule.preset("wan2.1"), 4).constraints.boundary is None
 
 
-@pytest.mark.parametrize("options", [{"nfe": 1}, {"start": 0.5}, {"strategy": "bilevel"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"nfe": 1}, {"constraints": Constraints(start=0.5)}, {"strategy": "bilevel"}], ids=str
+)
 def test_its_own_boundary_is_left_where_it_has_no_meaning(options):
     """One node; a part that only the second network is asked for; a search that knows no boundary."""
     result = optimize(NoiseSchedule.preset("wan2.2"), **{"nfe": 4, **options})
-    assert result.boundary is None
-    assert result.schedule.provenance["boundary"] is None
+    assert result.constraints.boundary is None
+    assert result.schedule.provenance["constraints"]["boundary"] is None
 
 
 PARTS = [
-    ({"start": 0.02}, "start: expected a time above 0.03"),
-    ({"start": 1.1}, "start: expected a time above"),
-    ({"start": float("nan")}, "start: expected a time above"),
-    ({"start": "half"}, "start: expected a time above"),
-    ({"start": 0.6, "box": Box(t_max=(0.9, 1.0))}, "start: expected none with a range of t_max"),
-    ({"start": 0.6, "strategy": Local(span=Span(t_max=0.9))}, "start: expected none with a span that has a t_max"),
-    ({"boundary": Boundary(0.5), "strategy": "bilevel"}, r"boundary: expected none with strategy bilevel.*exact keeps"),
-    ({"boundary": Boundary(0.5), "strategy": "local"}, "boundary: expected none with strategy local"),
-    ({"boundary": Boundary(0.5), "strategy": "published"}, "boundary: expected none with strategy published"),
-    ({"boundary": Boundary(0.5, 3)}, "boundary: expected at most 2 nodes on each side, for nfe = 4"),
-    ({"boundary": Boundary(0.5), "start": 0.4}, "boundary: expected a time between 0.01 and 0.4 with room"),
-    ({"boundary": Boundary(0.001)}, "boundary: expected a time between 0.01 and 1 with room"),
+    ({"start": 0.02}, {}, "start: expected a time above 0.03"),
+    ({"start": 1.1}, {}, r"start: expected a number in \[0, 1\]"),
+    ({"start": float("nan")}, {}, "start: expected a number in"),
+    ({"start": "half"}, {}, "start: expected a number in"),
+    ({"start": 0.6, "box": Box(t_max=(0.9, 1.0))}, {}, "start: expected none with a range of t_max"),
+    ({"start": 0.6}, {"strategy": Local(span=Span(t_max=0.9))}, "start: expected none with a span that has a t_max"),
+    ({"boundary": 0.5}, {"strategy": "bilevel"}, r"boundary: expected none with strategy bilevel.*exact keeps"),
+    ({"boundary": 0.5}, {"strategy": "local"}, "boundary: expected none with strategy local"),
+    ({"boundary": 0.5}, {"strategy": "published"}, "boundary: expected none with strategy published"),
+    ({"boundary": Boundary(0.5, 3)}, {}, "boundary: expected at most 2 nodes on each side, for 4 nodes"),
+    ({"boundary": 0.5, "start": 0.4}, {}, "boundary: expected a time between 0.01 and 0.4 with room"),
+    ({"boundary": 0.001}, {}, "boundary: expected a time between 0.01 and 1 with room"),
+    ({"boundary": 900}, {}, r"boundary: expected a number in \[0, 1\].*a time, or a Boundary"),
+    ({"boundary": "early"}, {}, "boundary: expected a number"),
+    ({"box": (0, 1)}, {}, r"box: expected a Box, such as Box\(.*got \(0, 1\)"),
+    ({"d_min": -0.1}, {}, "d_min: expected"),
+    ({"d_min": 2}, {}, "d_min: expected"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "problem"), PARTS, ids=[problem for _, problem in PARTS])
-def test_parts_and_boundaries_without_meaning_are_named(sd, arguments, problem):
+@pytest.mark.parametrize(("asked", "arguments", "problem"), PARTS, ids=[problem for _, _, problem in PARTS])
+def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
     with pytest.raises(ArgumentError, match=problem):
-        optimize(sd, 4, **arguments)
+        optimize(sd, 4, constraints=Constraints(**asked), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -171,10 +185,15 @@ def test_parts_and_boundaries_without_meaning_are_named(sd, arguments, problem):
         ({"solver": "unipcc"}, "did you mean 'unipc'"),
         ({"strategy": "exhaustive"}, "strategy: expected one of bilevel, exact, local, published"),
         ({"objective": "fid"}, "objective: expected one of"),
-        ({"p": -1}, "p: expected a number in"),
-        ({"p": float("nan")}, "p: expected a number in"),
-        ({"d_min": -0.1}, "d_min: expected"),
-        ({"d_min": 2}, "d_min: expected"),
+        ({"objective": "mep:p=-1"}, "p: expected a number in"),
+        ({"objective": "mep:q=1"}, "objective: expected settings among p, jump, got 'mep:q=1'"),
+        ({"objective": "mep:p"}, "objective: expected settings after the name"),
+        ({"objective": "gits"}, r"objective: expected one that can be made from its name alone.*GITS\(teacher=...\)"),
+        ({"objective": 5}, r"objective: expected a name \(mep.*or an object of class Objective, got 5"),
+        ({"solver": "ddim:eta=2"}, "eta: expected a number in"),
+        ({"solver": "dpmpp_2s:order=3"}, "solver: expected no settings, for it has none"),
+        ({"solver": "heun"}, r"nfe: expected an odd number of network calls with heun, such as 3 or 5, got 4"),
+        ({"constraints": {"start": 0.5}}, "constraints: expected Constraints"),
         ({"terminal": "dirty"}, "terminal: expected one of clean, t_min"),
         ({"seed": -1}, "seed: expected an integer"),
         ({"seed": 0.5}, "seed: expected an integer"),
@@ -205,12 +224,12 @@ def test_unusable_boxes_are_refused(ranges, problem):
 
 def test_a_strategy_that_keeps_its_ends_refuses_a_box(sd):
     with pytest.raises(ArgumentError, match="box: expected none with strategy local"):
-        optimize(sd, 4, strategy="local", box=Box())
+        optimize(sd, 4, strategy="local", constraints=Constraints(box=Box()))
 
 
 def test_a_box_outside_the_noise_schedule_is_refused():
     with pytest.raises(ArgumentError, match=r"t_max: expected a range that meets \[0.001, 0.9946\]"):
-        optimize(NoiseSchedule.cosine(), 4, box=Box(t_max=(0.999, 1.0)))
+        optimize(NoiseSchedule.cosine(), 4, constraints=Constraints(box=Box(t_max=(0.999, 1.0))))
 
 
 def test_something_else_than_a_noise_schedule_is_refused():

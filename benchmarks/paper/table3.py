@@ -25,9 +25,10 @@ from benchmarks.paper.published import OPTIMA
 from benchmarks.paper.schedules import EXACT, HSO, METHODS, found_by
 
 import hso
-from hso.comparison.contestants import PUBLISHED
-from hso.objectives import MEP, d_min
-from hso.search import Box, Problem, Psi
+from hso.comparison.contestants import PUBLISHED_MEP
+from hso.objectives import d_min
+from hso.objectives.mep import MidpointSum
+from hso.search import Box, Constraints, Problem, Psi
 from hso.search.bilevel import LowerLevel
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -36,7 +37,7 @@ SOLVER, AT_PSI = "unipc", "psi"
 
 def lower_level(noise: hso.NoiseSchedule, nfe: int) -> LowerLevel:
     """What leads from psi to knots, with p = 2."""
-    return LowerLevel(Problem(MEP(noise), nfe, "t_min", Box(), d_min(nfe)), 80)
+    return LowerLevel(Problem(MidpointSum(noise), nfe, "t_min", Constraints(Box(), d_min(nfe))), 80)
 
 
 def spread_over_rho(noise: hso.NoiseSchedule, nfe: int, found: Psi) -> float:
@@ -63,7 +64,11 @@ def searches(quick: bool) -> None:
     columns = ("t_min*, t_max* paper", "published", "bilevel", "rho* paper", "published", "bilevel, seeds 0-4")
     recipe.head("NFE", *columns, "spread of F")
     for nfe, paper in OPTIMA.items():
-        published = None if quick else hso.optimize(noise, nfe, solver=SOLVER, strategy="published", **PUBLISHED).psi
+        published = (
+            None
+            if quick
+            else hso.optimize(noise, nfe, solver=SOLVER, strategy="published", objective=PUBLISHED_MEP).psi
+        )
         runs = [hso.optimize(noise, nfe, solver=SOLVER, seed=seed, **METHODS[HSO]).psi for seed in SEEDS]
         rhos = ", ".join(f"{psi.rho:.1f}" for psi in runs)
         rho = f"{published.rho:.1f}" if published else "-"

@@ -28,8 +28,8 @@ from benchmarks.paper.published import ROBUSTNESS, RUNS, WITH_PENALTY, WITHOUT_P
 from benchmarks.paper.schedules import HSO, METHODS, found_by
 
 import hso
-from hso.comparison.contestants import PUBLISHED
-from hso.objectives import MEP
+from hso.comparison.contestants import PUBLISHED_MEP
+from hso.objectives.mep import MidpointSum
 from hso.search import Box
 
 SOLVER, NFE = CASE = "ddim", 4
@@ -46,7 +46,7 @@ def row(name: str, indices: Sequence[int], mep: float) -> None:
 
 def mep_of(noise: hso.NoiseSchedule, indices: Sequence[int]) -> float:
     """MEP of the distinct knots at t = n / 999."""
-    return float(MEP(noise).value(noise.lambda_(np.unique(np.array(indices) / 999)[::-1])))
+    return float(MidpointSum(noise).value(noise.lambda_(np.unique(np.array(indices) / 999)[::-1])))
 
 
 def searched(name: str, result: hso.Result) -> None:
@@ -59,11 +59,21 @@ def searches(quick: bool) -> None:
     recipe.head("schedule", "round(999 t)", "spacing min / mean", "MEP")
     row("paper, with penalty", WITH_PENALTY, mep_of(noise, WITH_PENALTY))
     for strategy in ("bilevel", "exact") if quick else ("published", "bilevel", "exact"):
-        searched(strategy, hso.optimize(noise, NFE, solver=SOLVER, strategy=strategy, **PUBLISHED))
+        searched(strategy, hso.optimize(noise, NFE, solver=SOLVER, strategy=strategy, objective=PUBLISHED_MEP))
     row("paper, without penalty", WITHOUT_PENALTY, mep_of(noise, WITHOUT_PENALTY))
     ends = Box(t_min=(9 / 999, 9 / 999), t_max=(1.0, 1.0))
-    searched("least MEP between those ends", hso.optimize(noise, NFE, solver=SOLVER, box=ends, d_min=0.0, **PUBLISHED))
-    searched("bilevel, without penalty", hso.optimize(noise, NFE, solver=SOLVER, d_min=0.0, **METHODS[HSO]))
+    searched(
+        "least MEP between those ends",
+        hso.optimize(
+            noise, NFE, solver=SOLVER, objective=PUBLISHED_MEP, constraints=hso.Constraints(box=ends, d_min=0.0)
+        ),
+    )
+    searched(
+        "bilevel, without penalty",
+        hso.optimize(
+            noise, NFE, solver=SOLVER, **{**METHODS[HSO], "constraints": hso.Constraints(box=Box(), d_min=0.0)}
+        ),
+    )
 
 
 def printed(noise: hso.NoiseSchedule, indices: Sequence[int]) -> hso.SamplingSchedule:

@@ -11,10 +11,14 @@ from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
 from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
+from hso.search import Boundary, Box, Constraints
 from hso.version import VERSION as __version__
 
 __all__ = [
     "ArgumentError",
+    "Boundary",
+    "Box",
+    "Constraints",
     "FileError",
     "HSOError",
     "MissingExtraError",

@@ -13,8 +13,10 @@ from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
-from hso.objectives.klub import klub, klub_costs
-from hso.objectives.score_optimal import arc_lengths, score_optimal
+from hso.objectives import KLUB, ScoreOptimal
+from hso.objectives.klub import klub_costs
+from hso.objectives.score_optimal import arc_lengths
+from hso.optimize import optimize
 from hso.rules import Span, arctan_lambdas, rule_schedule
 from hso.solvers import DDIM, sample
 
@@ -23,6 +25,10 @@ MODEL = GaussianModel(np.zeros(SIZE), np.full(SIZE, DEVIATION**2))
 NOISE = NoiseSchedule.edm()
 # Independent of one another, so that means over B and D together are sharp.
 X = 80 * np.random.default_rng(0).standard_normal((512, SIZE))
+
+
+def found(objective, nfe, terminal="clean"):
+    return optimize(objective.teacher.noise, nfe, solver="ddim", objective=objective, terminal=terminal).schedule
 
 
 def fine(points, rule="uniform_lambda"):
@@ -62,7 +68,7 @@ def test_arc_lengths_of_gaussian_data():
 
 @pytest.mark.parametrize("nfe", [4, 10])
 def test_score_optimal_steps_are_equally_long(nfe):
-    sigmas = score_optimal(fine(400), nfe).sigmas
+    sigmas = found(ScoreOptimal(fine(400)), nfe).sigmas
     steps = -np.diff(distance(sigmas))
     np.testing.assert_allclose(steps, steps.mean(), rtol=0.01)
     assert sigmas[[0, -1]] == pytest.approx([80.0, 0.002])
@@ -72,7 +78,7 @@ def test_score_optimal_steps_are_equally_long_for_any_data():
     model = GaussianMixture([2, 1], [[-1.0, 0.5], [0.8, 0.0]], [[0.01, 0.3], [0.2, 0.05]])
     teacher = Teacher(model, NOISE, X[:, :2], points=300, rule="uniform_lambda")
     cumulated = np.append(0.0, np.cumsum(arc_lengths(teacher)))
-    places = np.interp(score_optimal(teacher, 7).lambdas, teacher.schedule.lambdas, cumulated)
+    places = np.interp(found(ScoreOptimal(teacher), 7).lambdas, teacher.schedule.lambdas, cumulated)
     np.testing.assert_allclose(np.diff(places), cumulated[-1] / 6, rtol=0.02)
 
 
@@ -99,7 +105,7 @@ def test_klub_is_the_least_bound():
         sigmas = np.exp(-np.concatenate([[first], np.sort(inner), [last]]))
         return sum(bound(*pair) for pair in pairwise(sigmas))
 
-    schedule = klub(teacher, nfe, "t_min")
+    schedule = found(KLUB(teacher), nfe, "t_min")
     guess = schedule.lambdas[1:]
     best = minimize(total, guess, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-9})
     np.testing.assert_allclose(guess, np.sort(best.x), atol=0.15)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hso import optimize
-from hso.objectives.dm_nonuniform import DMNonUniform, lagrange_weights
+from hso.objectives.dm_nonuniform import ErrorBound, lagrange_weights
 from hso.solvers.exponential import phi
 
 mp.mp.dps = 30
@@ -39,7 +39,7 @@ def test_the_gradient_agrees_with_differences(intervals, random):
     from hso.noise import NoiseSchedule
 
     knots = np.cumsum([-4.0, *(random.uniform(0.3, 1.2) for _ in range(intervals))])
-    objective = DMNonUniform(NoiseSchedule.preset("sd2.1"))
+    objective = ErrorBound(NoiseSchedule.preset("sd2.1"))
     gradient = objective.gradient(knots)
     step = 1e-6
     for i in range(len(knots)):
@@ -61,11 +61,11 @@ def test_six_intervals_reach_at_least_the_known_optimum(sd):
     """From six intervals on the bound has kinks near its minimum, where finite differences stop early."""
     known = sd.lambda_(np.array([1000, 665, 439, 311, 179, 63, 1]) / 1000)
     result = optimize(sd, 6, solver="unipc", objective="dm_nonuniform", strategy="local")
-    assert result.objective <= float(DMNonUniform(sd).value(known))
+    assert result.objective <= float(ErrorBound(sd).value(known))
 
 
 def test_leading_axes_are_a_batch(sd):
     knots = np.sort(np.random.default_rng(0).uniform(-2.5, 4, (3, 5, 7)))
-    objective = DMNonUniform(sd)
+    objective = ErrorBound(sd)
     assert objective.value(knots).shape == (3, 5)
     assert np.allclose(objective.gradient(knots)[2, 1], objective.gradient(knots[2, 1]))

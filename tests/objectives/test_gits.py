@@ -9,10 +9,31 @@ from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
-from hso.objectives.gits import best_path, deviation_costs, gits
+from hso.objectives import GITS, TabulatedSum
+from hso.objectives.gits import deviation_costs
+from hso.optimize import optimize
+from hso.search import Box, Constraints, Exact, Problem
 
 MIXTURE = GaussianMixture([2, 1], [[-1.0, 0.5, 0.0], [0.8, 0.0, -0.4]], [[0.01, 0.3, 0.1], [0.2, 0.05, 0.02]])
 X = 80 * np.random.default_rng(0).standard_normal((12, 3))
+
+
+def gits(teacher, nfe, terminal="clean", gamma=1.15):
+    return optimize(teacher.noise, nfe, solver="ddim", objective=GITS(teacher, gamma), terminal=terminal).schedule
+
+
+def best_path(costs, edges, gamma):
+    """The points that strategy exact chooses from a table of costs, both ends fixed."""
+    noise = NoiseSchedule.edm()
+    times = np.linspace(1.0, noise.t_range[0], len(costs))
+    function = TabulatedSum(noise, noise.lambda_(times), costs, gamma, costs_jump=True)
+    ends = Constraints(Box(t_min=(times[-1], times[-1]), t_max=(1.0, 1.0)), d_min=0.0)
+    found = Exact().search(Problem(function, edges, "clean", ends), 0)
+    path = np.searchsorted(-times, -noise.time(found.knots) - 1e-9)
+    assert float(function.value(found.knots)) == pytest.approx(
+        sum(gamma**k * costs[i, j] for k, (i, j) in enumerate(pairwise(path)))
+    )
+    return path
 
 
 def upper(costs):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hso.noise import NoiseSchedule
-from hso.objectives import MEP
+from hso.objectives.mep import MidpointSum
 
 mp.mp.dps = 50
 
@@ -30,14 +30,14 @@ increasing = st.lists(st.floats(0.05, 3), min_size=1, max_size=6).map(lambda gap
 
 @given(increasing, st.sampled_from([0, 1, 2, 3, 1.5]))
 def test_it_is_equation_8(knots, p):
-    value = MEP(NoiseSchedule.preset("ddpm"), p).value(knots)
+    value = MidpointSum(NoiseSchedule.preset("ddpm"), p).value(knots)
     assert float(value) == pytest.approx(float(as_printed([mp.mpf(x) for x in knots], p)), rel=1e-12)
 
 
 @pytest.mark.parametrize("p", [0, 1, 2, 3])
 def test_gradient_and_hessian_agree_with_high_precision_differences(any_noise, p):
     knots = np.array([-4.0, -2.5, -0.75, 0.25, 2.0, 3.25])
-    objective = MEP(any_noise, p)
+    objective = MidpointSum(any_noise, p)
     gradient = objective.gradient(knots)
     diagonal, off = objective.hessian(knots)
     exact = [mp.mpf(x) for x in knots]
@@ -59,7 +59,7 @@ def test_its_hessian_couples_neighbours_only(ddpm):
 
 def test_leading_axes_are_a_batch(sd):
     knots = np.sort(np.random.default_rng(0).uniform(-4, 4, (3, 5, 7)))
-    objective = MEP(sd)
+    objective = MidpointSum(sd)
     assert objective.value(knots).shape == (3, 5)
     assert objective.gradient(knots).shape == (3, 5, 7)
     assert np.array_equal(objective.value(knots)[1, 2], objective.value(knots[1, 2]))
@@ -67,7 +67,7 @@ def test_leading_axes_are_a_batch(sd):
 
 def test_p_one_is_least_for_uniform_lambda(sd):
     uniform = np.linspace(-2.5, 3.5, 7)
-    gradient = MEP(sd, 1).gradient(uniform)
+    gradient = MidpointSum(sd, 1).gradient(uniform)
     assert np.abs(gradient[1:-1]).max() < 1e-13
 
 
@@ -89,7 +89,7 @@ def test_many_knots_have_the_density_of_the_continuous_limit(ddpm):
     from hso.search.newton import minimize_interior
 
     first, last = ddpm.lambda_([0.96, 0.03])
-    knots, _ = minimize_interior(MEP(ddpm), np.linspace(first, last, 2001)[None])
+    knots, _ = minimize_interior(MidpointSum(ddpm), np.linspace(first, last, 2001)[None])
     gaps, middle = np.diff(knots[0]), (knots[0, 1:] + knots[0, :-1]) / 2
     alpha_squared = 1 / (1 + np.exp(-2 * middle))
     density = np.sqrt(1 - alpha_squared) * (1 + 3 * alpha_squared) ** (1 / 3)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hso.noise import NoiseSchedule
-from hso.objectives import MEP, d_min
-from hso.search import Boundary, Box, Problem
+from hso.objectives import d_min
+from hso.objectives.mep import MidpointSum
+from hso.search import Boundary, Box, Constraints, Problem
 
 
 def mep_problem(
@@ -17,4 +18,5 @@ def mep_problem(
 ) -> Problem:
     """The paper's problem; the published distance by default."""
     published = d_min(nfe) if distance is None else distance
-    return Problem(MEP(noise), nfe, terminal, (box or Box()).inside(noise), published, boundary=boundary)
+    constraints = Constraints((box or Box()).inside(noise), published, boundary=boundary)
+    return Problem(MidpointSum(noise), nfe, terminal, constraints)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from hso import optimize
-from hso.objectives import DMNonUniform, d_min
-from hso.search import Bilevel, Box, Problem, Published
+from hso.objectives import d_min
+from hso.objectives.dm_nonuniform import ErrorBound
+from hso.search import Bilevel, Box, Constraints, Problem, Published
 
 PRINTED = [0.96, 0.71629, 0.37023, 0.03]
 # Table 3 of the paper: NFE -> t_min*, t_max*.
@@ -51,13 +52,13 @@ def test_beyond_nfe_4_the_unpenalized_optimum_breaks_its_own_spacing_rule(ddpm):
         assert optimize(ddpm, nfe, solver="unipc", strategy="exact").feasible
 
 
-def test_the_search_accepts_objectives_that_are_not_additive(sd):
+def test_the_search_accepts_objectives_that_are_not_sums(sd):
     """Configuration B of Table 7, on a small population."""
     settings = Bilevel(population=2, generations=1, lower_iterations=30)
     wide = Box(t_min=(0.001, 0.03), t_max=(0.96, 1.0))
-    b = optimize(sd, 4, objective="dm_nonuniform", strategy=settings, box=wide)
+    b = optimize(sd, 4, objective="dm_nonuniform", strategy=settings, constraints=Constraints(box=wide))
     assert b.feasible == bool(b.penalty == 0)
     assert np.all(np.diff(b.schedule.lambdas) > 0)
-    problem = Problem(DMNonUniform(sd), 4, "t_min", wide, d_min(4))
+    problem = Problem(ErrorBound(sd), 4, "t_min", Constraints(wide, d_min(4)))
     start = problem.start(7.0, b.psi.t_min, b.psi.t_max)
-    assert b.objective < float(DMNonUniform(sd).value(start))
+    assert b.objective < float(ErrorBound(sd).value(start))

@@ -12,7 +12,7 @@ from hso import optimize
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule
 from hso.objectives import d_min
-from hso.search import Bilevel, Box, Exact
+from hso.search import Bilevel, Box, Constraints, Exact
 from tests.search.helpers import mep_problem
 
 ROUNDING = 2e-12
@@ -85,7 +85,7 @@ def test_it_agrees_with_a_local_solver_from_many_starts(nfe, distance):
     for _ in range(5):
         start = np.sort(rng.uniform(0.02, 0.98, count))[::-1]
         found = minimize(
-            lambda t: float(problem.objective.value(noise.lambda_(np.sort(np.clip(t, 0.005, 1))[::-1]))),
+            lambda t: float(problem.function.value(noise.lambda_(np.sort(np.clip(t, 0.005, 1))[::-1]))),
             start,
             method="SLSQP",
             bounds=bounds,
@@ -94,7 +94,7 @@ def test_it_agrees_with_a_local_solver_from_many_starts(nfe, distance):
         )
         if np.all(-np.diff(found.x) >= distance - 1e-9):
             best = min(best, found.fun)
-    assert float(problem.objective.value(noise.lambda_(exact))) <= best + 1e-7
+    assert float(problem.function.value(noise.lambda_(exact))) <= best + 1e-7
 
 
 def test_without_spacing_it_is_the_newton_optimum(ddpm):
@@ -104,7 +104,7 @@ def test_without_spacing_it_is_the_newton_optimum(ddpm):
 
 @pytest.mark.parametrize("grid", ["continuous", "training"])
 def test_where_no_schedule_keeps_the_distance_it_says_so_and_has_the_least_penalty(ddpm, grid):
-    result = optimize(ddpm, 10, strategy=Exact(grid), d_min=0.12)
+    result = optimize(ddpm, 10, strategy=Exact(grid), constraints=Constraints(d_min=0.12))
     assert not result.feasible
     assert "keep" in result.message
     uniform = np.linspace(1.0, 0.01, 11)
@@ -128,20 +128,20 @@ def test_the_least_penalty_on_the_training_grid_is_that_of_brute_force():
 
 def test_tight_spacing_is_kept_to_the_last_digit(ddpm):
     box = Box(t_min=(0.02, 0.02), t_max=(0.98, 0.98))
-    result = optimize(ddpm, 8, strategy="exact", box=box, d_min=0.12)
+    result = optimize(ddpm, 8, strategy="exact", constraints=Constraints(box=box, d_min=0.12))
     assert result.feasible
     assert np.allclose(-np.diff(result.schedule.times), 0.12, atol=1e-11)
 
 
 def test_fixed_ends_stay_where_they_are(sd):
     box = Box(t_min=(0.017, 0.017), t_max=(0.9731, 0.9731))
-    result = optimize(sd, 6, solver="ddim", box=box)
+    result = optimize(sd, 6, solver="ddim", constraints=Constraints(box=box))
     assert result.feasible
     assert (result.psi.t_max, result.psi.t_min) == (0.9731, 0.017)
 
 
 def test_a_thousand_nodes_are_no_trouble(sd):
-    result = optimize(sd, 1000, solver="ddim", d_min=0.0)
+    result = optimize(sd, 1000, solver="ddim", constraints=Constraints(d_min=0.0))
     assert result.feasible
     assert "optimal" in result.message
     assert len(set(result.schedule.timesteps.tolist())) == 1000
@@ -149,7 +149,7 @@ def test_a_thousand_nodes_are_no_trouble(sd):
 
 def test_more_knots_than_timesteps_in_the_box_are_refused_on_the_training_grid(sd):
     with pytest.raises(ArgumentError, match="nfe: expected at most 991 knots"):
-        optimize(sd, 1000, solver="ddim", strategy=Exact("training"), d_min=0.0)
+        optimize(sd, 1000, solver="ddim", strategy=Exact("training"), constraints=Constraints(d_min=0.0))
 
 
 def test_it_needs_an_additive_objective(sd):

@@ -12,8 +12,9 @@ from hso import optimize
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule, presets
 from hso.objectives import MEP
+from hso.objectives.mep import MidpointSum
 from hso.rules import Span, rule_schedule
-from hso.search import Boundary, Box, Exact
+from hso.search import Boundary, Box, Constraints, Exact
 from tests.search.helpers import mep_problem
 
 ROUNDING = 2e-9
@@ -70,22 +71,22 @@ def test_its_training_grid_optimum_is_that_of_brute_force(steps, nfe, nodes, ter
     st.integers(1, 6),
 )
 def test_nodes_fall_from_the_start_and_lie_on_both_sides(name, nfe, terminal, start, change, nodes):
-    options = {"terminal": terminal, "start": start, "box": Box(), "jump": "free"}
+    options = {"terminal": terminal, "objective": MEP(jump="free")}
     noise = NoiseSchedule.preset(name)
     assume(start <= noise.t_range[1])
     boundary = None if change is None else Boundary(change, nodes)
     if boundary and 2 * nodes > nfe:
         with pytest.raises(ArgumentError, match="boundary: expected at most"):
-            optimize(noise, nfe, boundary=boundary, **options)
+            optimize(noise, nfe, **options, constraints=Constraints(Box(), start=start, boundary=boundary))
         return
     if boundary and not has_room(noise, start, boundary, terminal):
         with pytest.raises(ArgumentError, match=r"boundary: expected .* with room for the nodes"):
-            optimize(noise, nfe, boundary=boundary, **options)
+            optimize(noise, nfe, **options, constraints=Constraints(Box(), start=start, boundary=boundary))
         return
-    result = optimize(noise, nfe, boundary=boundary, **options)
+    result = optimize(noise, nfe, **options, constraints=Constraints(Box(), start=start, boundary=boundary))
     knots = knots_of(result.schedule)
     assert knots[0] == pytest.approx(start, abs=1e-9)
-    assert result.start == start == result.psi.t_max
+    assert result.constraints.start == start == result.psi.t_max
     assert np.all(np.diff(knots) < 0)
     assert 0.01 - ROUNDING <= knots[-1] <= 0.03 + ROUNDING
     if boundary is not None:
@@ -107,9 +108,9 @@ def has_room(noise, start, boundary, terminal):
 @pytest.mark.parametrize("nfe", range(2, 21))
 def test_a_part_is_feasible_wherever_the_whole_is(every_noise, nfe, terminal):
     for start in (0.1, 0.6, 0.96):
-        result = optimize(every_noise, nfe, terminal=terminal, start=start)
+        result = optimize(every_noise, nfe, terminal=terminal, constraints=Constraints(start=start))
         assert result.feasible, result.message
-        assert np.all(-np.diff(knots_of(result.schedule)) >= result.d_min - ROUNDING)
+        assert np.all(-np.diff(knots_of(result.schedule)) >= result.constraints.d_min - ROUNDING)
 
 
 @pytest.mark.parametrize("name", ["sd2.1", "flux-dev", "wan2.1"])
@@ -117,26 +118,30 @@ def test_a_part_is_feasible_wherever_the_whole_is(every_noise, nfe, terminal):
 def test_on_a_part_the_rules_between_the_same_ends_are_within_a_hundredth(name, nfe):
     """As docs/method.md says: there is little to gain in J."""
     noise = NoiseSchedule.preset(name)
-    result = optimize(noise, nfe, terminal="t_min", start=0.6)
+    result = optimize(noise, nfe, terminal="t_min", constraints=Constraints(start=0.6))
     span = Span(t_max=0.6, t_min=result.schedule.terminal_time)
     for rule in ("uniform_t", "uniform_lambda", "edm"):
         peer = rule_schedule(rule, noise, nfe, "t_min", span)
-        value = float(MEP(noise).value(np.append(peer.lambdas, peer.terminal)))
+        value = float(MidpointSum(noise).value(np.append(peer.lambdas, peer.terminal)))
         assert value == pytest.approx(result.objective, rel=0.01)
 
 
 def test_the_distance_is_in_proportion_to_the_part(sd):
     whole = optimize(sd, 6)
-    assert optimize(sd, 6, start=1.0).d_min == pytest.approx(whole.d_min)
-    assert optimize(sd, 6, start=0.505).d_min == pytest.approx(whole.d_min / 2)
-    assert optimize(sd, 6, start=0.505, d_min=0.05).d_min == 0.05
+    assert optimize(sd, 6, constraints=Constraints(start=1.0)).constraints.d_min == pytest.approx(
+        whole.constraints.d_min
+    )
+    assert optimize(sd, 6, constraints=Constraints(start=0.505)).constraints.d_min == pytest.approx(
+        whole.constraints.d_min / 2
+    )
+    assert optimize(sd, 6, constraints=Constraints(start=0.505, d_min=0.05)).constraints.d_min == 0.05
 
 
 @pytest.mark.parametrize(("nfe", "start", "distance"), [(4, 0.6, None), (6, 0.6, 0.09), (5, 0.3, 0.0)])
 def test_a_part_agrees_with_a_local_solver_from_many_starts(nfe, start, distance):
     noise = NoiseSchedule.linear_vp()
-    result = optimize(noise, nfe, start=start, d_min=distance)
-    problem = mep_problem(noise, nfe, "t_min", result.d_min, Box(t_max=(start, start)))
+    result = optimize(noise, nfe, constraints=Constraints(start=start, d_min=distance))
+    problem = mep_problem(noise, nfe, "t_min", result.constraints.d_min, Box(t_max=(start, start)))
     best = local_minimum(problem, [(start, start), *[(0.01, start)] * (nfe - 1), (0.01, 0.03)])
     assert result.objective <= best + 1e-7
 
@@ -144,7 +149,7 @@ def test_a_part_agrees_with_a_local_solver_from_many_starts(nfe, start, distance
 @pytest.mark.parametrize(("nfe", "t", "nodes"), [(4, 0.6, 2), (6, 0.4, 2), (6, 0.3, 3), (6, 0.7, 3), (5, 0.85, 2)])
 def test_a_boundary_agrees_with_a_local_solver_from_many_starts(nfe, t, nodes):
     noise = NoiseSchedule.linear_vp()
-    result = optimize(noise, nfe, boundary=Boundary(t, nodes), d_min=0.07)
+    result = optimize(noise, nfe, constraints=Constraints(boundary=Boundary(t, nodes), d_min=0.07))
     problem = mep_problem(noise, nfe, "t_min", 0.07, boundary=Boundary(t, nodes))
     best = local_minimum(problem, list(zip(problem.windows.low, problem.windows.high, strict=True)))
     assert result.feasible
@@ -160,7 +165,7 @@ def local_minimum(problem, bounds):
     best = np.inf
     for _ in range(5):
         found = minimize(
-            lambda t: float(problem.objective.value(noise.lambda_(np.sort(np.clip(t, 0.005, 1))[::-1]))),
+            lambda t: float(problem.function.value(noise.lambda_(np.sort(np.clip(t, 0.005, 1))[::-1]))),
             np.sort(rng.uniform(low, high))[::-1],
             method="SLSQP",
             bounds=bounds,
@@ -174,13 +179,16 @@ def local_minimum(problem, bounds):
 
 
 def test_a_boundary_that_holds_nothing_changes_nothing(sd):
-    free, bounded = optimize(sd, 5), optimize(sd, 5, boundary=Boundary(0.5))
+    free, bounded = optimize(sd, 5), optimize(sd, 5, constraints=Constraints(boundary=Boundary(0.5)))
     assert bounded.schedule.times == pytest.approx(free.schedule.times, abs=1e-8)
 
 
 def test_a_boundary_costs_what_it_costs(sd):
-    free = optimize(sd, 8, d_min=0.0)
-    costs = [optimize(sd, 8, d_min=0.0, boundary=Boundary(0.9, nodes)).objective for nodes in (1, 2, 3, 4)]
+    free = optimize(sd, 8, constraints=Constraints(d_min=0.0))
+    costs = [
+        optimize(sd, 8, constraints=Constraints(d_min=0.0, boundary=Boundary(0.9, nodes))).objective
+        for nodes in (1, 2, 3, 4)
+    ]
     assert costs[0] == pytest.approx(free.objective, rel=1e-9)
     assert costs == sorted(costs)
     assert costs[3] > 1.005 * costs[0]
@@ -189,26 +197,28 @@ def test_a_boundary_costs_what_it_costs(sd):
 def test_where_both_sides_leave_no_room_it_says_so_and_the_fitness_is_least():
     noise = NoiseSchedule.preset("sd2.1")
     boundary = Boundary(0.7, 4)
-    result = optimize(noise, 8, solver="ddim", boundary=boundary)
+    result = optimize(noise, 8, solver="ddim", constraints=Constraints(boundary=boundary))
     assert not result.feasible
     assert "no schedule with so many nodes on either side keeps d_min" in result.message
     # The shortfall is shared by the edges that have no room.
     assert -np.diff(result.schedule.times)[:3] == pytest.approx([0.1] * 3, abs=1e-6)
-    assert np.all(-np.diff(result.schedule.times)[3:] >= result.d_min - 1e-6)
-    training = optimize(noise, 8, solver="ddim", boundary=boundary, strategy=Exact("training"))
+    assert np.all(-np.diff(result.schedule.times)[3:] >= result.constraints.d_min - 1e-6)
+    training = optimize(noise, 8, solver="ddim", strategy=Exact("training"), constraints=Constraints(boundary=boundary))
     assert result.fitness <= training.fitness
 
 
 def test_a_tight_boundary_is_kept_to_the_last_digit(sd):
     """Room for the distance and no more: between the points of any grid."""
     boundary, distance = Boundary(0.7231, 3), (0.96 - 0.7231) / 2
-    result = optimize(sd, 6, solver="ddim", boundary=boundary, d_min=distance, box=Box(t_max=(0.9, 0.96)))
+    result = optimize(
+        sd, 6, solver="ddim", constraints=Constraints(boundary=boundary, d_min=distance, box=Box(t_max=(0.9, 0.96)))
+    )
     assert result.feasible
     assert result.schedule.times[:3] == pytest.approx([0.96, 0.96 - distance, 0.7231], abs=1e-9)
 
 
 def test_a_start_off_the_training_grid_is_refused_there(sd):
-    on_grid = optimize(sd, 4, start=0.6, strategy=Exact("training"))
+    on_grid = optimize(sd, 4, strategy=Exact("training"), constraints=Constraints(start=0.6))
     assert on_grid.schedule.timesteps[0] == 599
     with pytest.raises(ArgumentError, match=r"start: expected a training timestep, such as 0\.6, for grid"):
-        optimize(sd, 4, start=0.6004, strategy=Exact("training"))
+        optimize(sd, 4, strategy=Exact("training"), constraints=Constraints(start=0.6004))

@@ -5,8 +5,10 @@ import pytest
 
 from hso import optimize
 from hso.errors import ArgumentError
+from hso.objectives import make_objective
 from hso.rules import Span, rule_schedule
 from hso.search import Local
+from hso.solvers import UniPC
 
 
 @pytest.mark.parametrize("objective", ["mep", "dm_nonuniform"])
@@ -14,9 +16,8 @@ from hso.search import Local
 def test_it_improves_on_its_start_and_keeps_its_ends(sd, objective, nfe):
     result = optimize(sd, nfe, objective=objective, strategy="local")
     start = rule_schedule("uniform_t", sd, nfe, "t_min")
-    from hso.objectives import OBJECTIVES
-
-    before = float(OBJECTIVES[objective](sd).value(np.append(start.lambdas, start.terminal)))
+    function = make_objective(objective).on(sd, UniPC(), "t_min")
+    before = float(function.value(np.append(start.lambdas, start.terminal)))
     assert result.objective < before
     assert result.schedule.times[0] == 1.0
     assert result.schedule.terminal_time == pytest.approx(0.001, abs=1e-12)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,12 +15,12 @@ from hso.cli import options, views
 from hso.errors import ArgumentError, check_integer, check_real
 from hso.noise import NoiseSchedule
 from hso.objectives import OBJECTIVES
-from hso.optimize import DEFAULT_TERMINAL, Result, optimize
+from hso.optimize import Result, optimize
+from hso.registry import settings_of
 from hso.schedule import TERMINALS
-from hso.search import STRATEGIES, Boundary, Box, Exact
-from hso.search.exact import CONTINUOUS, TRAINING
-from hso.search.problem import JUMPS
-from hso.search.windows import LEAST_GAP
+from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy, make_strategy
+from hso.search.windows import CLOSEST
+from hso.solvers import SOLVERS
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -30,21 +29,12 @@ hso optimize --noise sd2.1 --nfe 5 --solver unipc
 
 hso optimize --noise path/to/model --nfe 8 --solver ddim -o schedule.json --plot schedule.png
 
-hso optimize --noise sdxl --nfe 4 --json
+hso optimize --noise sdxl --nfe 4 --solver unipc:order=2 --objective mep:p=1 --json
 
 hso optimize --noise sdxl --nfe 8 --strength 0.6
 
 hso optimize --noise wan2.2 --nfe 6 --per-expert 2
 """
-# Options that only some strategies look at; the others refuse them rather than ignore them.
-USED_BY = {
-    "grid": ("exact",),
-    "rho": ("bilevel", "published"),
-    "t_min": ("exact", "bilevel", "published"),
-    "t_max": ("exact", "bilevel", "published"),
-    "boundary": ("exact",),
-    "per_expert": ("exact",),
-}
 Pair = tuple[float, float]
 
 
@@ -69,19 +59,9 @@ def command(
     *,
     noise: Annotated[str, typer.Option(help="A preset (see: hso presets), a scheduler_config.json or a model folder.")],
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network evaluations.")],
-    solver: Annotated[str, _choice("Decides the terminal", DEFAULT_TERMINAL)] = "unipc",
+    solver: Annotated[str, _choice("Decides where the last step lands", SOLVERS)] = "unipc",
     strategy: Annotated[str, _choice("How to search", STRATEGIES)] = "exact",
     objective: Annotated[str, _choice("What is to be small", OBJECTIVES)] = "mep",
-    p: Annotated[
-        float | None,
-        typer.Option(
-            "--p",
-            parser=options.real,
-            metavar="P",
-            help="Error exponent; if not given 1 for models of pixels or without guidance, 2 for others.",
-            show_default=False,
-        ),
-    ] = None,
     t_min: Annotated[Pair | None, _range("Range of the last knot's time.")] = None,
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
     rho: Annotated[Pair | None, _range("Range of the exponent of Eq. 2 (bilevel, published).")] = None,
@@ -106,13 +86,6 @@ def command(
     terminal: Annotated[
         str | None, _choice("Where the last step lands, if not where the solver's own does", TERMINALS)
     ] = None,
-    jump: Annotated[
-        str | None,
-        _choice("What the jump to the clean sample costs; costed for guided models and multistep solvers", JUMPS),
-    ] = None,
-    grid: Annotated[
-        str | None, _choice("Where exact puts its nodes; training is on whole timesteps", (CONTINUOUS, TRAINING))
-    ] = None,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the random searches.")] = 0,
     json: options.Json = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
@@ -120,26 +93,27 @@ def command(
 ) -> None:
     """Find the best sampling schedule for a model's noise schedule.
 
-    It takes milliseconds and needs no weights, no data and no GPU.
+    It takes milliseconds and needs no weights, no data and no GPU. Settings may follow a name: unipc:order=2,
+    exact:grid=training, mep:p=1,jump=costed.
     """
-    given = {"grid": grid, "rho": rho, "t_min": t_min, "t_max": t_max, "boundary": boundary, "per_expert": per_expert}
-    _refuse_unused(strategy, given)
+    method, source = make_strategy(strategy), options.noise_schedule(noise)
     ranges = {name: pair for name, pair in (("rho", rho), ("t_min", t_min), ("t_max", t_max)) if pair is not None}
-    source = options.noise_schedule(noise)
-    with _patience(strategy):
+    _refuse_unused(method, {**ranges, "boundary": boundary, "per_expert": per_expert})
+    constraints = Constraints(
+        box=Box(**ranges) if ranges else None,
+        d_min=d_min,
+        start=_start(source, strength, start_sigma),
+        boundary=_boundary(source, boundary, per_expert),
+    )
+    with _patience(method):
         result = optimize(
             source,
             nfe,
             solver=solver,
-            strategy=strategy if grid is None else Exact(grid),
+            strategy=method,
             objective=objective,
-            p=p,
-            box=Box(**ranges) if ranges else None,
-            d_min=d_min,
+            constraints=constraints,
             terminal=terminal,
-            jump=jump,
-            start=_start(source, strength, start_sigma),
-            boundary=_boundary(source, boundary, per_expert),
             seed=seed,
         )
     if json:
@@ -157,9 +131,9 @@ def to_json(result: Result) -> dict[str, Any]:
     """What ``--json`` prints; the keys and their order are part of the interface."""
     schedule = result.schedule
     return {
-        "nfe": schedule.nfe,
-        "solver": result.solver,
-        "strategy": result.strategy,
+        "nfe": result.nfe,
+        "solver": result.solver.name,
+        "strategy": result.strategy.name,
         "noise": schedule.noise_name,
         "timesteps": None if schedule.train_steps is None else schedule.timesteps.tolist(),
         "times": schedule.times.tolist(),
@@ -173,16 +147,16 @@ def to_json(result: Result) -> dict[str, Any]:
         "psi": result.psi._asdict(),
         "evaluations": result.evaluations,
         "seconds": result.seconds,
-        "start": result.start,
-        "boundary": None if result.boundary is None else asdict(result.boundary),
+        "constraints": settings_of(result.constraints),
     }
 
 
-def _refuse_unused(strategy: str, given: dict[str, Any]) -> None:
+def _refuse_unused(strategy: Strategy, given: dict[str, Any]) -> None:
+    """Refuse what the strategy does not look at, rather than ignore it."""
+    looks_at = {"rho": strategy.uses_rho, "t_min": strategy.uses_box, "t_max": strategy.uses_box}
     for name, value in given.items():
-        if value is not None and strategy in STRATEGIES and strategy not in USED_BY[name]:
-            expected = f"strategy {' or '.join(USED_BY[name])} with it, for {strategy} does not look at it"
-            raise ArgumentError(name, expected, value)
+        if value is not None and not looks_at.get(name, strategy.keeps_boundary):
+            raise ArgumentError(name, f"none with strategy {strategy.name}, which does not look at it", value)
 
 
 def _start(noise: NoiseSchedule, strength: float | None, sigma: float | None) -> float | None:
@@ -207,13 +181,13 @@ def _boundary(noise: NoiseSchedule, t: float | None, nodes: int | None) -> Bound
     return Boundary(t, 1 if nodes is None else check_integer("per_expert", nodes, 0, noise.max_nfe))
 
 
-def _patience(strategy: str) -> AbstractContextManager[object]:
+def _patience(strategy: Strategy) -> AbstractContextManager[object]:
     """A spinner, where somebody watches a search that may take long."""
-    if strategy == "exact" or not sys.stderr.isatty():
+    if strategy.name == "exact" or not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
 
-    return Console(stderr=True).status(f"searching, strategy {strategy} (published takes up to a minute) ...")
+    return Console(stderr=True).status(f"searching, strategy {strategy.name} (published takes up to a minute) ...")
 
 
 def _print(result: Result, noise: NoiseSchedule) -> None:
@@ -229,18 +203,18 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     for line in _parts(result, noise):
         console.print(line)
     kept, style = ("kept", None) if result.feasible else ("NOT kept", "bold red")
-    console.print(f"least gap {least}, d_min {result.d_min:.5f} {kept}", style=style)
+    console.print(f"least gap {least}, d_min {result.constraints.d_min or 0:.5f} {kept}", style=style)
     message = result.message.rstrip(".")
-    console.print(f"{result.strategy}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
+    console.print(f"{result.strategy.name}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
 
 
 def _parts(result: Result, noise: NoiseSchedule) -> Iterator[str]:
     """Where the run begins and which network gets how many nodes, if there is anything to say."""
-    schedule, boundary = result.schedule, result.boundary
-    if result.start is not None:
+    schedule, boundary = result.schedule, result.constraints.boundary
+    if result.constraints.start is not None:
         yield f"begins part-way at t = {schedule.times[0]:.5f}, with an image noised to sigma~ = {schedule.sigmas[0]:.5f}"
-    change = boundary.t if boundary else noise.boundary_time
+    change = boundary.t if isinstance(boundary, Boundary) else noise.boundary_time
     if change is not None:
-        first = int((schedule.times >= change - LEAST_GAP).sum())
-        asked = f"at least {boundary.nodes} each" if boundary else "no number asked for"
+        first = int((schedule.times >= change - CLOSEST).sum())
+        asked = f"at least {boundary.nodes} each" if isinstance(boundary, Boundary) else "no number asked for"
         yield f"networks change at t = {change:.5f}: {first} nodes, then {schedule.nfe - first} ({asked})"

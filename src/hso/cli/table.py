@@ -96,4 +96,4 @@ def _row(result: Result) -> str:
     times = " ".join(f"{t:.4f}" for t in schedule.times)
     sigmas = " ".join(f"{sigma:.4g}" for sigma in schedule.sigmas)
     note = "" if result.feasible else result.message
-    return "| " + " | ".join([str(schedule.nfe), result.solver, end, times, sigmas, note]) + " |"
+    return "| " + " | ".join([str(result.nfe), result.solver.name, end, times, sigmas, note]) + " |"

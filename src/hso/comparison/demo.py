@@ -21,7 +21,8 @@ import numpy as np
 from hso.comparison.statistics.frechet import frechet_distance
 from hso.errors import check_choice, check_integer, check_real
 from hso.noise.base import Array, NoiseSchedule
-from hso.objectives import MEP
+from hso.objectives import DMNonUniform
+from hso.objectives.mep import MidpointSum
 from hso.optimize import optimize
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
@@ -107,7 +108,7 @@ def plan(noise: NoiseSchedule, settings: Settings) -> list[Row]:
     for solver, rule in DEFAULT_RULES.items():
         for nfe in settings.budgets:
             options: dict[str, Any] = {"solver": solver, "terminal": settings.terminal}
-            rival = optimize(noise, nfe, objective="dm_nonuniform", strategy=Local(rule=START), p=P, **options)
+            rival = optimize(noise, nfe, objective=DMNonUniform(p=P), strategy=Local(rule=START), **options)
             rows += [
                 Row(solver, f"default ({rule.partition('_')[0]})", rule_schedule(rule, noise, nfe)),
                 Row(solver, "DM-NonUniform", rival.schedule),
@@ -220,7 +221,7 @@ def _figures(
 
     from hso.models.bundled import load_digits_classifier, load_digits_moments
 
-    classifier, data, mep = load_digits_classifier(), load_digits_moments(), MEP(noise, P)
+    classifier, data, mep = load_digits_classifier(), load_digits_moments(), MidpointSum(noise, P)
     figures = []
     for row, images in zip(rows, batches, strict=True):
         knots, times = _knots(row.schedule)

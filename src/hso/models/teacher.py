@@ -1,6 +1,6 @@
 r"""Trajectories of many steps, from which schedules of few steps are computed.
 
-All peers work in :math:`\tilde\sigma` coordinates, where the path no longer matters: :math:`z = x / \alpha`,
+Everything here is in :math:`\tilde\sigma` coordinates, where the path no longer matters: :math:`z = x / \alpha`,
 :math:`\tilde\sigma = \sigma / \alpha`, the network's output is its data D, and the ODE is
 
 .. math::
@@ -24,7 +24,7 @@ from hso.errors import ArgumentError, check_choice, check_integer
 from hso.models.exact import Denoiser
 from hso.noise.base import Array, NoiseSchedule
 from hso.rules import RANGE_RULES, Span, rule_schedule
-from hso.schedule import CLEAN, SamplingSchedule, check_terminal
+from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import Node, make_solver, nodes, sample, to_data
 
 Network = Callable[[Any, Node], Any]
@@ -134,15 +134,10 @@ class Teacher:
             self._found[key] = found(self, *settings)
         return self._found[key]
 
-    def student(self, knots: Array, terminal: str, method: str, **settings: Any) -> SamplingSchedule:
-        """The sampling schedule of knots that were computed from this teacher."""
-        provenance = {"strategy": "teacher", "method": method, **settings, "batch": len(self.x), "points": self.points}
-        provenance |= {"rule": self.rule, "solver": self.solver}
-        return SamplingSchedule.from_knots(self.noise, knots, terminal, provenance)
-
-    def steps(self, nfe: int) -> int:
-        """``nfe``, if so many steps can be made from point to point."""
-        return check_integer("nfe", nfe, 1, self.points - 1, f"the teacher has {self.points} points")
+    def provenance(self) -> dict[str, Any]:
+        """What a schedule that was made with this teacher says of it."""
+        names = ("prediction", "points", "rule", "solver")
+        return {"batch": len(self.x), **{name: getattr(self, name) for name in names}}
 
     @cached_property
     def _found(self) -> dict[tuple[Any, ...], Array]:
@@ -156,11 +151,6 @@ class Teacher:
         if isinstance(self.model, Denoiser):
             return self.model.x0(x, node)
         return to_data(self.prediction, self.model(x, node), x, node.alpha, node.sigma)
-
-
-def without_terminal(knots: Array, terminal: str) -> Array:
-    """Of N + 1 knots those that are given to a schedule: the clean sample takes the place of the last."""
-    return knots[:-1] if check_terminal(terminal) == CLEAN else knots
 
 
 def _rows(x: Any) -> Array:

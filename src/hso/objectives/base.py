@@ -1,12 +1,26 @@
 r"""What an objective is.
 
-An objective maps knots :math:`\lambda_0 < \dots < \lambda_K` to a number to be made small. It is a pure function: leading
-axes of its argument are a batch, the last axis holds the knots. If it is a sum over consecutive knots,
+An objective judges knots :math:`\lambda_0 < \dots < \lambda_K` by one number that should be small. It comes in two parts.
+An :class:`Objective` is a set of frozen settings, such as ``MEP(p=2)``. On a model's noise schedule it becomes a
+:class:`KnotFunction`, a pure function of the knots: leading axes of its argument are a batch, the last axis holds the
+knots.
+
+A function says by its class what it can give, and a strategy asks for what it needs:
+
+==========================  ==============================================================================
+:class:`KnotFunction`       the value
+:class:`SmoothFunction`     the value and its gradient
+:class:`EdgeSum`            an edge cost; the value is its sum over consecutive knots
+:class:`SmoothEdgeSum`      an edge cost with first and second derivatives
+:class:`TabulatedSum`       edge costs between the points of a table only
+==========================  ==============================================================================
+
+If the function is a sum over consecutive knots,
 
 .. math::
     J(\lambda_0, \dots, \lambda_K) = \sum_{i=0}^{K-1} c(\lambda_i, \lambda_{i+1}),
 
-it is *additive* and c is its edge cost: choosing knots is then a shortest path, and its Hessian is tridiagonal.
+c is its *edge cost*: choosing knots is then a shortest path, and the Hessian is tridiagonal.
 """
 
 from __future__ import annotations
@@ -17,9 +31,19 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.noise.base import Array, NoiseSchedule
+from hso.solvers import Solver
 
 # Any step this small gives a derivative exact to rounding, since the complex step does not subtract.
 COMPLEX_STEP = 1e-30
+
+Range = tuple[float, float]
+
+
+class Ends(NamedTuple):
+    """Where the first node and the last knot may lie if nobody says otherwise: two ranges of t."""
+
+    t_min: Range
+    t_max: Range
 
 
 class Edge(NamedTuple):
@@ -33,40 +57,48 @@ class Edge(NamedTuple):
     bb: Array
 
 
-class Objective(ABC):
-    """A function of the knots to be minimized.
+class KnotFunction(ABC):
+    """An objective on a noise schedule.
 
     Attributes:
-        noise: The noise schedule it is measured on.
-        p: Exponent of the error proxy (2 for latent models, 1 for pixel models).
+        noise: The noise schedule.
+        costs_jump: Whether the knots have one more entry that stands for the clean sample, where a run ends clean. The step
+            to the clean sample (the jump) then costs something; otherwise it is free.
     """
 
-    def __init__(self, noise: NoiseSchedule, p: float = 2.0) -> None:
-        self.noise = noise
-        self.p = p
+    noise: NoiseSchedule
+    costs_jump: bool = False
 
     @abstractmethod
     def value(self, knots: Array) -> Array:
         """J, shape (...,), of knots of shape (..., K + 1)."""
+
+
+class SmoothFunction(KnotFunction):
+    """A function with a gradient."""
 
     @abstractmethod
     def gradient(self, knots: Array) -> Array:
         """dJ / d lambda, shape (..., K + 1)."""
 
 
-class AdditiveObjective(Objective):
-    """An objective that is a sum of edge costs."""
+class EdgeSum(KnotFunction):
+    """A sum of edge costs."""
 
     @abstractmethod
     def cost(self, a: Array, b: Array) -> Array:
         """The edge cost c(a, b) for a < b, elementwise."""
 
+    def value(self, knots: Array) -> Array:
+        return np.asarray(self.cost(knots[..., :-1], knots[..., 1:]).sum(axis=-1))
+
+
+class SmoothEdgeSum(EdgeSum, SmoothFunction):
+    """A sum of edge costs that have derivatives."""
+
     @abstractmethod
     def edge(self, a: Array, b: Array) -> Edge:
         """The edge cost with its derivatives, elementwise."""
-
-    def value(self, knots: Array) -> Array:
-        return np.asarray(self.cost(knots[..., :-1], knots[..., 1:]).sum(axis=-1))
 
     def gradient(self, knots: Array) -> Array:
         edge = self.edge(knots[..., :-1], knots[..., 1:])
@@ -76,6 +108,57 @@ class AdditiveObjective(Objective):
         """Diagonal, shape (..., K + 1), and off-diagonal, shape (..., K), of the tridiagonal Hessian."""
         edge = self.edge(knots[..., :-1], knots[..., 1:])
         return scatter(edge.aa, edge.bb), edge.ab
+
+
+class TabulatedSum(KnotFunction):
+    r"""A sum of edge costs that are known between the points of a table: :math:`J = \sum_k \gamma^k C_{i_k i_{k+1}}`.
+
+    Args:
+        noise: The noise schedule.
+        points: :math:`\lambda` of the points, shape (M,), increasing.
+        costs: C, shape (M, M): from point i (row) to point j (column), infinite unless j > i.
+        gamma: :math:`\gamma`.
+        costs_jump: See :class:`KnotFunction`.
+    """
+
+    def __init__(
+        self, noise: NoiseSchedule, points: Array, costs: Array, gamma: float = 1.0, costs_jump: bool = False
+    ) -> None:
+        self.noise, self.points, self.costs, self.gamma, self.costs_jump = noise, points, costs, gamma, costs_jump
+
+    def value(self, knots: Array) -> Array:
+        """J of the points of the table that are nearest to the knots."""
+        after = np.clip(np.searchsorted(self.points, knots), 1, len(self.points) - 1)
+        places = after - (knots - self.points[after - 1] < self.points[after] - knots)
+        weights = self.gamma ** np.arange(knots.shape[-1] - 1)
+        return np.asarray((weights * self.costs[places[..., :-1], places[..., 1:]]).sum(axis=-1))
+
+
+class Objective(ABC):
+    """What a schedule is judged by: frozen settings. A new one is one file and one line in ``hso.objectives.OBJECTIVES``.
+
+    Attributes:
+        name: What :func:`hso.optimize` and ``--objective`` call it.
+    """
+
+    name: str
+
+    @abstractmethod
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> KnotFunction:
+        """The function of the knots for this noise schedule, a solver, and a run that ends at this terminal.
+
+        Raises:
+            ArgumentError: If the objective has no meaning there.
+        """
+
+    def ends(self, noise: NoiseSchedule) -> Ends:
+        """Where the ends may lie if nobody says otherwise: at the ends of the noise schedule."""
+        cleanest, noisiest = noise.t_range
+        return Ends((cleanest, cleanest), (noisiest, noisiest))
+
+    def distance(self, nodes: int) -> float:
+        """Least distance of knots in t if nobody says otherwise."""
+        return 0.0
 
 
 def scatter(starts: Array, ends: Array) -> Array:

@@ -22,28 +22,51 @@ References:
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hso.noise.base import Array
-from hso.objectives.base import COMPLEX_STEP, Objective
+from hso.noise.base import Array, NoiseSchedule
+from hso.objectives.base import COMPLEX_STEP, SmoothFunction
+from hso.objectives.error_proxy import ErrorProxy
+from hso.solvers import Solver
 from hso.solvers.exponential import phi
 
 MAX_ORDER = 3
 
 
-class DMNonUniform(Objective):
+@dataclass(frozen=True)
+class DMNonUniform(ErrorProxy):
     """Error bound of a multistep solver of order 3 (Xue et al., 2024).
 
     Example:
-        >>> from hso.noise import NoiseSchedule
+        >>> from hso.solvers import UniPC
         >>> noise = NoiseSchedule.preset("sd2.1")
+        >>> bound = DMNonUniform().on(noise, UniPC(), "t_min")
         >>> uniform = noise.lambda_([1.0, 0.75, 0.5, 0.25, 0.001])
         >>> tuned = noise.lambda_([1.0, 0.577, 0.314, 0.099, 0.001])
-        >>> bool(DMNonUniform(noise).value(tuned) < DMNonUniform(noise).value(uniform))
+        >>> bool(bound.value(tuned) < bound.value(uniform))
         True
     """
+
+    name = "dm_nonuniform"
+
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> ErrorBound:
+        return ErrorBound(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
+
+
+class ErrorBound(SmoothFunction):
+    """DM-NonUniform's bound on a noise schedule, with an exponent p.
+
+    Args:
+        noise: The noise schedule.
+        p: The exponent.
+        costs_jump: See :class:`hso.objectives.KnotFunction`.
+    """
+
+    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False) -> None:
+        self.noise, self.p, self.costs_jump = noise, p, costs_jump
 
     def value(self, knots: Array) -> Array:
         return np.asarray(self._value(knots))

@@ -1,17 +1,20 @@
-r"""GITS: the steps that an Euler step leaves the teacher's trajectory least, by dynamic programming.
+r"""GITS: steps that minimize Euler's deviation from the teacher.
 
-From point i of the teacher, one Euler step reaches :math:`\hat z_{ij} = z_i + (\tilde\sigma_j - \tilde\sigma_i) d_i`. Its
-cost is how much farther from the chord between the trajectory's ends that is than the teacher,
+From point i of the teacher, one Euler step reaches :math:`\hat z_{ij} = z_i + (\tilde\sigma_j - \tilde\sigma_i) d_i`. The
+chord is the straight line between the ends of the trajectory. The cost of the step is how much farther from the chord it
+lands than the teacher does,
 
 .. math::
     C_{ij} = E[\operatorname{dev}(\hat z_{ij}) - \operatorname{dev}(z_j)], \qquad
     \operatorname{dev}(z) = |P (z - z_{M-1})|,
 
-P the projection across the chord; dev is not negative, but C can be. Distances are roots of quadratics in
-:math:`\tilde\sigma_j`. The schedule of N steps is the path from the first point to the last with the least
+where P projects onto the directions across the chord. dev is not negative, but C can be. Distances are roots of quadratics
+in :math:`\tilde\sigma_j`. The schedule of N steps is the path from the first point to the last with the least
 
 .. math::
     \sum_{k=0}^{N-1} \gamma^k C_{i_k i_{k+1}}
+
+The last point stands for the clean sample in a run that ends clean.
 
 References:
     | On the Trajectory Regularity of ODE-based Diffusion Sampling (Chen et al., 2024)
@@ -20,39 +23,56 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hso.errors import ArgumentError, check_real
-from hso.models.teacher import Teacher, Trajectory, without_terminal
-from hso.noise.base import Array
-from hso.schedule import CLEAN, SamplingSchedule
-from hso.search.shortest_path import Indices, layered_path
+from hso.models.teacher import Teacher, Trajectory
+from hso.noise.base import Array, NoiseSchedule
+from hso.objectives.base import TabulatedSum
+from hso.objectives.measured import Measured
+from hso.schedule import CLEAN
+from hso.solvers import Solver
 
 
-def gits(teacher: Teacher, nfe: int, terminal: str = CLEAN, *, gamma: float = 1.15) -> SamplingSchedule:
-    r"""The schedule of GITS for a model.
+@dataclass(frozen=True, eq=False)
+class GITS(Measured):
+    r"""Euler's deviation from the teacher (Chen et al., 2024).
 
-    Args:
-        teacher: The model and its trajectories; 256 of 61 points in the paper.
-        nfe: Number of nodes, fewer than the teacher's points.
-        terminal: "clean", or "t_min" to land on the teacher's last point. The nodes are the same.
+    Attributes:
+        teacher: The model and its trajectories; the paper uses 256 trajectories of 61 points.
         gamma: :math:`\gamma`, 1.15 by default and 1.20 for Stable Diffusion in the authors' program.
 
     Raises:
-        ArgumentError: If a setting is unusable.
+        ArgumentError: If gamma is unusable.
 
     Example:
         >>> from hso.models.mixture import GaussianMixture
-        >>> from hso.noise import NoiseSchedule
+        >>> from hso.models.teacher import Teacher
+        >>> from hso.optimize import optimize
         >>> model, noise = GaussianMixture([1, 1], [[-1.0, 0.3], [1.0, 0.0]], [0.01, 0.04]), NoiseSchedule.edm()
         >>> x = 80 * np.random.default_rng(0).standard_normal((16, 2))
-        >>> gits(Teacher(model, noise, x, rule="edm"), 4).nfe
+        >>> optimize(noise, 4, solver="ddim", objective=GITS(Teacher(model, noise, x, rule="edm"))).schedule.nfe
         4
     """
-    check_real("gamma", gamma, 0.01, 100.0)
-    path = best_path(deviation_costs(teacher.trajectory), teacher.steps(nfe), gamma)
-    knots = without_terminal(teacher.schedule.lambdas[path], terminal)
-    return teacher.student(knots, terminal, "gits", gamma=gamma)
+
+    gamma: float = 1.15
+
+    name = "gits"
+
+    def __post_init__(self) -> None:
+        check_real("gamma", self.gamma, 0.01, 100.0)
+
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> TabulatedSum:
+        self.check_noise(noise)
+        trajectory = self.teacher.trajectory
+        costs = self.teacher.once(_costs)
+        return TabulatedSum(noise, trajectory.lambdas, costs, self.gamma, costs_jump=terminal == CLEAN)
+
+
+def _costs(teacher: Teacher) -> Array:
+    return deviation_costs(teacher.trajectory)
 
 
 def deviation_costs(trajectory: Trajectory) -> Array:
@@ -75,24 +95,3 @@ def deviation_costs(trajectory: Trajectory) -> Array:
     costs = (reached - np.sqrt(square)).mean(axis=-1)
     costs[np.tril_indices(len(costs))] = np.inf
     return np.asarray(costs)
-
-
-def best_path(costs: Array, edges: int, gamma: float = 1.0) -> Indices:
-    r"""The path from the first point to the last with the least :math:`\sum_k \gamma^k C_{i_k i_{k+1}}`.
-
-    Args:
-        costs: C, shape (M, M), infinite unless j > i.
-        edges: Number of steps.
-        gamma: :math:`\gamma`.
-
-    Returns:
-        Indices of the points, shape (edges + 1,), from 0 to M - 1.
-
-    Example:
-        >>> best_path(np.array([[np.inf, 1, 5], [np.inf, np.inf, 1], [np.inf] * 3]), 2).tolist()
-        [0, 1, 2]
-    """
-    layers = np.stack([gamma**k * costs.T for k in range(edges)])
-    layers[0, :, 1:] = np.inf
-    layers[-1, :-1, :] = np.inf
-    return layered_path(layers)

@@ -7,9 +7,10 @@ For N intervals between knots :math:`\tilde\sigma_0 > \dots > \tilde\sigma_N`,
     E |D(z_t, t) - D(z_{\tilde\sigma_i}, \tilde\sigma_i)|^2, \qquad
     z_{\tilde\sigma_i} = z_t + \sqrt{\tilde\sigma_i^2 - t^2}\, n
 
-It is a sum over intervals, so that its least value on the teacher's points is a shortest path. One chain of growing noise
-gives all pairs of levels at once, their mean squares are a Gram matrix, and the integral is a trapezoid sum in
+It is a sum over intervals, so its least value on the teacher's points is a shortest path. One chain of growing noise gives
+all pairs of levels at once. Their mean squares are a Gram matrix, and the integral is a trapezoid sum in
 :math:`t^{-2} / 2`. The published tables (``ays_sd15`` and others in :mod:`hso.rules.tables`) are the authors' own optima.
+The last point stands for the clean sample in a run that ends clean.
 
 For Gaussian data of standard deviation c the mean square is :math:`c^4 / (c^2 + t^2) - c^4 / (c^2 + \tilde\sigma_i^2)` for
 every dimension.
@@ -21,37 +22,50 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.integrate import cumulative_trapezoid
 
-from hso.models.teacher import Teacher, without_terminal
-from hso.noise.base import Array
-from hso.objectives.gits import best_path
-from hso.schedule import CLEAN, SamplingSchedule
+from hso.errors import check_integer
+from hso.models.teacher import Teacher
+from hso.noise.base import Array, NoiseSchedule
+from hso.objectives.base import TabulatedSum
+from hso.objectives.measured import Measured
+from hso.schedule import CLEAN
+from hso.solvers import Solver
 
 
-def klub(teacher: Teacher, nfe: int, terminal: str = CLEAN, *, seed: int = 0) -> SamplingSchedule:
-    """The schedule of N steps with the least bound, on the teacher's points.
+@dataclass(frozen=True, eq=False)
+class KLUB(Measured):
+    """The bound of Align Your Steps (Sabour et al., 2024), measured on a teacher whose ends are the data.
 
-    Args:
-        teacher: The model and its trajectories, whose ends are the data.
-        nfe: Number of nodes, fewer than the teacher's points.
-        terminal: "clean", or "t_min" to land on the teacher's last point. The nodes are the same.
+    Attributes:
+        teacher: The model and its trajectories.
         seed: Seed of the noise that is added to the data.
 
     Raises:
-        ArgumentError: If a setting is unusable.
+        ArgumentError: If the seed is unusable.
 
     Example:
         >>> from hso.models.gaussian import GaussianModel
-        >>> from hso.noise import NoiseSchedule
-        >>> x = 80 * np.random.default_rng(0).standard_normal((16, 2))
-        >>> klub(Teacher(GaussianModel(np.zeros(2), np.ones(2)), NoiseSchedule.edm(), x, rule="edm"), 4).nfe
+        >>> from hso.optimize import optimize
+        >>> noise, x = NoiseSchedule.edm(), 80 * np.random.default_rng(0).standard_normal((16, 2))
+        >>> teacher = Teacher(GaussianModel(np.zeros(2), np.ones(2)), noise, x, rule="edm")
+        >>> optimize(noise, 4, solver="ddim", objective=KLUB(teacher)).schedule.nfe
         4
     """
-    path = best_path(teacher.once(klub_costs, seed), teacher.steps(nfe))
-    knots = without_terminal(teacher.schedule.lambdas[path], terminal)
-    return teacher.student(knots, terminal, "klub", seed=seed)
+
+    seed: int = 0
+
+    name = "klub"
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, 0, 2**63 - 1)
+
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> TabulatedSum:
+        self.check_noise(noise)
+        costs = self.teacher.once(klub_costs, self.seed)
+        return TabulatedSum(noise, self.teacher.trajectory.lambdas, costs, costs_jump=terminal == CLEAN)
 
 
 def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
@@ -59,6 +73,8 @@ def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
 
     M more network evaluations.
     """
+    from scipy.integrate import cumulative_trapezoid
+
     outputs = _outputs_along_a_chain(teacher, seed)
     products = outputs @ outputs.T / len(teacher.x)
     squares = np.diag(products)

@@ -20,22 +20,45 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from hso.noise.base import Array
-from hso.objectives.base import AdditiveObjective, Edge
+from hso.noise.base import Array, NoiseSchedule
+from hso.objectives.base import Edge, SmoothEdgeSum
+from hso.objectives.error_proxy import ErrorProxy
+from hso.solvers import Solver
 
 
-class MEP(AdditiveObjective):
+@dataclass(frozen=True)
+class MEP(ErrorProxy):
     """Midpoint Error Proxy (Eq. 8), for any p and any noise schedule.
 
     Example:
-        >>> from hso.noise import NoiseSchedule
+        >>> from hso.solvers import UniPC
         >>> noise = NoiseSchedule.preset("ddpm")
         >>> knots = noise.lambda_([0.96, 0.71629, 0.37023, 0.03])
-        >>> round(float(MEP(noise).value(knots)), 3)
+        >>> round(float(MEP().on(noise, UniPC(), "t_min").value(knots)), 3)
         6.316
     """
+
+    name = "mep"
+
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> MidpointSum:
+        return MidpointSum(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
+
+
+class MidpointSum(SmoothEdgeSum):
+    """MEP on a noise schedule, with an exponent p.
+
+    Args:
+        noise: The noise schedule.
+        p: The exponent.
+        costs_jump: See :class:`hso.objectives.KnotFunction`.
+    """
+
+    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False) -> None:
+        self.noise, self.p, self.costs_jump = noise, p, costs_jump
 
     def cost(self, a: Array, b: Array) -> Array:
         weight = np.exp((self.p - 1) * self.noise.network_log_sigma((a + b) / 2))

@@ -7,9 +7,14 @@ The score is :math:`s(z, \tilde\sigma) = (D - z) / \tilde\sigma^2`. What a corre
     L(\tilde\sigma \to \tilde\sigma') = \tilde\sigma'^2 \, E_{z \sim p(\tilde\sigma)}
     |s(z, \tilde\sigma') - s(z, \tilde\sigma)|^2,
 
-which is quadratic in small steps, so that :math:`\sqrt L` is a length. The least sum of L over N steps has equal lengths;
-they are cumulated over the teacher's points, and inverted by a monotone cubic. Its states stand for
-:math:`p(\tilde\sigma)`, which the ODE keeps.
+which is quadratic in small steps, so that :math:`\sqrt L` is a length. With S the length from the first point of the
+teacher, a monotone cubic in :math:`\lambda` through its points, the edge cost is
+
+.. math::
+    c(a, b) = (S(b) - S(a))^2,
+
+and the least sum over N steps has equal lengths. The teacher's states stand for :math:`p(\tilde\sigma)`, which the ODE
+keeps.
 
 For Gaussian data of standard deviation c, in :math:`\theta = \arctan(\tilde\sigma / c)`, the length is
 :math:`2 (\log(\sec\theta + \tan\theta) - \sin\theta)` for every dimension.
@@ -21,40 +26,73 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from hso.models.teacher import Teacher
-from hso.noise.base import Array
-from hso.schedule import CLEAN, SamplingSchedule, check_terminal
+from hso.noise.base import Array, NoiseSchedule
+from hso.objectives.base import Edge, SmoothEdgeSum
+from hso.objectives.measured import Measured
+from hso.solvers import Solver
 
 
-def score_optimal(teacher: Teacher, nfe: int, terminal: str = CLEAN) -> SamplingSchedule:
-    """The score-optimal schedule for a model, from the teacher's first point to its last.
+@dataclass(frozen=True, eq=False)
+class ScoreOptimal(Measured):
+    """Squared lengths along the path of noisy distributions (Williams et al., 2024).
 
-    Args:
+    Attributes:
         teacher: The model and its trajectories.
-        nfe: Number of nodes, fewer than the teacher's points.
-        terminal: "clean" after a node at the last point, or "t_min" to land on it.
-
-    Raises:
-        ArgumentError: If a setting is unusable.
 
     Example:
         >>> from hso.models.gaussian import GaussianModel
-        >>> from hso.noise import NoiseSchedule
-        >>> x = 80 * np.random.default_rng(0).standard_normal((16, 2))
-        >>> score_optimal(Teacher(GaussianModel(np.zeros(2), np.ones(2)), NoiseSchedule.edm(), x, rule="edm"), 4).nfe
+        >>> from hso.optimize import optimize
+        >>> noise, x = NoiseSchedule.edm(), 80 * np.random.default_rng(0).standard_normal((16, 2))
+        >>> teacher = Teacher(GaussianModel(np.zeros(2), np.ones(2)), noise, x, rule="edm")
+        >>> optimize(noise, 4, solver="ddim", objective=ScoreOptimal(teacher)).schedule.nfe
         4
     """
-    count = teacher.steps(nfe) + (check_terminal(terminal) != CLEAN)
-    lambdas = teacher.schedule.lambdas
-    lengths = teacher.once(arc_lengths)
-    # A step that costs nothing still has to be crossed, or the inverse would not exist.
-    distance = np.append(0.0, np.cumsum(np.maximum(lengths, 1e-9 * lengths.max())))
-    knots = PchipInterpolator(distance, lambdas)(np.linspace(0.0, distance[-1], count))
-    knots[0] = lambdas[0]
-    return teacher.student(np.minimum(knots, lambdas[-1]), terminal, "score_optimal")
+
+    name = "score_optimal"
+
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> SquaredLengths:
+        self.check_noise(noise)
+        return SquaredLengths(noise, self.teacher.schedule.lambdas, self.teacher.once(arc_lengths))
+
+
+class SquaredLengths(SmoothEdgeSum):
+    r"""The sum of squared lengths.
+
+    Args:
+        noise: The noise schedule.
+        points: :math:`\lambda` of M points, shape (M,), increasing.
+        lengths: Lengths between neighbouring points, shape (M - 1,).
+    """
+
+    def __init__(self, noise: NoiseSchedule, points: Array, lengths: Array) -> None:
+        from scipy.interpolate import PchipInterpolator
+
+        self.noise = noise
+        # A step that costs nothing still has to be crossed: without a least length the optimum would not be unique.
+        steps = np.maximum(lengths, 1e-9 * lengths.max())
+        # In units of the whole length, so that the cost of N equal steps is 1 / N for every model.
+        self._length = PchipInterpolator(points, np.append(0.0, np.cumsum(steps)) / steps.sum())
+        self._slope, self._bend = self._length.derivative(1), self._length.derivative(2)
+
+    def cost(self, a: Array, b: Array) -> Array:
+        return np.asarray((self._length(b) - self._length(a)) ** 2)
+
+    def edge(self, a: Array, b: Array) -> Edge:
+        step = self._length(b) - self._length(a)
+        at_a, at_b = self._slope(a), self._slope(b)
+        return Edge(
+            value=step**2,
+            a=-2 * step * at_a,
+            b=2 * step * at_b,
+            aa=2 * at_a**2 - 2 * step * self._bend(a),
+            ab=-2 * at_a * at_b,
+            bb=2 * at_b**2 + 2 * step * self._bend(b),
+        )
 
 
 def arc_lengths(teacher: Teacher) -> Array:

@@ -1,11 +1,15 @@
-"""How a schedule is found: one problem, four strategies."""
+"""How a schedule is found: one problem, several strategies."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hso.registry import make
 from hso.search.bilevel import Bilevel
+from hso.search.constraints import Box, Constraints
 from hso.search.exact import Exact
 from hso.search.local import Local
-from hso.search.problem import Box, Found, Problem, Psi, Strategy
+from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.published import Published
 from hso.search.windows import Boundary
 
@@ -17,11 +21,26 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "local": Local,
 }
 
+
+def make_strategy(strategy: str | Strategy) -> Strategy:
+    """The strategy of this name, with settings if they follow it, or the strategy itself.
+
+    Raises:
+        ArgumentError: If the name or a setting is unknown.
+
+    Example:
+        >>> make_strategy("exact:grid=training")
+        Exact(grid='training')
+    """
+    return make("strategy", strategy, STRATEGIES, Strategy)  # type: ignore[type-abstract]  # only isinstance is asked of it
+
+
 __all__ = [
     "STRATEGIES",
     "Bilevel",
     "Boundary",
     "Box",
+    "Constraints",
     "Exact",
     "Found",
     "Local",
@@ -29,4 +48,5 @@ __all__ = [
     "Psi",
     "Published",
     "Strategy",
+    "make_strategy",
 ]

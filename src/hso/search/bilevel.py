@@ -5,8 +5,8 @@ evaluated: one batched Newton run with exact derivatives instead of one trust-co
 best member is polished: over the two ends only, since the lower level reaches the same knots from every
 :math:`\rho`.
 
-Objectives that are not additive have no tridiagonal Hessian; their members go through the constrained local search one
-by one.
+A function that is not a sum of edge costs with derivatives has no tridiagonal Hessian. Its members go through the
+constrained local search one by one.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Algorithm 1
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hso.noise.base import Array
-from hso.objectives import AdditiveObjective
+from hso.objectives import SmoothEdgeSum
 from hso.search.local import ordered_minimum
 from hso.search.newton import minimize_interior
 from hso.search.problem import Found, Problem, Psi, Strategy
@@ -39,10 +39,11 @@ class Bilevel(Strategy):
         population: Members of the population for each of the three variables.
         generations: Limit of differential evolution.
         tolerance: Its relative tolerance.
-        lower_iterations: Limit of the local search, where the objective is not additive.
+        lower_iterations: Limit of the local search, for functions without a tridiagonal Hessian.
     """
 
     name = "bilevel"
+    uses_rho = True
     population: int = 20
     generations: int = 60
     tolerance: float = 0.01
@@ -74,18 +75,18 @@ class LowerLevel:
 
     def __init__(self, problem: Problem, iterations: int) -> None:
         self.problem = problem
+        self.function = problem.function_everywhere(Bilevel.name)
         self.iterations = iterations
         self.evaluations = 0
 
     def solve(self, psi: Array) -> Array:
         """Knots, shape (S, K + 1), of candidates of shape (S, 3)."""
-        objective = self.problem.objective
         starts = self.problem.start(*psi.T)
-        if isinstance(objective, AdditiveObjective):
-            knots, evaluations = minimize_interior(objective, starts)
+        if isinstance(self.function, SmoothEdgeSum):
+            knots, evaluations = minimize_interior(self.function, starts)
             self.evaluations += evaluations
             return knots
-        rows = [ordered_minimum(objective, start, self.iterations) for start in starts]
+        rows = [ordered_minimum(self.function, start, self.iterations) for start in starts]
         self.evaluations += sum(evaluations for _, evaluations, _ in rows)
         return np.stack([knots for knots, _, _ in rows])
 

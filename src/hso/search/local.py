@@ -18,12 +18,12 @@ import numpy as np
 
 from hso.errors import ArgumentError, check_choice
 from hso.noise.base import Array
-from hso.objectives import Objective
+from hso.objectives import KnotFunction, SmoothFunction
 from hso.rules import RANGE_RULES, Span
 from hso.search.problem import Found, Problem, Psi, Strategy
 
 # Knots may approach each other to this distance in lambda, where the objectives are still defined.
-LEAST_GAP = 1e-4
+CLOSEST_KNOTS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class Local(Strategy):
 
     def search(self, problem: Problem, seed: int) -> Found:
         count = problem.intervals + 1
-        span = self._span(problem.start_time)
+        span = self._span(problem.constraints.start)
         start = RANGE_RULES[check_choice("rule", self.rule, RANGE_RULES)](problem.noise, count, span)
-        knots, evaluations, message = ordered_minimum(problem.objective, start, self.max_iterations)
+        function = problem.function_everywhere(self.name)
+        knots, evaluations, message = ordered_minimum(function, start, self.max_iterations)
         t_max, t_min = span.ends(problem.noise)
         return Found(knots, Psi(None, t_min, t_max), evaluations, message)
 
@@ -59,10 +60,10 @@ class Local(Strategy):
         return replace(self.span, t_max=start_time)
 
 
-def ordered_minimum(objective: Objective, start: Array, max_iterations: int) -> tuple[Array, int, str]:
+def ordered_minimum(function: KnotFunction, start: Array, max_iterations: int) -> tuple[Array, int, str]:
     """Local minimum over the interior knots, kept in order: knots, evaluations and how it ended.
 
-    The start is returned where the method finds nothing better.
+    The start is returned if the method finds nothing better. A function without a gradient is differenced.
     """
     from scipy.optimize import LinearConstraint, minimize
 
@@ -73,26 +74,27 @@ def ordered_minimum(objective: Objective, start: Array, max_iterations: int) -> 
         return np.concatenate((start[:1], interior, start[-1:]))
 
     def value(interior: Array) -> float:
-        return float(objective.value(whole(interior)))
+        return float(function.value(whole(interior)))
 
     def gradient(interior: Array) -> Array:
-        return objective.gradient(whole(interior))[1:-1]
+        assert isinstance(function, SmoothFunction)
+        return function.gradient(whole(interior))[1:-1]
 
     order = np.diff(np.eye(len(start)), axis=0)[:, 1:-1]
-    floor = LEAST_GAP - np.concatenate(([-start[0]], np.zeros(len(start) - 3), [start[-1]]))
+    floor = CLOSEST_KNOTS - np.concatenate(([-start[0]], np.zeros(len(start) - 3), [start[-1]]))
     with warnings.catch_warnings():
         # Between two kinks the objective can be linear, on which the method's Hessian update remarks.
         warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
         found = minimize(
             value,
             start[1:-1],
-            jac=gradient,
+            jac=gradient if isinstance(function, SmoothFunction) else "2-point",
             method="trust-constr",
             constraints=[LinearConstraint(order, floor, np.inf, keep_feasible=True)],
             options={"maxiter": max_iterations},
         )
     knots = whole(found.x)
-    if not objective.value(knots) < objective.value(start):
+    if not function.value(knots) < function.value(start):
         return start, int(found.nfev), "the start is a local minimum"
     message = "local minimum" if found.status in (1, 2) else "best found before the iteration limit"
     return knots, int(found.nfev), message

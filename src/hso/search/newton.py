@@ -1,13 +1,17 @@
-r"""Newton's method for many additive problems at once.
+r"""Newton's method for many sums of edge costs at once.
 
 With the ends fixed, the stationarity conditions of :math:`\sum_i c(\lambda_i, \lambda_{i+1})` form a tridiagonal system.
 A batch of S such problems is one block-diagonal system, which LAPACK's ``ptsv`` solves in one call.
 
-A step is shortened so that no interval shrinks below a tenth of its length, and halved while it does not lower the
-objective. Where one short interval would hold all knots back, each moves as far as its own neighbours let it. Where the
-Hessian is not positive definite, its diagonal is raised by ever larger shares of its largest entry until it is.
+A Newton step can be too long, or lead uphill. Three rules keep the search safe:
 
-For MEP with p > 2 the minimum can lie where knots coincide; a member whose knots run together stops there.
+- A step is shortened so that every interval keeps at least a tenth of its length, and it is halved as long as it does not
+  lower the objective.
+- If one short interval would stop all knots of a member, each knot moves as far as its own neighbours let it instead.
+- If the Hessian is not positive definite, a multiple of its largest entry is added to its diagonal, and the multiple grows
+  until the matrix is positive definite. The step then leads downhill.
+
+For MEP with p > 2 the minimum can lie where knots coincide; a member whose knots come that close stops there.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from hso.noise.base import Array
-from hso.objectives import AdditiveObjective, Edge
+from hso.objectives import Edge, SmoothEdgeSum
 from hso.objectives.base import scatter
 
 MAX_ITERATIONS = 60
@@ -24,14 +28,14 @@ MAX_HALVINGS = 30
 TOLERANCE = 1e-7
 SHRINK, BLOCKED = 0.9, 0.1
 SHIFTS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0, 4.0, 100.0)
-LEAST_GAP = 1e-8
+CLOSEST_KNOTS = 1e-8
 
 
-def minimize_interior(objective: AdditiveObjective, knots: Array) -> tuple[Array, int]:
+def minimize_interior(function: SmoothEdgeSum, knots: Array) -> tuple[Array, int]:
     """Local minimum over the interior knots, with the ends fixed.
 
     Args:
-        objective: The additive objective.
+        function: The sum of edge costs.
         knots: Starts, shape (S, K + 1), each strictly increasing.
 
     Returns:
@@ -40,11 +44,11 @@ def minimize_interior(objective: AdditiveObjective, knots: Array) -> tuple[Array
     knots = knots.copy()
     if knots.shape[-1] < 3:
         return knots, len(knots)
-    edge = objective.edge(knots[:, :-1], knots[:, 1:])
+    edge = function.edge(knots[:, :-1], knots[:, 1:])
     evaluations = len(knots)
     for _ in range(MAX_ITERATIONS):
         step = _direction(edge)
-        knots, edge, calls = _advance(objective, knots, edge, step)
+        knots, edge, calls = _advance(function, knots, edge, step)
         evaluations += calls * len(knots)
         if np.abs(step).max() < TOLERANCE:
             break
@@ -58,6 +62,8 @@ def _direction(edge: Edge) -> Array:
     coupling = np.zeros_like(diagonal)
     coupling[:, :-1] = edge.ab[:, 1:-1]
     scale = np.abs(diagonal).max(axis=1, keepdims=True)
+    # Without a shift the step is Newton's and converges quadratically. Near a saddle it would lead uphill; a larger shift
+    # turns the step towards the negative gradient, which always leads downhill.
     for shift in SHIFTS:
         step, definite = _solve_tridiagonal(diagonal + shift * scale, coupling, -gradient)
         if definite:
@@ -74,11 +80,11 @@ def _solve_tridiagonal(diagonal: Array, coupling: Array, right: Array) -> tuple[
     return solution[:-1].reshape(right.shape), info == 0
 
 
-def _advance(objective: AdditiveObjective, knots: Array, edge: Edge, step: Array) -> tuple[Array, Edge, int]:
+def _advance(function: SmoothEdgeSum, knots: Array, edge: Edge, step: Array) -> tuple[Array, Edge, int]:
     """Take the longest admissible fraction of the step for each member; those that cannot improve stay."""
     full = np.zeros_like(knots)
     full[:, 1:-1] = step
-    room = np.minimum(SHRINK * np.diff(knots, axis=1), np.maximum(np.diff(knots, axis=1) - LEAST_GAP, 0.0))
+    room = np.minimum(SHRINK * np.diff(knots, axis=1), np.maximum(np.diff(knots, axis=1) - CLOSEST_KNOTS, 0.0))
     closing = np.maximum(-np.diff(full, axis=1), 1e-300)
     fraction = np.minimum(1.0, (room / closing).min(axis=1))
     blocked = fraction < BLOCKED
@@ -88,11 +94,11 @@ def _advance(objective: AdditiveObjective, knots: Array, edge: Edge, step: Array
     limit = before + 1e-14 * np.abs(before)
     for calls in range(1, MAX_HALVINGS + 1):
         trial = knots + fraction[:, None] * full
-        edge = objective.edge(trial[:, :-1], trial[:, 1:])
+        edge = function.edge(trial[:, :-1], trial[:, 1:])
         worse = ~(edge.value.sum(axis=1) <= limit)
         if not worse.any():
             return trial, edge, calls
         fraction[worse] *= 0.5
     fraction[worse] = 0.0
     trial = knots + fraction[:, None] * full
-    return trial, objective.edge(trial[:, :-1], trial[:, 1:]), MAX_HALVINGS + 1
+    return trial, function.edge(trial[:, :-1], trial[:, 1:]), MAX_HALVINGS + 1

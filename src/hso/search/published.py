@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hso.noise.base import Array
-from hso.objectives import Objective
+from hso.objectives import KnotFunction
 from hso.search.problem import Found, Problem, Psi, Strategy
 
 CONVERGED = (1, 2)
@@ -38,6 +38,7 @@ class Published(Strategy):
     """
 
     name = "published"
+    uses_rho = True
     population: int = 20
     generations: int = 60
     tolerance: float = 0.01
@@ -48,11 +49,12 @@ class Published(Strategy):
     def search(self, problem: Problem, seed: int) -> Found:
         from scipy.optimize import differential_evolution
 
+        function = problem.function_everywhere(self.name)
         evaluations = 0
 
         def fitness(psi: Array) -> float:
             nonlocal evaluations
-            knots, calls = self._lower(problem.objective, problem.start(*psi))
+            knots, calls = self._lower(function, problem.start(*psi))
             evaluations += calls
             return float(problem.fitness(knots))
 
@@ -65,10 +67,10 @@ class Published(Strategy):
             updating="deferred",
             rng=seed,
         )
-        knots, _ = self._lower(problem.objective, problem.start(*found.x))
+        knots, _ = self._lower(function, problem.start(*found.x))
         return Found(knots, Psi(*map(float, found.x)), evaluations, str(found.message))
 
-    def _lower(self, objective: Objective, start: Array) -> tuple[Array, int]:
+    def _lower(self, function: KnotFunction, start: Array) -> tuple[Array, int]:
         from scipy.optimize import minimize
 
         if len(start) < 3:
@@ -80,7 +82,7 @@ class Published(Strategy):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
             found = minimize(
-                lambda interior: float(objective.value(whole(interior))),
+                lambda interior: float(function.value(whole(interior))),
                 start[1:-1],
                 method="trust-constr",
                 options={

@@ -19,13 +19,14 @@ from hso.noise.base import Array
 Indices = NDArray[np.intp]
 
 
-def shortest_path(cost: Array, starts: Indices, stops: Indices) -> Indices:
+def shortest_path(cost: Array, starts: Indices, stops: Indices, growth: float = 1.0) -> Indices:
     """The cheapest path through one set of points.
 
     Args:
         cost: Shape (G, G), ``cost[j, i]`` from point i to point j, infinite where forbidden.
         starts: Shape (K + 1,), K at least 1; after k edges the path may be at the points from ``starts[k]`` on ...
         stops: ... up to, not including, ``stops[k]``; at least one.
+        growth: The k-th edge, counted from 0, costs this to the power of k times as much.
 
     Returns:
         Indices of the path's points, shape (K + 1,). The path is forbidden if its cost is infinite.
@@ -37,6 +38,8 @@ def shortest_path(cost: Array, starts: Indices, stops: Indices) -> Indices:
     buffer = np.empty(int((widths[1:] * widths[:-1]).max()))
     for k in range(1, len(starts)):
         layer = cost[starts[k] : stops[k], starts[k - 1] : stops[k - 1]]
+        if growth != 1:
+            layer = growth ** (k - 1) * layer
         through = np.add(layer, best, out=buffer[: layer.size].reshape(layer.shape))
         chosen = through.argmin(axis=1)
         best = through[np.arange(len(chosen)), chosen]

@@ -24,7 +24,7 @@ from hso.noise.base import Array, NoiseSchedule
 # Times that miss a distance by less than this meet it: the rounding of t itself.
 ROUNDING = 1e-12
 # Nodes closer than this are the same to float32, in which hosts keep them.
-LEAST_GAP = 1e-6
+CLOSEST = 1e-6
 MOST_NODES = 100_000
 
 
@@ -50,7 +50,8 @@ class Boundary:
     nodes: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "t", check_real("boundary", self.t, 0.0, 1.0, "a time; noise is t = 1"))
+        cause = "a time, or a Boundary(t, nodes); noise is t = 1"
+        object.__setattr__(self, "t", check_real("boundary", self.t, 0.0, 1.0, cause))
         object.__setattr__(self, "nodes", check_integer("nodes", self.nodes, 0, MOST_NODES))
 
     def below(self, noise: NoiseSchedule) -> float:

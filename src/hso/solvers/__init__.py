@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from hso.errors import ArgumentError, check_choice
+from hso.registry import make
 from hso.solvers.base import Combination, Level, Solver, StepPlan
 from hso.solvers.coefficients import Coefficients, coefficients
 from hso.solvers.ddim import DDIM
@@ -30,20 +30,16 @@ SOLVERS: Mapping[str, Callable[[], Solver]] = {
 
 
 def make_solver(solver: str | Solver) -> Solver:
-    """The solver of this name with its default settings, or the solver itself.
+    """The solver of this name, with settings if they follow it, or the solver itself.
 
     Raises:
         ArgumentError: If the name is unknown, and the nearest is suggested; or it is neither a name nor a solver.
 
     Example:
-        >>> make_solver("dpmpp_3m"), make_solver(UniPC(order=2)).name
-        (DPMSolverPP(order=3), 'unipc')
+        >>> make_solver("dpmpp_3m"), make_solver("unipc:order=2"), make_solver(UniPC(order=2)).name
+        (DPMSolverPP(order=3), UniPC(order=2, variant='bh2', corrector=True), 'unipc')
     """
-    if isinstance(solver, Solver):
-        return solver
-    if not isinstance(solver, str):
-        raise ArgumentError("solver", f"a name ({', '.join(SOLVERS)}) or a Solver such as UniPC(order=2)", solver)
-    return SOLVERS[check_choice("solver", solver, SOLVERS)]()
+    return make("solver", solver, SOLVERS, Solver)  # type: ignore[type-abstract]  # only isinstance is asked of it
 
 
 __all__ = [

@@ -17,6 +17,7 @@ from benchmarks.paper.host import default_schedule, noise_of  # noqa: E402
 from benchmarks.paper.published import DATASETS, MODELS, OPTIMA, WITH_PENALTY, WITHOUT_PENALTY  # noqa: E402
 
 import hso  # noqa: E402
+from hso.objectives import MEP  # noqa: E402
 
 from .helpers import tables  # noqa: E402
 
@@ -58,7 +59,9 @@ def test_psi_leads_to_the_published_schedule(ddpm, nfe):
     assert schedule.nfe == nfe
     assert (schedule.times[0], schedule.terminal_time) == pytest.approx((psi.t_max, psi.t_min), abs=1e-9)
     box = hso.search.Box(t_min=(psi.t_min,) * 2, t_max=(psi.t_max,) * 2)
-    best = hso.optimize(ddpm, nfe, solver="unipc", p=2.0, box=box, d_min=0.0)
+    best = hso.optimize(
+        ddpm, nfe, solver="unipc", constraints=hso.Constraints(box=box, d_min=0.0), objective=MEP(p=2.0)
+    )
     np.testing.assert_allclose(schedule.times, best.schedule.times, atol=1e-5)
 
 

@@ -37,6 +37,7 @@ import hso  # noqa: E402
 from hso.errors import ArgumentError, HostError  # noqa: E402
 from hso.hosts.diffusers import HOSTS, attach, call_arguments, recommend  # noqa: E402
 from hso.hosts.diffusers.part_way import dropping_one  # noqa: E402
+from hso.search import Constraints  # noqa: E402
 
 pytestmark = [
     # diffusers calls NumPy functions on tensors, and its pipelines use deprecated parts of their own.
@@ -125,7 +126,7 @@ def test_the_image_is_noised_to_the_first_node_and_the_network_asked_at_all(pipe
     tiny = CASES[pipeline]
     pipe = make(tiny, name, settings)
     for nfe in (1, 4, 5):
-        schedule = recommend(pipe, nfe, start=START)
+        schedule = recommend(pipe, nfe, constraints=Constraints(start=START))
         assert schedule.times[0] == pytest.approx(START)
         seen, latents = run(tiny, pipe, **call_arguments(pipe, schedule))
         np.testing.assert_allclose(seen, told(pipe.scheduler, schedule), atol=4e-5, rtol=1e-7)
@@ -165,7 +166,7 @@ def test_video_to_video_too(name, settings):
     scheduler = make_scheduler(name, **settings)
     parts = tiny.build(scheduler)
     pipe = quiet(diffusers.WanVideoToVideoPipeline(None, None, parts.transformer, parts.vae, scheduler))
-    schedule = recommend(pipe, 4, start=START)
+    schedule = recommend(pipe, 4, constraints=Constraints(start=START))
     call = {**clip_call(**size()), "video": random(1, 1, 3, 16, 16), **call_arguments(pipe, schedule)}
     steps = call.pop("num_inference_steps")
     seen, _ = recorded(Tiny(tiny.build, lambda: call, tiny.schedulers), pipe, steps)
@@ -181,7 +182,7 @@ def test_one_step_is_dropped_however_a_pipeline_rounds():
 
 
 def test_inpainting_pipelines_take_a_strength_of_one_for_noise_alone(sd):
-    schedule = hso.optimize(sd, 4, start=START).schedule
+    schedule = hso.optimize(sd, 4, constraints=hso.Constraints(start=START)).schedule
     for kind in (diffusers.StableDiffusion3InpaintPipeline, diffusers.StableDiffusionXLControlNetInpaintPipeline):
         assert call_arguments(kind, schedule) == {"num_inference_steps": 5, "strength": 0.8}
     for kind in (diffusers.StableDiffusion3Img2ImgPipeline, diffusers.FluxInpaintPipeline):
@@ -221,7 +222,7 @@ WRONG = [
 def test_other_arguments_are_refused(pipeline, name, arguments, problem):
     tiny = CASES[pipeline]
     pipe = make(tiny, name, {})
-    recommend(pipe, 4, start=START)
+    recommend(pipe, 4, constraints=Constraints(start=START))
     with pytest.raises(HostError, match=f"{problem}.*; pass the pipeline what call_arguments"):
         run(tiny, pipe, **arguments)
 
@@ -229,8 +230,8 @@ def test_other_arguments_are_refused(pipeline, name, arguments, problem):
 def test_a_pipeline_without_an_image_is_refused_but_its_scheduler_is_not():
     pipe = make(PIPELINES["StableDiffusion"], "DDIMScheduler", {})
     with pytest.raises(HostError, match="begins with noise alone, and the schedule part-way"):
-        recommend(pipe, 4, start=START)
-    assert recommend(pipe.scheduler, 4, start=START).times[0] == pytest.approx(START)
+        recommend(pipe, 4, constraints=Constraints(start=START))
+    assert recommend(pipe.scheduler, 4, constraints=Constraints(start=START)).times[0] == pytest.approx(START)
 
 
 @pytest.mark.parametrize("lead", [0, 1])
@@ -238,7 +239,7 @@ def test_a_pipeline_without_an_image_is_refused_but_its_scheduler_is_not():
 def test_every_scheduler_stays_on_the_path_wherever_the_steps_begin(name, lead):
     scheduler = make_scheduler(name)
     for nfe in (1, 2, 5, 6):
-        schedule = recommend(scheduler, nfe, start=START)
+        schedule = recommend(scheduler, nfe, constraints=Constraints(start=START))
         seen = record(scheduler, schedule, lead=lead)
         assert seen.deviation(schedule, told(scheduler, schedule)) < 3.1e-5
         if name not in ("DDPMScheduler", "EulerAncestralDiscreteScheduler"):

@@ -10,6 +10,7 @@ from benchmarks.recording import make_scheduler, record, told
 
 import hso
 from hso.hosts.diffusers import HOSTS, recommend
+from hso.objectives import MEP
 
 # diffusers calls NumPy functions on tensors.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
@@ -36,7 +37,10 @@ def test_final_sigmas_type_decides_the_terminal_and_survives_attaching():
 def test_options_reach_the_optimizer():
     scheduler = make_scheduler("DDIMScheduler")
     noise = hso.NoiseSchedule.from_config(scheduler)
-    assert recommend(scheduler, 5, p=1.0) == hso.optimize(noise, 5, solver="ddim", p=1.0).schedule
+    assert (
+        recommend(scheduler, 5, objective=MEP(p=1.0))
+        == hso.optimize(noise, 5, solver="ddim", objective=MEP(p=1.0)).schedule
+    )
 
 
 def test_a_pipeline_s_scheduler_is_found():

@@ -16,7 +16,7 @@ from benchmarks.tiny_pipelines import PIPELINES, WAN_SCHEDULERS, quiet  # noqa: 
 
 import hso  # noqa: E402
 from hso.hosts.diffusers import recommend  # noqa: E402
-from hso.search import Boundary  # noqa: E402
+from hso.search import Boundary, Constraints  # noqa: E402
 
 pytestmark = [
     # diffusers calls NumPy functions on tensors, and its pipelines use deprecated parts of their own.
@@ -72,7 +72,7 @@ def test_each_is_asked_at_least_once(name, settings, ratio):
 def test_nodes_at_the_boundary_itself_are_on_the_side_they_count_for(name, settings, ratio, nodes):
     pipe = wan_2_2(name, settings, ratio)
     noise = hso.NoiseSchedule.from_config(pipe)
-    schedule = recommend(pipe, 6, boundary=Boundary(noise.boundary_time, nodes))
+    schedule = recommend(pipe, 6, constraints=Constraints(boundary=Boundary(noise.boundary_time, nodes)))
     first, second = asked(pipe, 6)
     assert (len(first), len(second)) == (nodes, 6 - nodes)
     nearest = min(abs(t - 1000 * ratio) for t in (*first, *second))

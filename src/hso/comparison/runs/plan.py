@@ -16,10 +16,9 @@ from hso.comparison.statistics.metrics import ON_SUBSETS
 from hso.comparison.subjects import Subject, SubjectSettings
 from hso.errors import ArgumentError, FileError, check_choice, check_integer
 from hso.files import write_atomic
-from hso.optimize import DEFAULT_TERMINAL
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
-from hso.solvers import SOLVERS
+from hso.solvers import SOLVERS, make_solver
 from hso.version import VERSION
 
 # The reference's solver is of order 2 and stable under guidance; uniform in lambda, its steps are all alike.
@@ -89,7 +88,7 @@ class Settings:
 
     def landing(self, solver: str) -> str:
         """Where a solver lands."""
-        return DEFAULT_TERMINAL[solver] if self.terminal == OWN else self.terminal
+        return make_solver(solver).terminal if self.terminal == OWN else self.terminal
 
     def common(self) -> dict[str, Any]:
         """What all batches in a folder have in common; the rest may grow from run to run."""

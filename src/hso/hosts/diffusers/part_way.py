@@ -34,7 +34,7 @@ REMEDY = "pass the pipeline what call_arguments(pipeline, schedule) returns"
 
 def begins_part_way(schedule: SamplingSchedule) -> bool:
     """Whether the schedule was made with ``start``."""
-    return schedule.provenance.get("start") is not None
+    return schedule.provenance.get("constraints", {}).get("start") is not None
 
 
 def call_arguments(pipeline: Any, schedule: SamplingSchedule) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def call_arguments(pipeline: Any, schedule: SamplingSchedule) -> dict[str, Any]:
     Example:
         >>> import hso
         >>> noise = hso.NoiseSchedule.preset("sd1.5")
-        >>> call_arguments(object(), hso.optimize(noise, 8, start=0.6).schedule)
+        >>> call_arguments(object(), hso.optimize(noise, 8, constraints=hso.Constraints(start=0.6)).schedule)
         {'num_inference_steps': 8, 'strength': 1.0}
     """
     if not begins_part_way(schedule):

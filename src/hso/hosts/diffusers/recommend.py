@@ -17,15 +17,15 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
     The last step lands where the scheduler's own would: on the clean sample, or at t_min for DEIS and for
     ``final_sigmas_type="sigma_min"``. A pipeline with two networks (``boundary_ratio``) gets a node for each at least.
 
-    For image-to-image pass ``start``, the strength; call the pipeline with what :func:`call_arguments` returns:
+    For image-to-image pass constraints with ``start``, the strength; call the pipeline with what :func:`call_arguments`
+    returns:
 
-        schedule = recommend(pipe, 8, start=0.6)
+        schedule = recommend(pipe, 8, constraints=hso.Constraints(start=0.6))
         pipe(prompt, image=image, **call_arguments(pipe, schedule))
 
     Args:
         target: A diffusers scheduler, or a pipeline with one. A schedule attached before is replaced.
-        nfe: Number of nodes; without ``start`` pass the pipeline ``num_inference_steps=nfe``. Heun evaluates all but the
-            first twice.
+        nfe: Number of network calls. Pass the pipeline ``num_inference_steps`` as :func:`call_arguments` says.
         options: Further arguments of :func:`hso.optimize`.
 
     Raises:

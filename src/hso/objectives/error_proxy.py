@@ -1,0 +1,122 @@
+r"""What MEP and the bound of DM-NonUniform have in common: the error proxy, and what it was fitted to.
+
+Both weigh an interval by a proxy of the network's error, :math:`\tilde\epsilon = \sigma^p / \alpha`. The paper's settings
+were fitted to Stable Diffusion: latents, guided, variance preserving. They are the defaults where they were fitted or where
+nothing is known of the model. For other models:
+
+- **p** is 1 for models of pixels, as in DM-NonUniform, and for models that are known not to be guided; 2 for all others.
+- **The ends** are ranges of t, and a t means other noise levels on another path. On paths that do not preserve variance,
+  the range of the last knot is the one published for Stable Diffusion, in units of the data:
+
+  .. math::
+      \tilde\sigma_K \in [0.0936, 0.1673]\, \sigma_{data}
+
+- **The jump** from the last node to the clean sample costs nothing in Eq. 8. Solvers that carry outputs extrapolate across
+  it, and guidance punishes that. For them, and a guided model, the jump is costed as an interval that ends at t_min.
+
+``docs/families.md`` has measurements of what each default is worth.
+
+References:
+    | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026)
+    | https://arxiv.org/abs/2511.11688
+    | Accelerating Diffusion Sampling with Optimized Time Steps (Xue et al., 2024), for p
+    | https://arxiv.org/abs/2402.17376
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hso.errors import ArgumentError, check_choice, check_real
+from hso.noise.base import NoiseSchedule
+from hso.objectives.base import Ends, Objective
+from hso.objectives.spacing import d_min
+from hso.schedule import CLEAN
+from hso.solvers import Solver
+
+# The ranges of t_min and t_max in the authors' program; the paper's appendix does not print them.
+PUBLISHED = Ends(t_min=(0.01, 0.03), t_max=(0.96, 1.0))
+# The published range of t_min as sigma / alpha of Stable Diffusion.
+LAST_SIGMAS = (0.0936, 0.1673)
+FREE, COSTED = "free", "costed"
+JUMPS = (FREE, COSTED)
+
+
+@dataclass(frozen=True)
+class ErrorProxy(Objective):
+    """An objective that weighs intervals by the error proxy.
+
+    Attributes:
+        p: Exponent of the error proxy; None is 1 for models of pixels or without guidance, and 2 for others.
+        jump: Whether the jump to the clean sample is "free", as published, or "costed" as an interval that ends at t_min;
+            None is "costed" for guided models and solvers that carry outputs, and "free" otherwise.
+
+    Raises:
+        ArgumentError: If a setting is unusable.
+    """
+
+    p: float | None = None
+    jump: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.p is not None:
+            object.__setattr__(self, "p", check_real("p", self.p, 0.0, 16.0))
+        if self.jump is not None:
+            check_choice("jump", self.jump, JUMPS)
+
+    def exponent(self, noise: NoiseSchedule) -> float:
+        """The exponent p for a model.
+
+        Example:
+            >>> from hso.objectives import MEP
+            >>> sd, pixels = NoiseSchedule.preset("sd2.1"), NoiseSchedule.preset("ddpm-cifar10")
+            >>> MEP().exponent(sd), MEP().exponent(pixels), MEP(p=3).exponent(sd)
+            (2.0, 1.0, 3.0)
+        """
+        if self.p is not None:
+            return self.p
+        return 1.0 if noise.traits.space == "pixel" or noise.traits.is_guided is False else 2.0
+
+    def costs_jump(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> bool:
+        """Whether the jump to the clean sample is costed.
+
+        Raises:
+            ArgumentError: If it is to be costed and there is none.
+
+        Example:
+            >>> from hso.objectives import MEP
+            >>> from hso.solvers import DDIM, UniPC
+            >>> sd = NoiseSchedule.preset("sd2.1")
+            >>> MEP().costs_jump(sd, DDIM(), "clean"), MEP().costs_jump(sd, UniPC(), "clean")
+            (False, True)
+        """
+        if self.jump is None:
+            return terminal == CLEAN and solver.carries_outputs and bool(noise.traits.is_guided)
+        if self.jump == COSTED and terminal != CLEAN:
+            raise ArgumentError("jump", "free with a terminal that is not clean, where there is no jump", self.jump)
+        return self.jump == COSTED
+
+    def ends(self, noise: NoiseSchedule) -> Ends:
+        """The published ranges, or the same noise levels on a path that does not preserve variance.
+
+        Example:
+            >>> from hso.objectives import MEP
+            >>> edm = NoiseSchedule.edm(sigma_data=0.5)
+            >>> edm.sigmas(MEP().ends(edm).t_min).round(4).tolist()
+            [0.0468, 0.0836]
+        """
+        if _preserves_variance(noise):
+            return PUBLISHED
+        levels = np.clip(np.array(LAST_SIGMAS) * noise.sigma_data, *noise.sigmas(noise.t_range))
+        first, last = map(noise.time_of_sigma, levels.tolist())
+        return PUBLISHED._replace(t_min=(first, last))
+
+    def distance(self, nodes: int) -> float:
+        """The published rule for d_min."""
+        return d_min(nodes)
+
+
+def _preserves_variance(noise: NoiseSchedule) -> bool:
+    return bool(np.isclose(np.exp(2 * noise.log_alpha(0.0)) + np.exp(2 * noise.log_sigma(0.0)), 1.0, rtol=0, atol=1e-9))

@@ -1,0 +1,37 @@
+"""Objectives that are measured on a teacher: a network, and its trajectories of many steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hso.errors import ArgumentError
+from hso.models.teacher import Teacher
+from hso.noise.base import NoiseSchedule
+from hso.objectives.base import Ends, Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Measured(Objective):
+    """An objective that is measured on a teacher.
+
+    Attributes:
+        teacher: The network and its trajectories.
+    """
+
+    teacher: Teacher
+
+    def ends(self, noise: NoiseSchedule) -> Ends:
+        """The ends of the teacher's trajectory."""
+        first, last = map(float, self.teacher.schedule.times[[0, -1]])
+        return Ends((last, last), (first, first))
+
+    def check_noise(self, noise: NoiseSchedule) -> None:
+        """Refuse a noise schedule that is not the teacher's.
+
+        Raises:
+            ArgumentError: If it is another one.
+        """
+        own = self.teacher.noise
+        if noise.fingerprint != own.fingerprint:
+            expected = f"the teacher's noise schedule {own.name}, {own.fingerprint}"
+            raise ArgumentError("noise", expected, f"{noise.name}, {noise.fingerprint}")

@@ -1,0 +1,145 @@
+"""What is asked of the knots besides a small objective: where they may lie, how far apart, where a run begins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hso.errors import ArgumentError, check_real
+from hso.noise.base import NoiseSchedule
+from hso.objectives import Objective
+from hso.objectives.base import Range
+from hso.objectives.error_proxy import PUBLISHED
+from hso.search.windows import Boundary
+
+
+@dataclass(frozen=True)
+class Box:
+    """The upper level's search box. The default ranges are those of the authors' program; the paper does not print them.
+
+    Attributes:
+        rho: Range of the exponent of Eq. 2.
+        t_min: Range of the last knot's time.
+        t_max: Range of the first node's time.
+
+    Raises:
+        ArgumentError: If a range is reversed or does not lie in (0, 1], or the range of t_min reaches up to that of t_max.
+    """
+
+    rho: Range = (3.0, 16.0)
+    t_min: Range = PUBLISHED.t_min
+    t_max: Range = PUBLISHED.t_max
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("rho", 0.1, 1000.0), ("t_min", 0.0, 1.0), ("t_max", 0.0, 1.0)):
+            object.__setattr__(self, name, _check_range(name, getattr(self, name), low, high))
+        if self.t_min[1] >= self.t_max[0]:
+            raise ArgumentError("t_min", f"a range below that of t_max, {self.t_max}", self.t_min)
+
+    def inside(self, noise: NoiseSchedule) -> Box:
+        """The part of this box in which the noise schedule has nodes.
+
+        Raises:
+            ArgumentError: If there is none.
+        """
+        low, high = noise.t_range
+        for name, (start, end) in (("t_min", self.t_min), ("t_max", self.t_max)):
+            if end < low or start > high:
+                expected = f"a range that meets [{low:g}, {high:g}], where {noise.name} has nodes"
+                raise ArgumentError(name, expected, (start, end))
+        t_min = (max(self.t_min[0], low), max(self.t_min[1], low))
+        t_max = (min(self.t_max[0], high), min(self.t_max[1], high))
+        return Box(self.rho, t_min, t_max)
+
+    def beginning_at(self, start: float, noise: NoiseSchedule) -> Box:
+        """This box for a run whose first node is at time ``start``.
+
+        Raises:
+            ArgumentError: If ``start`` is not between the range of t_min and the noisiest time of the noise schedule.
+        """
+        whole = self.inside(noise)
+        low, high = whole.t_min[1], noise.t_range[1]
+        if not low < start <= high:
+            expected = (
+                f"a time above {low:g}, where the range of t_min ends, and up to {high:g}, the noisiest of {noise.name}"
+            )
+            raise ArgumentError("start", expected, start)
+        return Box(self.rho, whole.t_min, (start, start))
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What is asked of the knots. None leaves a choice to the objective and the noise schedule.
+
+    Attributes:
+        box: Ranges of the ends, in t; ``Box()`` is the published one.
+        d_min: Least distance of knots in t, 0 for none. If None it is the objective's own, in proportion to the share of
+            the objective's own range that is run.
+        start: Time of the first node, for a run that begins part-way: the strength of image-to-image. For a noise level
+            pass ``noise.time_of_sigma(sigma)``.
+        boundary: Where the model changes networks, and how many nodes each is to have; a number is the time of the change,
+            with one node on each side. If None it is the model's own, where a schedule can keep it.
+
+    Raises:
+        ArgumentError: If one is unusable.
+
+    Example:
+        >>> Constraints(start=0.6, boundary=0.9).boundary
+        Boundary(t=0.9, nodes=1)
+    """
+
+    box: Box | None = None
+    d_min: float | None = None
+    start: float | None = None
+    boundary: Boundary | float | None = None
+
+    def __post_init__(self) -> None:
+        if self.box is not None and not isinstance(self.box, Box):
+            raise ArgumentError("box", "a Box, such as Box(t_min=(0.01, 0.03), t_max=(0.96, 1.0))", self.box)
+        if self.d_min is not None:
+            object.__setattr__(self, "d_min", check_real("d_min", self.d_min, 0.0, 1.0))
+        if self.start is not None:
+            object.__setattr__(self, "start", check_real("start", self.start, 0.0, 1.0, "a time; noise is t = 1"))
+            if self.box is not None and self.box.t_max not in (Box.t_max, (self.start, self.start)):
+                raise ArgumentError(
+                    "start", "none with a range of t_max, for both say where the run begins", self.start
+                )
+        if self.boundary is not None and not isinstance(self.boundary, Boundary):
+            object.__setattr__(self, "boundary", Boundary(self.boundary))
+
+    def filled_in(self, noise: NoiseSchedule, objective: Objective, nodes: int) -> Constraints:
+        """The same with the objective's choices where this has None; the boundary stays as it is.
+
+        Raises:
+            ArgumentError: If the noise schedule has no nodes where they are asked for.
+        """
+        box = self.box or self._box_of(objective, noise)
+        part = box.inside(noise) if self.start is None else box.beginning_at(self.start, noise)
+        return replace(self, box=part, d_min=self._distance(noise, objective.distance(nodes), part))
+
+    def _distance(self, noise: NoiseSchedule, own: float, part: Box) -> float:
+        """The least distance: the one that is asked for, or the objective's own in proportion to the part that is run."""
+        if self.d_min is not None or own == 0:
+            return self.d_min or 0.0
+        # The rule was fitted to the whole published box; a shorter run has shorter distances.
+        whole = (self.box or Box()).inside(noise)
+        return own * ((part.t_max[1] - part.t_min[0]) / (whole.t_max[1] - whole.t_min[0]))
+
+    def _box_of(self, objective: Objective, noise: NoiseSchedule) -> Box:
+        """Where the objective wants the ends, if a run that may begin part-way has room there."""
+        ends = objective.ends(noise)
+        begin = ends.t_max[0] if self.start is None else self.start
+        return Box(t_min=ends.t_min, t_max=ends.t_max) if ends.t_min[1] < begin else Box()
+
+
+def _check_range(name: str, value: Any, low: float, high: float) -> Range:
+    expected = f"two numbers low <= high in [{low:g}, {high:g}]"
+    try:
+        start, end = value
+    except (TypeError, ValueError):
+        raise ArgumentError(name, expected, value) from None
+    start, end = check_real(name, start, low, high), check_real(name, end, low, high)
+    if start > end or not math.isfinite(start + end):
+        raise ArgumentError(name, expected, value, "reversed?")
+    return start, end
