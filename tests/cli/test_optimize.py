@@ -8,12 +8,13 @@ import pytest
 
 import hso as library
 from hso.models.bundled import digits_folder
-from hso.search import Boundary, Exact
+from hso.objectives import MEP
+from hso.search import Boundary, Box, Constraints, Exact
 
 # fmt: off
 KEYS = [
     "nfe", "solver", "strategy", "noise", "timesteps", "times", "lambdas", "sigmas", "terminal",
-    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds", "start", "boundary",
+    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds", "constraints",
 ]
 # fmt: on
 OPTIMIZE = "optimize --noise sd2.1 --nfe 5"
@@ -51,17 +52,23 @@ def test_json_says_what_the_library_returns(hso, noise, solver):
     [
         (
             "--strategy bilevel --seed 3 --rho 5 6",
-            {"strategy": "bilevel", "seed": 3, "box": library.search.Box(rho=(5, 6))},
+            {"strategy": "bilevel", "seed": 3, "constraints": Constraints(Box(rho=(5, 6)))},
         ),
-        ("--p 1 --d-min 0.05", {"p": 1.0, "d_min": 0.05}),
-        ("--t-min 0.02 0.05 --t-max 0.9 0.95", {"box": library.search.Box(t_min=(0.02, 0.05), t_max=(0.9, 0.95))}),
+        ("--objective mep:p=1 --d-min 0.05", {"objective": MEP(p=1), "constraints": Constraints(d_min=0.05)}),
+        (
+            "--t-min 0.02 0.05 --t-max 0.9 0.95",
+            {"constraints": Constraints(Box(t_min=(0.02, 0.05), t_max=(0.9, 0.95)))},
+        ),
         ("--terminal clean", {"terminal": "clean"}),
-        ("--grid training", {"strategy": Exact(grid="training")}),
+        ("--strategy exact:grid=training", {"strategy": Exact(grid="training")}),
         ("--objective dm_nonuniform --strategy local", {"objective": "dm_nonuniform", "strategy": "local"}),
-        ("--strength 0.6", {"start": 0.6}),
-        ("--start-sigma 14", {"start": library.NoiseSchedule.preset("sd2.1").time_of_sigma(14.0)}),
-        ("--boundary 0.8", {"boundary": Boundary(0.8)}),
-        ("--boundary 0.8 --per-expert 2", {"boundary": Boundary(0.8, 2)}),
+        ("--strength 0.6", {"constraints": Constraints(start=0.6)}),
+        (
+            "--start-sigma 14",
+            {"constraints": Constraints(start=library.NoiseSchedule.preset("sd2.1").time_of_sigma(14.0))},
+        ),
+        ("--boundary 0.8", {"constraints": Constraints(boundary=0.8)}),
+        ("--boundary 0.8 --per-expert 2", {"constraints": Constraints(boundary=Boundary(0.8, 2))}),
     ],
 )
 def test_every_option_reaches_the_library(hso, noise, words, settings):
@@ -86,7 +93,7 @@ def test_the_table_says_when_spacing_cannot_be_kept(hso):
 def test_a_part_says_where_it_begins_and_what_the_image_is_noised_to(hso, noise):
     out = hso(OPTIMIZE, "--strength", 0.6).out
     assert f"begins part-way at t = 0.60000, with an image noised to sigma~ = {float(noise.sigmas(0.6)):.5f}" in out
-    assert json.loads(hso(OPTIMIZE, "--strength", 0.6, "--json").out)["start"] == 0.6
+    assert json.loads(hso(OPTIMIZE, "--strength", 0.6, "--json").out)["constraints"]["start"] == 0.6
     assert "part-way" not in hso(OPTIMIZE).out
 
 
@@ -95,7 +102,7 @@ def test_two_networks_are_told_how_many_nodes_they_have(hso):
     assert "networks change at t = 0.70000: 2 nodes, then 2 (at least 1 each)" in hso(line, 4).out
     assert "3 nodes, then 3 (at least 3 each)" in hso(line, 6, "--per-expert", 3).out
     assert "(no number asked for)" in hso(line, 4, "--strategy", "bilevel").out
-    boundary = json.loads(hso(line, 4, "--json").out)["boundary"]
+    boundary = json.loads(hso(line, 4, "--json").out)["constraints"]["boundary"]
     assert boundary == {"t": pytest.approx(0.7, abs=1e-6), "nodes": 1}
 
 
@@ -107,11 +114,11 @@ def test_two_networks_are_told_how_many_nodes_they_have(hso):
         ("--strength 0.02", "start: expected a time above 0.03"),
         ("--start-sigma 50", "--start-sigma: expected a number in [0.0291672, 14.6146], got 50.0 (sigma / alpha)"),
         ("--strength 0.6 --t-max 0.9 1", "start: expected none with a range of t_max"),
-        ("--strength 0.6004 --grid training", "start: expected a training timestep, such as 0.6"),
+        ("--strength 0.6004 --strategy exact:grid=training", "start: expected a training timestep, such as 0.6"),
         ("--per-expert 1", "--per-expert: expected --boundary with it, for sd2.1 is not known to have two networks"),
-        ("--boundary 0.7 --per-expert 3", "--boundary: expected at most 2 nodes on each side, for nfe = 5"),
+        ("--boundary 0.7 --per-expert 3", "--boundary: expected at most 2 nodes on each side, for 5 nodes"),
         ("--boundary 7", "--boundary: expected a number in [0, 1], got 7.0"),
-        ("--boundary 0.7 --strategy bilevel", "--boundary: expected strategy exact with it, for bilevel does not look"),
+        ("--boundary 0.7 --strategy bilevel", "--boundary: expected none with strategy bilevel, which does not look"),
         ("--boundary 0.5 --strength 0.4", "--boundary: expected a time between 0.01 and 0.4 with room"),
     ],
 )

@@ -19,10 +19,19 @@ def test_it_writes_a_file_for_each_model_and_a_page(tmp_path, capsys):
     assert presets()["sd2.1"].source in page
 
 
-@pytest.mark.parametrize("nfe", [2, 30])
+@pytest.mark.parametrize("nfe", [3, 31])
 def test_every_preset_has_a_schedule(tmp_path, capsys, nfe):
     assert main(["table", "--nfe", str(nfe), "-o", str(tmp_path)]) == 0
     assert len(list(tmp_path.glob("*.json"))) == len(presets())
+    assert all(json.loads(path.read_text())["schedules"] for path in tmp_path.glob("*.json"))
+
+
+def test_a_budget_that_a_solver_cannot_spend_is_left_out_with_a_word(tmp_path, capsys):
+    assert main(["table", "--models", "sd2.1", "--solver", "heun", "--nfe", "4,5", "-o", str(tmp_path)]) == 0
+    content = json.loads((tmp_path / "sd2.1.json").read_text())
+    assert [schedule["nfe"] for schedule in content["schedules"]] == [5]
+    assert len(content["schedules"][0]["times"]) == 3
+    assert "left out: sd2.1: nfe: expected an odd number of network calls with heun" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

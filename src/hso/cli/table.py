@@ -11,9 +11,11 @@ import typer
 
 from hso.cli import options, views
 from hso.cli.optimize import to_json
+from hso.errors import ArgumentError
 from hso.files import make_folder, write_atomic
 from hso.noise import NoiseSchedule, Preset, presets
 from hso.optimize import Result, optimize
+from hso.solvers import make_solver
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -47,7 +49,7 @@ def command(
     make_folder(output)
     pages = []
     for preset in _with_progress(chosen):
-        results = [_best(preset, budget, solver) for budget in budgets]
+        results = [result for budget in budgets if (result := _best(preset, budget, solver))]
         content = {"model": preset.name, "source": preset.source, "schedules": [to_json(result) for result in results]}
         write_atomic(output / f"{preset.name}.json", views.json_text(content, indent=1).encode())
         pages.append(_page(preset, results))
@@ -75,8 +77,15 @@ def _with_progress(chosen: list[Preset]) -> Iterator[Preset]:
     yield from track(chosen, "optimizing", console=Console(stderr=True))
 
 
-def _best(preset: Preset, nfe: int, solver: str | None) -> Result:
-    return optimize(NoiseSchedule.preset(preset.name), nfe, solver=solver or preset.solver)
+def _best(preset: Preset, nfe: int, name: str | None) -> Result | None:
+    """The schedule, or None with a word on standard error if the solver cannot make exactly so many network calls."""
+    solver = make_solver(preset.solver if name is None else name)
+    try:
+        solver.nodes(nfe)
+    except ArgumentError as error:
+        views.note(f"left out: {preset.name}: {error}")
+        return None
+    return optimize(NoiseSchedule.preset(preset.name), nfe, solver=solver)
 
 
 def _page(preset: Preset, results: list[Result]) -> str:

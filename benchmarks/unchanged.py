@@ -1,0 +1,81 @@
+"""Whether the strategies still give, bit for bit, the schedules of an earlier state of the program.
+
+    python benchmarks/unchanged.py                     # exact and bilevel, every preset x NFE 2 to 20 (about three minutes)
+    python benchmarks/unchanged.py --strategies all    # published too, with a small population (about an hour)
+    python benchmarks/unchanged.py --write             # write the file anew
+
+``unchanged.json`` has the first 16 digits of the SHA-256 of each schedule's float64 values. All settings are given, so that
+a change of the defaults does not matter here. Another processor may round the elementary functions otherwise and give other
+digits: write the file on the machine, before the change, that the comparison will run on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from hso import HSOError, NoiseSchedule, optimize
+from hso.files import write_atomic
+from hso.noise import presets
+from hso.search import Bilevel, Exact, Published, Strategy
+
+FILE = Path(__file__).with_suffix(".json")
+STRATEGIES: Mapping[str, Strategy] = {
+    "exact": Exact(),
+    "exact-training": Exact("training"),
+    "bilevel": Bilevel(),
+    # The same program as at its default settings, in a hundredth of the time.
+    "published-reduced": Published(population=2, generations=2),
+}
+QUICK = ("exact", "exact-training", "bilevel")
+CASES = (("unipc", "t_min"), ("ddim", "clean"))
+
+
+def schedules(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each problem and the digest of its schedule, or the class of the error that it ends in."""
+    for preset in presets():
+        noise = NoiseSchedule.preset(preset)
+        for nfe in range(2, 21):
+            for name in names:
+                for solver, terminal in CASES[:1] if name == "published-reduced" else CASES:
+                    yield f"{preset} {nfe} {name} {solver} {terminal}", digest(noise, nfe, solver, terminal, name)
+
+
+def digest(noise: NoiseSchedule, nfe: int, solver: str, terminal: str, name: str) -> str:
+    """The digest of one schedule."""
+    try:
+        schedule = optimize(
+            noise, nfe, solver=solver, terminal=terminal, objective="mep", strategy=STRATEGIES[name]
+        ).schedule
+    except HSOError as error:
+        return type(error).__name__
+    return hashlib.sha256(schedule.lambdas.tobytes() + repr(schedule.terminal).encode()).hexdigest()[:16]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--strategies", choices=("quick", "all"), default="quick")
+    parser.add_argument("--write", action="store_true", help="write the file instead of comparing with it")
+    chosen = parser.parse_args()
+    names = QUICK if chosen.strategies == "quick" else tuple(STRATEGIES)
+    known: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    found = dict(schedules(names))
+    if chosen.write:
+        write_atomic(FILE, (json.dumps({**known, **found}, indent=0) + "\n").encode())
+        return 0
+    changed = [problem for problem in found if problem in known and known[problem] != found[problem]]
+    new = [problem for problem in found if problem not in known]
+    print(
+        f"{len(found)} schedules: {len(found) - len(changed) - len(new)} unchanged, {len(changed)} changed, {len(new)} new"
+    )
+    for problem in changed[:20]:
+        print(f"changed: {problem}")
+    return int(bool(changed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
