@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from hso.cli import compare, convert, demo, lint, optimize, presets, show, table
+from hso.cli import compare, convert, demo, lint, optimize, presets, rule, show, table
 from hso.errors import ArgumentError, HSOError
 from hso.version import VERSION
 
@@ -28,8 +28,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-# A new command is one file and one line here.
-for module in (optimize, presets, show, convert, lint, table, demo, compare):
+# A new command is one file, and its name here and in the import above.
+for module in (optimize, rule, presets, show, convert, lint, table, demo, compare):
     module.register(app)
 
 

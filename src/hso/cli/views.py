@@ -37,6 +37,15 @@ def print_json(content: Any, indent: int | None = None) -> None:
     print(json_text(content, indent))
 
 
+def print_record(schedule: SamplingSchedule) -> None:
+    """Print a schedule as its file holds it."""
+    import msgspec
+
+    from hso.schedule_file import to_record
+
+    print_json(msgspec.to_builtins(to_record(schedule)))
+
+
 def note(text: str) -> None:
     """Tell a person, on standard error, what happened beside the output."""
     print(text, file=sys.stderr)
