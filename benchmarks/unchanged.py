@@ -4,7 +4,8 @@
     python benchmarks/unchanged.py --strategies all    # published too, with a small population (about an hour)
     python benchmarks/unchanged.py --write             # write the file anew
 
-``unchanged.json`` has the first 16 digits of the SHA-256 of each schedule's float64 values. All settings are given, so that
+``unchanged.json`` has, for each preset, strategy and solver, the first 16 digits of the SHA-256 of the 19 schedules' float64
+values. All settings are given, so that
 a change of the defaults does not matter here. Another processor may round the elementary functions otherwise and give other
 digits: write the file on the machine, before the change, that the comparison will run on.
 """
@@ -35,18 +36,19 @@ QUICK = ("exact", "exact-training", "bilevel")
 CASES = (("unipc", "t_min"), ("ddim", "clean"))
 
 
-def schedules(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Each problem and the digest of its schedule, or the class of the error that it ends in."""
+def families(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Each preset, strategy and solver, and the digest of its schedules with 2 to 20 nodes."""
     for preset in presets():
         noise = NoiseSchedule.preset(preset)
-        for nfe in range(2, 21):
-            for name in names:
-                for solver, terminal in CASES[:1] if name == "published-reduced" else CASES:
-                    yield f"{preset} {nfe} {name} {solver} {terminal}", digest(noise, nfe, solver, terminal, name)
+        for name in names:
+            for solver, terminal in CASES[:1] if name == "published-reduced" else CASES:
+                found = [digest(noise, nfe, solver, terminal, name) for nfe in range(2, 21)]
+                whole = hashlib.sha256(" ".join(found).encode()).hexdigest()[:16]
+                yield f"{preset} {name} {solver} {terminal}", whole
 
 
 def digest(noise: NoiseSchedule, nfe: int, solver: str, terminal: str, name: str) -> str:
-    """The digest of one schedule."""
+    """The digest of one schedule, or the class of the error that the search ends in."""
     try:
         schedule = optimize(
             noise, nfe, solver=solver, terminal=terminal, objective="mep", strategy=STRATEGIES[name]
@@ -63,7 +65,7 @@ def main() -> int:
     chosen = parser.parse_args()
     names = QUICK if chosen.strategies == "quick" else tuple(STRATEGIES)
     known: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    found = dict(schedules(names))
+    found = dict(families(names))
     if chosen.write:
         write_atomic(FILE, (json.dumps({**known, **found}, indent=0) + "\n").encode())
         return 0

@@ -1,46 +1,206 @@
-"""The objective that CONTRIBUTING shows works as it says."""
+"""Adding a thing takes one file and one entry in a registry: each row of CONTRIBUTING's table is done in a copy of the package."""
 
+from __future__ import annotations
+
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 
-from hso.noise import NoiseSchedule
-from hso.rules import Span, rule_schedule
-from hso.search import Bilevel, Box, Exact, Problem
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+class Copy:
+    """A copy of the package in which a contributor works."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(ROOT / "src" / "hso", folder / "hso", ignore=shutil.ignore_patterns("__pycache__", "digits"))
+
+    def write(self, name: str, text: str) -> None:
+        """The one new file."""
+        path = self.folder / "hso" / name
+        assert not path.exists()
+        path.write_text(text, encoding="utf-8")
+
+    def register(self, name: str, imported: str, registry: str, entry: str) -> None:
+        """The entry: an import, and a line at the end of the registry that begins with ``registry``."""
+        path = self.folder / "hso" / name
+        text = path.read_text(encoding="utf-8")
+        start = text.index(registry)
+        end = re.compile(r"^[}\])]|[}\])]$", flags=re.MULTILINE).search(text, start + len(registry))
+        assert end is not None
+        head = re.compile(r"^from hso", flags=re.MULTILINE).search(text)
+        assert head is not None
+        text = text[: end.start()] + entry + text[end.start() :]
+        path.write_text(text[: head.start()] + imported + "\n" + text[head.start() :], encoding="utf-8")
+
+    def run(self, *words: str) -> str:
+        """What a command prints."""
+        command = [sys.executable, *words]
+        ran = subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def hso(self, line: str) -> Any:
+        """What the command line prints as JSON."""
+        return json.loads(self.run("-m", "hso", *line.split(), "--json"))
 
 
 @pytest.fixture
-def power():
-    source = re.findall(r"```python\n(# src/hso/objectives/power.py\n.*?)```", TEXT, flags=re.DOTALL)[0]
-    namespace: dict = {}
-    exec(source, namespace)
-    return namespace["Power"]
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
 
 
-def test_its_derivatives_are_right(power, sd):
-    objective = power(sd)
-    knots = np.array([-2.0, -1.1, 0.3, 2.0])
-    diagonal, off = objective.hessian(knots)
-    step = 1e-5
-    for i, unit in enumerate(np.eye(4)):
-        up, down = objective.gradient(knots + step * unit), objective.gradient(knots - step * unit)
-        assert objective.gradient(knots)[i] == pytest.approx(
-            float(objective.value(knots + step * unit) - objective.value(knots - step * unit)) / (2 * step), rel=1e-7
-        )
-        slope = (up - down) / (2 * step)
-        assert slope[i] == pytest.approx(diagonal[i], rel=1e-7)
-        if i:
-            assert slope[i - 1] == pytest.approx(off[i - 1], rel=1e-7)
+def block(title: str) -> str:
+    """The code that CONTRIBUTING shows under this first line."""
+    found = re.search(rf"```python\n(# {re.escape(title)}\n.*?)```", TEXT, flags=re.DOTALL)
+    assert found, title
+    return found[1]
 
 
-@pytest.mark.parametrize("strategy", [Exact(), Bilevel()])
-def test_every_strategy_finds_the_edm_rule(power, strategy):
-    noise = NoiseSchedule.preset("sd2.1")
-    box = Box(t_min=(0.03, 0.03), t_max=(0.96, 0.96))
-    knots = strategy.search(Problem(power(noise), 6, "clean", box, 0.0), 0).knots
-    edm = rule_schedule("edm", noise, 6, "clean", Span(t_max=0.96, t_min=0.03))
-    assert np.allclose(knots, edm.lambdas, atol=1e-6)
+def test_an_objective_with_settings_and_no_derivatives(copy):
+    copy.write("objectives/power.py", block("src/hso/objectives/power.py"))
+    copy.register(
+        "objectives/__init__.py",
+        "from hso.objectives.power import Power",
+        "OBJECTIVES: Mapping",
+        '    "power": Power,\n',
+    )
+    ends = "--t-min 0.03 0.03 --t-max 0.96 0.96 --d-min 0 --solver ddim --nfe 6 --noise sd2.1"
+    edm = copy.hso("rule edm --noise sd2.1 --nfe 6 --t-min 0.03 --t-max 0.96 --rho 5")["lambdas"]
+    for strategy in ("exact", "bilevel:population=3,generations=2"):
+        found = copy.hso(f"optimize {ends} --objective power:rho=5 --strategy {strategy}")
+        assert found["lambdas"] == pytest.approx(edm, abs=2e-4)
+    on_grid = copy.hso(f"optimize {ends} --objective power:rho=5 --strategy exact:grid=training")
+    assert on_grid["timesteps"] == copy.hso(f"optimize {ends} --objective power:rho=5")["timesteps"]
+
+
+SOLVER = '''
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hso.solvers.base import HOLD, Combination, Level, Solver, StepPlan, first_order
+
+
+@dataclass(frozen=True)
+class Twice(Solver):
+    """Calls the network twice at every node and takes the mean."""
+
+    weight: float = 0.5
+
+    name = "twice"
+    order = 1
+    terminal = "t_min"
+
+    def nfe(self, nodes: int) -> int:
+        return 2 * nodes
+
+    def nodes(self, nfe: int) -> int:
+        return nfe // 2
+
+    def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
+        for index in range(len(levels) - 1):
+            step = first_order(levels[index], levels[index + 1])
+            share = step.outputs[0]
+            yield StepPlan(index, None, Combination(1.0))
+            outputs = (self.weight * share, (1 - self.weight) * share)
+            yield StepPlan(index, HOLD, Combination(step.state, outputs))
+'''
+
+
+def test_a_solver(copy):
+    copy.write("solvers/twice.py", SOLVER)
+    copy.register(
+        "solvers/__init__.py", "from hso.solvers.twice import Twice", "SOLVERS: Mapping", '    "twice": Twice,\n'
+    )
+    found = copy.hso("optimize --noise sd2.1 --nfe 8 --solver twice:weight=0.25")
+    assert (found["nfe"], len(found["times"]), found["terminal"] == "clean") == (8, 4, False)
+
+
+STRATEGY = '''
+from dataclasses import dataclass
+
+from hso.search.problem import Found, Problem, Psi, Strategy
+
+
+@dataclass(frozen=True)
+class Start(Strategy):
+    """Takes the start that Eq. 2 gives."""
+
+    rho: float = 7.0
+
+    name = "start"
+
+    def search(self, problem: Problem, seed: int) -> Found:
+        t_min, t_max = problem.widest
+        return Found(problem.start(self.rho, t_min, t_max), Psi(self.rho, t_min, t_max), 0, "not searched")
+'''
+
+
+def test_a_strategy(copy):
+    copy.write("search/start.py", STRATEGY)
+    copy.register(
+        "search/__init__.py", "from hso.search.start import Start", "STRATEGIES: Mapping", '    "start": Start,\n'
+    )
+    found = copy.hso("optimize --noise sd2.1 --nfe 5 --solver ddim --strategy start:rho=4 --objective dm_nonuniform")
+    rule = copy.hso("rule edm --noise sd2.1 --nfe 5 --rho 4 --t-min 0.01")
+    assert found["lambdas"] == pytest.approx(rule["lambdas"])
+
+
+RULE = '''
+import numpy as np
+
+from hso.noise import NoiseSchedule
+
+
+def halves(noise: NoiseSchedule, nfe: int):
+    """Training indices, each half of the one before."""
+    return (noise.require_train_steps() - 1) / 2.0 ** np.arange(nfe)
+'''
+
+
+def test_a_rule(copy):
+    copy.write("rules/halves.py", RULE)
+    copy.register(
+        "rules/__init__.py", "from hso.rules.halves import halves", "GRID_RULES: Mapping", '    "halves": halves,\n'
+    )
+    assert copy.hso("rule halves --noise sd2.1 --nfe 4")["timesteps"] == [999, 499, 250, 125]
+
+
+COMMAND = '''
+"""``hso count``: a command."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("count")(command)
+
+
+def command(json: bool = typer.Option(False, "--json")) -> None:
+    """Count to three."""
+    print([1, 2, 3])
+'''
+
+
+def test_a_command(copy):
+    copy.write("cli/count.py", COMMAND)
+    copy.register("cli/app.py", "from hso.cli import count", "COMMANDS = (", ", count")
+    assert copy.hso("count") == [1, 2, 3]

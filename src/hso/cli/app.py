@@ -28,8 +28,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-# A new command is one file, and its name here and in the import above.
-for module in (optimize, rule, presets, show, convert, lint, table, demo, compare):
+# A new command is one file and one entry here.
+COMMANDS = (optimize, rule, presets, show, convert, lint, table, demo, compare)
+for module in COMMANDS:
     module.register(app)
 
 
