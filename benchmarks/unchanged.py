@@ -4,9 +4,9 @@
     python benchmarks/unchanged.py --strategies all    # published too, with a small population (about an hour)
     python benchmarks/unchanged.py --write             # write the file anew
 
-``unchanged.json`` has, for each preset, strategy and solver, the first 16 digits of the SHA-256 of the 19 schedules' float64
-values. All settings are given, so that
-a change of the defaults does not matter here. Another processor may round the elementary functions otherwise and give other
+``unchanged.json`` has, for each preset, strategy and solver, the first 16 digits of the SHA-256 of the 19 schedules'
+float64 values. All settings are given, so that a change of the defaults does not matter here. Another processor may round
+the elementary functions otherwise and give other
 digits: write the file on the machine, before the change, that the comparison will run on.
 """
 

@@ -1,4 +1,4 @@
-"""Adding a thing takes one file and one entry in a registry: each row of CONTRIBUTING's table is done in a copy of the package."""
+"""A new thing is one file and one entry in a registry: each row of CONTRIBUTING's table is done in a copy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
