@@ -28,7 +28,7 @@ import math
 
 import numpy as np
 
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.schedule import CLEAN
 from hso.search.problem import COSTED, FREE, Box
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from hso.defaults import default_box, default_jump, default_p
 from hso.errors import ArgumentError, check_choice, check_integer, check_real
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives import OBJECTIVES
 from hso.objectives import d_min as published_d_min
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule, check_terminal

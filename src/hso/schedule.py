@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hso.errors import ArgumentError, check_choice, check_integer
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 CLEAN, T_MIN = "clean", "t_min"
 TERMINALS = (CLEAN, T_MIN)

@@ -28,7 +28,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, HSOError, check_choice
 from hso.models.teacher import Teacher
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.objectives.gits import gits
 from hso.objectives.klub import klub
 from hso.objectives.score_optimal import score_optimal

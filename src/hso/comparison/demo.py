@@ -20,7 +20,8 @@ import numpy as np
 
 from hso.comparison.statistics.frechet import frechet_distance
 from hso.errors import check_choice, check_integer, check_real
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives import MEP
 from hso.optimize import optimize
 from hso.rules import rule_schedule

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from hso.errors import ArgumentError, check_choice
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule
 
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\bnan\b|\binf\b)")

@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError, check_real
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives import GAMMA, AdditiveObjective, Objective, spacing_penalty
 from hso.rules import edm_lambdas
 from hso.schedule import T_MIN

@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.schedule import CLEAN, SamplingSchedule
 
 

@@ -11,7 +11,8 @@ from hso.errors import ArgumentError, HostError
 from hso.hosts.diffusers.flow import flow_at_its_resolution
 from hso.hosts.diffusers.host import Host, Landing
 from hso.hosts.diffusers.part_way import begins_part_way
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.noise.config import DISTILLED_WITH_MODEL
 from hso.noise.flow import RectifiedFlow
 from hso.schedule import SamplingSchedule
