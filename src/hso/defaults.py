@@ -24,8 +24,6 @@ References:
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from hso.noise import NoiseSchedule
@@ -58,7 +56,7 @@ def default_box(noise: NoiseSchedule, start: float | None = None) -> Box:
         >>> default_box(NoiseSchedule.preset("sd2.1")) == Box()
         True
     """
-    if _preserves_variance(noise):
+    if noise.path.preserves_variance:
         return Box()
     levels = np.clip(np.array(LAST_SIGMAS) * noise.sigma_data, *noise.sigmas(noise.t_range))
     first, last = map(noise.time_of_sigma, levels.tolist())
@@ -76,7 +74,3 @@ def default_jump(noise: NoiseSchedule, solver: str, terminal: str) -> str:
         ('free', 'costed')
     """
     return COSTED if terminal == CLEAN and solver in MULTISTEP and noise.traits.is_guided else FREE
-
-
-def _preserves_variance(noise: NoiseSchedule) -> bool:
-    return math.isclose(math.exp(2 * noise.log_alpha(0.0)) + math.exp(2 * noise.log_sigma(0.0)), 1.0, abs_tol=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -14,7 +15,7 @@ from hso.hosts.diffusers.part_way import begins_part_way
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.noise.config import DISTILLED_WITH_MODEL
-from hso.noise.flow import RectifiedFlow
+from hso.noise.flow import ShiftedClock
 from hso.schedule import SamplingSchedule
 from hso.search import STRATEGIES
 
@@ -55,9 +56,11 @@ def check_schedule(scheduler: Any, host: Host, schedule: SamplingSchedule) -> No
             name, f"the schedule ends at lambda {schedule.terminal:g} but at t = {schedule.terminal_time:g}"
         )
     noise = NoiseSchedule.from_config(scheduler)
-    if isinstance(noise, RectifiedFlow) and scheduler.config.get("use_dynamic_shifting"):
+    if isinstance(noise.clock, ShiftedClock) and scheduler.config.get("use_dynamic_shifting"):
         # The fingerprint tells resolutions apart, which the scheduler learns only when it is called.
-        problem = _misfit(flow_at_its_resolution(noise, scheduler.config, schedule), schedule)
+        problem = _misfit(
+            replace(noise, clock=flow_at_its_resolution(noise.clock, scheduler.config, schedule)), schedule
+        )
     else:
         problem = _other_model(noise, schedule) or _misfit(noise, schedule)
     problem = problem or host.objection(scheduler.config, schedule)
