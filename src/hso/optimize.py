@@ -227,7 +227,9 @@ def _result(problem: Problem, strategy: Strategy, found: Found, seconds: float, 
         "hso": VERSION,
     }
     return Result(
-        schedule=SamplingSchedule.from_knots(problem.noise, _run(problem, found.knots), problem.terminal, provenance),
+        schedule=SamplingSchedule.from_knots(
+            problem.noise, _run(problem, found.knots), problem.terminal, provenance, start=problem.start_time
+        ),
         objective=value,
         penalty=penalty,
         fitness=value + problem.gamma * penalty,

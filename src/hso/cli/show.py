@@ -33,19 +33,11 @@ def command(
     """Check a saved schedule and print it, with how it was made."""
     schedule = SamplingSchedule.load(file)
     if json:
-        _print_record(schedule)
+        views.print_json(schedule.to_dict())
     else:
         _print(schedule)
     if plot:
         views.draw(schedule, views.preset_of(schedule), plot)
-
-
-def _print_record(schedule: SamplingSchedule) -> None:
-    import msgspec
-
-    from hso.schedule_file import to_record
-
-    views.print_json(msgspec.to_builtins(to_record(schedule)))
 
 
 def _print(schedule: SamplingSchedule) -> None:
