@@ -28,7 +28,8 @@ from hso.comparison.contestants import Case, enter
 from hso.comparison.runs.work import one_thread
 from hso.comparison.subjects import SubjectSettings, load_subject
 from hso.models.teacher import Teacher, Trajectory
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
 
 SUBJECTS = ("gaussian", "mixture", "digits@1", "digits@3", "digits@7.5")

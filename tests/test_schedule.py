@@ -1,6 +1,7 @@
 """A sampling schedule is immutable, valid, and survives its file."""
 
 import copy
+import dataclasses
 import json
 import math
 import os
@@ -22,8 +23,7 @@ def schedule(sd):
 
 
 def remake(schedule, **changes):
-    names = ("lambdas", "times", "terminal", "terminal_time", "train_steps", "noise_name", "noise_fingerprint")
-    return SamplingSchedule(**{**{name: getattr(schedule, name) for name in names}, **changes})
+    return dataclasses.replace(schedule, **changes)
 
 
 def test_its_views_describe_the_same_nodes(sd, schedule):
@@ -97,6 +97,12 @@ def test_nodes_that_round_to_one_timestep_are_kept_apart(sd):
         ({"terminal": -9.0}, "terminal: expected a lambda above"),
         ({"terminal": math.nan}, "terminal: expected a lambda above"),
         ({"terminal_time": 0.9}, "terminal_time: expected a time"),
+        ({"terminal": math.inf}, "terminal_time: expected 0 if the terminal is clean"),
+        ({"network_timesteps": [9.0, 8, 7, 6]}, "network_timesteps: expected 5 values"),
+        ({"network_timesteps": [9.0, 8, 7, 6, 7]}, "network_timesteps: expected strictly decreasing or strictly inc"),
+        ({"path": "vp"}, "path: expected a path"),
+        ({"start": 0.5}, "start: expected None, or the time of the first node, 0.96"),
+        ({"start": "begin"}, "start: expected a number"),
     ],
 )
 def test_what_is_no_schedule_is_refused(schedule, changes, problem):
@@ -125,16 +131,16 @@ def test_it_survives_its_file(sd, tmp_path, terminal):
     assert (loaded.noise_name, loaded.noise_fingerprint) == ("sd2.1", sd.fingerprint)
 
 
-def edited(schedule, path, **changes):
-    schedule.save(path)
-    content = json.loads(path.read_text())
+def edited(schedule, file, /, **changes):
+    schedule.save(file)
+    content = json.loads(file.read_text())
     for name, value in changes.items():
         if value is None and name != "timesteps":
             del content[name]
         else:
             content[name] = value
-    path.write_text(json.dumps(content))
-    return path
+    file.write_text(json.dumps(content))
+    return file
 
 
 @pytest.mark.parametrize(
@@ -152,10 +158,17 @@ def edited(schedule, path, **changes):
         ({"timesteps": [999, 3, 2, 1, 0]}, "timesteps: expected"),
         ({"timesteps": None}, "timesteps: expected"),
         ({"terminal": "dirty"}, "terminal"),
-        ({"terminal": "clean"}, "terminal_time: expected 0 if and only if"),
+        ({"terminal": "clean"}, "terminal_time: expected 0 if the terminal is clean"),
         ({"noise": "sd"}, r"at `\$.noise`"),
         ({"surprise": 1}, "unknown field `surprise`"),
         ({"train_steps": 0}, "train_steps: expected"),
+        ({"path": None}, "missing required field `path` .was the file edited, or written by another release"),
+        ({"path": {"name": "vq"}}, "path: expected one of .*did you mean 'vp'"),
+        ({"path": {}}, "path: expected one of"),
+        ({"path": {"name": "vp", "speed": 3}}, r"path: expected the settings \[\] of path 'vp', got \['speed'\]"),
+        ({"path": {"name": "ve", "sigma_data": "much"}}, "sigma_data: expected a number"),
+        ({"start": None}, "missing required field `start`"),
+        ({"start": 0.2}, "start: expected None, or the time of the first node"),
     ],
     ids=str,
 )

@@ -9,7 +9,7 @@ from typing import Any
 from hso.comparison.subjects import SUBJECTS
 from hso.errors import FileError
 from hso.models.bundled import digits_folder
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.noise.config import read_json
 from hso.schedule import SamplingSchedule
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from hso.errors import ArgumentError, check_integer
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives import Objective, make_objective
 from hso.registry import settings_of
 from hso.schedule import CLEAN, SamplingSchedule, check_terminal
@@ -214,7 +215,9 @@ def _result(request: Request, problem: Problem, found: Found, seconds: float) ->
     # A knot that only stands for the clean sample is none of the schedule's.
     knots = found.knots[: problem.nodes] if problem.terminal == CLEAN else found.knots
     return Result(
-        schedule=SamplingSchedule.from_knots(request.noise, knots, request.terminal, request.provenance(problem)),
+        schedule=SamplingSchedule.from_knots(
+            request.noise, knots, request.terminal, request.provenance(problem), start=request.constraints.start
+        ),
         objective=value,
         penalty=penalty,
         fitness=value + problem.gamma * penalty,

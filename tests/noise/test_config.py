@@ -64,7 +64,7 @@ def test_zero_terminal_snr_ends_at_the_guard():
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
-        ({"sample_size": 64}, "config: expected at least one of beta_end"),
+        ({"sample_size": 64}, "config: expected a known _class_name; or at least one of beta_end"),
         ({**SD, "beta_schedule": "scaled_linaer"}, "did you mean 'scaled_linear'"),
         ({**SD, "beta_start": "small"}, "beta_start: expected a number"),
         ({**SD, "beta_end": None}, "beta_end: expected a number"),

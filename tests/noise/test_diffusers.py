@@ -12,7 +12,8 @@ from hso import HSOError, NoiseSchedule, SamplingSchedule
 from hso.errors import ArgumentError
 from hso.noise import dynamic_shift
 from hso.noise.betas import BETA_CLASSES, BETA_FIELDS, DEFAULTS
-from hso.noise.config import EDM_CLASSES, KNOWN
+from hso.noise.config import known_classes
+from hso.noise.edm import EDMReader
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -111,11 +112,11 @@ def test_flow_sigmas_of_the_other_solvers(name, shift):
     assert np.allclose(noise.sigma_t(ramp), numbers(host.sigmas)[:-1], rtol=SINGLE)
 
 
-@pytest.mark.parametrize("name", EDM_CLASSES)
+@pytest.mark.parametrize("name", EDMReader.classes)
 def test_edm(name):
     if needs_torchsde(name):
         pytest.skip("torchsde is not installed")
-    host = scheduler(name, **EDM_CLASSES[name])
+    host = scheduler(name, **EDMReader.classes[name])
     host.set_timesteps(12)
     noise = NoiseSchedule.from_config(host)
     sigmas = numbers(host.sigmas)[:-1]
@@ -230,7 +231,7 @@ FIELDS = [
 
 @settings(max_examples=400, deadline=None)
 @given(
-    st.one_of(st.sampled_from(KNOWN), VALUES),
+    st.one_of(st.sampled_from(known_classes()), VALUES),
     st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6),
     st.one_of(st.none(), VALUES),
 )

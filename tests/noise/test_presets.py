@@ -10,7 +10,7 @@ import pytest
 
 from hso import ArgumentError, optimize
 from hso.noise import NoiseSchedule, presets, refusals
-from hso.optimize import DEFAULT_TERMINAL
+from hso.solvers import SOLVERS
 
 Text = Annotated[str, msgspec.Meta(min_length=3, max_length=120)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.\-]*$")]
@@ -54,7 +54,7 @@ def test_every_preset_loads_and_is_optimized(name):
     preset, noise = presets()[name], NoiseSchedule.preset(name)
     assert (preset.name, noise.name) == (name, name)
     assert len(preset.source) > 20
-    assert preset.solver in DEFAULT_TERMINAL
+    assert preset.solver in SOLVERS
     result = optimize(noise, 6, solver=preset.solver)
     assert result.feasible
     assert np.all(np.isfinite(result.schedule.sigmas))

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hso.noise import NoiseSchedule
+from hso.noise import Clock, NoiseSchedule
+from hso.noise.path import STRAIGHT
 from hso.schedule import SamplingSchedule
 from hso.solvers import DDIM, DEIS, DPMSolverPP, DPMSolverPP2S, Heun, Solver, UniPC
 
 
-class StraightPath(NoiseSchedule):
-    """alpha = 1 - t, sigma = t."""
+class UniformClock(Clock):
+    """sigma = t, and a network that is told its training index."""
 
-    name = "straight"
     train_steps = 1000
 
     @property
@@ -26,27 +26,17 @@ class StraightPath(NoiseSchedule):
             return np.log1p(-t) - np.log(t)
 
     def _time(self, lambda_: Any) -> Any:
-        return np.exp(self.log_sigma(lambda_))
+        return np.exp(STRAIGHT.log_sigma(lambda_))
 
-    def log_alpha(self, lambda_: Any) -> Any:
-        return -np.log1p(np.exp(-lambda_))
-
-    def log_sigma(self, lambda_: Any) -> Any:
-        return -np.log1p(np.exp(lambda_))
-
-    def log_sigma_derivatives(self, lambda_: Any) -> tuple[Any, Any]:
-        alpha = np.exp(self.log_alpha(lambda_))
-        return -alpha, alpha * (alpha - 1)
-
-    def _definition(self) -> bytes:
-        return b"straight"
+    def definition(self) -> bytes:
+        return b"uniform"
 
 
 NOISES = {
     "discrete": NoiseSchedule.preset("sd2.1"),
     "linear": NoiseSchedule.linear_vp(),
     "cosine": NoiseSchedule.cosine(),
-    "straight": StraightPath(),
+    "straight": NoiseSchedule(UniformClock(), STRAIGHT, "straight"),
 }
 EVERY_SOLVER: tuple[Solver, ...] = (
     DDIM(),

@@ -194,8 +194,8 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     console = views.console()
     schedule = result.schedule
     console.print(views.schedule_table(schedule))
-    knots = schedule.times if schedule.ends_clean else np.append(schedule.times, schedule.terminal_time)
-    least = f"{-np.diff(knots).max():.5f}" if len(knots) > 1 else "none"
+    gaps = -np.diff(schedule.knot_times)
+    least = f"{gaps.min():.5f}" if len(gaps) else "none"
     console.print(
         f"{schedule.provenance['objective']} {result.objective:.6g}, penalty {result.penalty:.3g}, "
         f"fitness {result.fitness:.6g}"

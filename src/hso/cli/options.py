@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hso.errors import ArgumentError
+from hso.errors import ArgumentError, FileError
 from hso.noise import NoiseSchedule, presets
 
 
@@ -56,10 +56,20 @@ def noise_schedule(name: str) -> NoiseSchedule:
         ArgumentError: If it looks like a preset's name and is none; the nearest is suggested.
         FileError: If it is a path, and there is nothing to read.
     """
-    is_path = os.sep in name or name.endswith(".json") or (name and Path(name).exists())
-    if is_path and name not in presets():
+    exists = bool(name) and _exists(name)
+    if (exists or os.sep in name or name.endswith(".json")) and name not in presets():
+        if not exists:
+            raise FileError(name, "there is no such file or folder")
         return NoiseSchedule.from_config(name)
     return NoiseSchedule.preset(name)
+
+
+def _exists(name: str) -> bool:
+    """Whether there is such a file or folder. A text too long for a name names none."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]

@@ -53,7 +53,7 @@ def command(
     source = options.noise_schedule(noise)
     schedule = rule_schedule(name, source, nfe, terminal, Span(t_max, t_min, rho, sigma_data))
     if json:
-        views.print_record(schedule)
+        views.print_json(schedule.to_dict())
     else:
         views.console().print(views.schedule_table(schedule))
     if output:

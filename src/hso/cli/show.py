@@ -33,7 +33,7 @@ def command(
     """Check a saved schedule and print it, with how it was made."""
     schedule = SamplingSchedule.load(file)
     if json:
-        views.print_record(schedule)
+        views.print_json(schedule.to_dict())
     else:
         _print(schedule)
     if plot:

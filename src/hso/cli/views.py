@@ -37,15 +37,6 @@ def print_json(content: Any, indent: int | None = None) -> None:
     print(json_text(content, indent))
 
 
-def print_record(schedule: SamplingSchedule) -> None:
-    """Print a schedule as its file holds it."""
-    import msgspec
-
-    from hso.schedule_file import to_record
-
-    print_json(msgspec.to_builtins(to_record(schedule)))
-
-
 def note(text: str) -> None:
     """Tell a person, on standard error, what happened beside the output."""
     print(text, file=sys.stderr)
@@ -58,9 +49,7 @@ def schedule_table(schedule: SamplingSchedule) -> Table:
     table = Table(title=headline(schedule), title_justify="left")
     for heading in ("node", "timestep", "t", "sigma~", "lambda", "gap in t"):
         table.add_column(heading, justify="right")
-    times, lambdas, timesteps = schedule.times.tolist(), schedule.lambdas.tolist(), _timesteps(schedule)
-    if not schedule.ends_clean:
-        times, lambdas = [*times, schedule.terminal_time], [*lambdas, schedule.terminal]
+    times, lambdas, timesteps = schedule.knot_times.tolist(), schedule.knots.tolist(), _timesteps(schedule)
     gaps = [f"{gap:.5f}" for gap in -np.diff(times)] + [""]
     names = [*map(str, range(1, schedule.nfe + 1)), "terminal"]
     for name, timestep, t, lambda_, gap in zip(names, [*timesteps, ""], times, lambdas, gaps, strict=False):

@@ -28,7 +28,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, HSOError, check_choice
 from hso.models.teacher import Teacher
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.objectives import GITS, KLUB, MEP, DMNonUniform, Objective, ScoreOptimal
 from hso.objectives.error_proxy import COSTED, FREE
 from hso.optimize import optimize

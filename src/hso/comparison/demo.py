@@ -20,7 +20,8 @@ import numpy as np
 
 from hso.comparison.statistics.frechet import frechet_distance
 from hso.errors import check_choice, check_integer, check_real
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives import DMNonUniform
 from hso.objectives.mep import MidpointSum
 from hso.optimize import optimize
@@ -224,23 +225,16 @@ def _figures(
     classifier, data, mep = load_digits_classifier(), load_digits_moments(), MidpointSum(noise, P)
     figures = []
     for row, images in zip(rows, batches, strict=True):
-        knots, times = _knots(row.schedule)
         features = classifier.features(torch.from_numpy(images))
         right = classifier.head(features).argmax(dim=1) == labels
         rows_of_features = np.asarray(features, dtype=np.float64)
         figures.append(
             Figures(
-                mep=float(mep.value(knots)),
-                least_gap=float(-np.diff(times).max()),
+                mep=float(mep.value(row.schedule.knots)),
+                least_gap=float(-np.diff(row.schedule.knot_times).max()),
                 accuracy=float(right.double().mean()),
                 frechet=frechet_distance(rows_of_features.mean(axis=0), np.cov(rows_of_features.T), *data),
                 error=float(np.sqrt(np.mean((images - batches[0]) ** 2, dtype=np.float64))),
             )
         )
     return figures
-
-
-def _knots(schedule: SamplingSchedule) -> tuple[Array, Array]:
-    if schedule.ends_clean:
-        return schedule.lambdas, schedule.times
-    return np.append(schedule.lambdas, schedule.terminal), np.append(schedule.times, schedule.terminal_time)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from hso.errors import ArgumentError, check_choice
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 
 TIMESTEPS, SIGMAS = "timesteps", "sigmas"
 KINDS = (TIMESTEPS, SIGMAS)

@@ -15,7 +15,6 @@ wrote, and what people strip from it.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from hso.errors import ArgumentError, check_choice
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.levels import sigma_of_lambda
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule
 
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\bnan\b|\binf\b)")
@@ -90,7 +90,7 @@ def numbers(text: str) -> list[float]:
 
 def levels(schedule: SamplingSchedule) -> list[float]:
     """sigma~ of the nodes and of the terminal, which is 0 if clean. N + 1 values."""
-    return [*schedule.sigmas.tolist(), math.exp(-schedule.terminal)]
+    return sigma_of_lambda(schedule.levels).tolist()
 
 
 def _timesteps(schedule: SamplingSchedule) -> str:

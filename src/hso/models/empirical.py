@@ -34,7 +34,8 @@ from scipy.special import softmax
 
 from hso.errors import ArgumentError
 from hso.models.exact import ExactModel, HasScales, in_blocks, scales_at
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 
 class EmpiricalModel(ExactModel):

@@ -36,7 +36,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hso.errors import ArgumentError, check_integer
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 # Relative and absolute tolerance of a step of the ODE's solution, in the root mean square over the batch.
 TOLERANCE = 1e-10

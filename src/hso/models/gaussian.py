@@ -36,7 +36,8 @@ import numpy as np
 
 from hso.errors import ArgumentError, check_integer, check_real
 from hso.models.exact import ExactModel, HasScales, Scales, scales_at
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,8 @@ import numpy as np
 
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.models.exact import Denoiser
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.rules import RANGE_RULES, Span, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import Node, make_solver, nodes, sample, to_data

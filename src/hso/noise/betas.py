@@ -6,8 +6,9 @@ The three beta schedules are those of diffusers' schedulers:
 - ``scaled_linear``: the same for sqrt(beta)
 - ``squaredcos_cap_v2``: the cosine schedule at discrete steps, beta at most 0.999
 
-CogVideoX divides the signal-to-noise ratio by ``snr_shift_scale``: with A = prod (1 - beta), A becomes
-A / (s + (1 - s) A). After that comes the rescaling to zero terminal SNR, if any; what would be 0 is 2**-24.
+CogVideoX divides the signal-to-noise ratio by ``snr_shift_scale`` s: with A = prod (1 - beta), A becomes
+A / (s + (1 - s) A). If the configuration asks for zero terminal SNR, the rescaling comes after that, and its last value is
+2**-24 instead of 0.
 
 References:
     | Common Diffusion Noise Schedules and Sample Steps are Flawed (Lin et al., 2024), Algorithm 1
@@ -19,15 +20,18 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_choice, check_integer, check_real
-from hso.noise.base import Array
-from hso.noise.discrete import DiscreteVP, vector
+from hso.errors import check_choice, check_real
+from hso.noise.base import Array, check_train_steps, vector
+from hso.noise.clock import Clock
+from hso.noise.discrete import DiscreteClock
+from hso.noise.path import VP, Path
+from hso.noise.reading import Configuration, Reader
 
-# diffusers puts this in place of the zero, so that lambda stays finite (its lambda is then -8.3).
+# diffusers puts this in place of the zero, so that lambda stays finite: it is then -8.3.
 ZERO_SNR_GUARD = 2.0**-24
 BETA_FIELDS = frozenset({"beta_start", "beta_end", "beta_schedule", "trained_betas"})
 DEFAULTS: Mapping[str, Any] = {
@@ -88,30 +92,32 @@ BETA_SCHEDULES: Mapping[str, Callable[[float, float, int], Array]] = {
 }
 
 
-def read_betas(config: Mapping[str, Any], class_name: str, name: str) -> DiscreteVP:
-    """The noise schedule of a scheduler with betas.
+class BetaReader(Reader):
+    """Reads diffusers' schedulers with betas."""
 
-    Raises:
-        ArgumentError: If a field is unusable, or there are neither betas nor a class with defaults.
-    """
-    if not class_name and not BETA_FIELDS & set(config):
-        raise ArgumentError("config", f"at least one of {', '.join(sorted(BETA_FIELDS))}", sorted(map(str, config)))
-    config = {**DEFAULTS, **BETA_CLASSES.get(class_name, {}), **config}
-    betas = _betas(config)
-    schedule = DiscreteVP.from_betas(betas, name)
-    shift = check_real("snr_shift_scale", config.get("snr_shift_scale", 1.0), 1e-3, 1e3)
-    zero_snr = config.get("rescale_betas_zero_snr")
-    if shift == 1 and not zero_snr:
-        return schedule
-    alphas_cumprod = np.cumprod(1 - betas)
-    alphas_cumprod = alphas_cumprod / (shift + (1 - shift) * alphas_cumprod)
-    return DiscreteVP(_zero_snr(alphas_cumprod) if zero_snr else alphas_cumprod, name)
+    classes: ClassVar[Mapping[str, Mapping[str, Any]]] = BETA_CLASSES
+    clue = f"at least one of {', '.join(sorted(BETA_FIELDS))}"
+
+    def recognises(self, config: Configuration) -> bool:
+        return super().recognises(config) or (not config.class_name and not BETA_FIELDS.isdisjoint(config.values))
+
+    def read(self, config: Configuration) -> tuple[Clock, Path]:
+        values = {**DEFAULTS, **self.classes.get(config.class_name, {}), **config.values}
+        betas = _betas(values)
+        clock = DiscreteClock.from_betas(betas)
+        shift = check_real("snr_shift_scale", values.get("snr_shift_scale", 1.0), 1e-3, 1e3)
+        zero_snr = config.flag("rescale_betas_zero_snr")
+        if shift == 1 and not zero_snr:
+            return clock, VP
+        alphas_cumprod = np.cumprod(1 - betas)
+        alphas_cumprod = alphas_cumprod / (shift + (1 - shift) * alphas_cumprod)
+        return DiscreteClock(_zero_snr(alphas_cumprod) if zero_snr else alphas_cumprod), VP
 
 
 def _betas(config: Mapping[str, Any]) -> Array:
     if config.get("trained_betas") is not None:
         return vector("trained_betas", config["trained_betas"])
-    steps = check_integer("num_train_timesteps", config["num_train_timesteps"], 2, 100_000)
+    steps = check_train_steps(config["num_train_timesteps"], "num_train_timesteps")
     kind = check_choice("beta_schedule", config["beta_schedule"], BETA_SCHEDULES)
     start = check_real("beta_start", config["beta_start"], 0.0, 1.0)
     end = check_real("beta_end", config["beta_end"], 0.0, 1.0)

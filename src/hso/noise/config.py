@@ -1,41 +1,37 @@
 """Noise schedules from diffusers configurations.
 
-| what the configuration says | family |
-|---|---|
-| a FlowMatch class, or ``use_flow_sigmas`` | rectified flow, its shift static or dynamic |
-| an EDM class, CosineDPMSolver, or Euler with continuous timesteps and v-prediction | EDM |
-| betas | variance preserving |
-
-What only chooses the sampling schedule (spacing, Karras, beta or exponential sigmas) or the solver is ignored, since
-both are chosen anew. What a pipeline, or the ``model_index.json`` of its folder, says of the model becomes its traits.
+Each family has a reader that recognises its configurations (see the readers' own words); ``READERS`` lists them. Fields
+that choose only the solver or the sampling schedule (spacing, Karras, beta or exponential sigmas) are ignored, since both
+are chosen anew. What a pipeline, or the ``model_index.json`` of its folder, says about the model becomes its traits.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
 
-from hso.errors import ArgumentError, FileError, check_choice, check_integer, check_real
-from hso.noise.base import NoiseSchedule, describe_source
-from hso.noise.betas import BETA_CLASSES, read_betas
-from hso.noise.edm import EDM, ArctanEDM
-from hso.noise.flow import LEAST_SHIFT, MOST_SHIFT, RectifiedFlow, ReversedFlow, dynamic_shift
-from hso.noise.traits import read_traits
+from hso.errors import ArgumentError, FileError, check_choice
+from hso.noise.betas import BetaReader
+from hso.noise.clock import Clock
+from hso.noise.edm import EDMReader
+from hso.noise.flow import FlowReader
+from hso.noise.path import Path
+from hso.noise.reading import Configuration, Reader
+from hso.noise.traits import UNKNOWN, Traits, read_traits
 
 CONFIG_FILES = ("scheduler_config.json", "scheduler/scheduler_config.json")
 MODEL_INDEX = "model_index.json"
-FLOW_CLASSES = ("FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler")
-DYNAMIC_FIELDS = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type")
-_EDM = {"sigma_min": 0.002, "sigma_max": 80.0, "sigma_data": 0.5}
-EDM_CLASSES: Mapping[str, Mapping[str, float]] = {
-    "EDMEulerScheduler": _EDM,
-    "EDMDPMSolverMultistepScheduler": _EDM,
-    "CosineDPMSolverMultistepScheduler": {"sigma_min": 0.3, "sigma_max": 500.0, "sigma_data": 1.0},
-}
-# Distilled models know the levels of their own grid only. A scheduler object by itself names no model, so the first two
-# are refused with the model they come from; the others have no other use.
+# The first reader that recognises a configuration reads it. A new family is one line here.
+READERS: tuple[Reader, ...] = (
+    FlowReader(),
+    EDMReader(),
+    BetaReader(),
+)
+# Distilled models know only the levels of their own grid. The first two classes are refused when they come with a model; a
+# bare scheduler object of such a class names no model. The other classes are always refused: they have no other use.
 DISTILLED_WITH_MODEL = ("LCMScheduler", "TCDScheduler")
 DISTILLED = (
     "CMStochasticIterativeScheduler",
@@ -43,17 +39,49 @@ DISTILLED = (
     "HeliosDMDScheduler",
     "SCMScheduler",
 )
-KNOWN = (*FLOW_CLASSES, *EDM_CLASSES, *BETA_CLASSES, *DISTILLED)
 
 
-def read_config(source: Any, name: str | None = None, image_seq_len: int | None = None) -> NoiseSchedule:
+class Reading(NamedTuple):
+    """What was read of a model: the arguments of :class:`hso.NoiseSchedule`."""
+
+    clock: Clock
+    path: Path
+    name: str
+    traits: Traits = UNKNOWN
+
+
+def known_classes() -> tuple[str, ...]:
+    """Names of all scheduler classes that are read or refused."""
+    return (*(name for reader in READERS for name in reader.classes), *DISTILLED)
+
+
+def read_source(source: Any, name: str | None = None, image_seq_len: int | None = None) -> Reading:
     """See :meth:`hso.NoiseSchedule.from_config`."""
-    if isinstance(source, str | Path):
-        noise = from_mapping(read_json(Path(source)), name or describe_source(source), image_seq_len)
-        file = Path(source, MODEL_INDEX)
-        return noise.with_traits(read_traits(read_json(file))) if file.is_file() else noise
+    if isinstance(source, str | FilePath):
+        clock, path = read_mapping(read_json(FilePath(source)), image_seq_len)
+        index = FilePath(source, MODEL_INDEX)
+        traits = read_traits(read_json(index)) if index.is_file() else UNKNOWN
+        return Reading(clock, path, name or _model_name(FilePath(source)), traits)
     if isinstance(source, Mapping):
-        return from_mapping(source, name or str(source.get("_class_name", "config")), image_seq_len)
+        return Reading(*read_mapping(source, image_seq_len), name or str(source.get("_class_name", "config")))
+    return _read_object(source, name or type(source).__name__, image_seq_len)
+
+
+def read_mapping(config: Mapping[str, Any], image_seq_len: int | None = None) -> tuple[Clock, Path]:
+    """The clock and the path of the model that this scheduler configuration belongs to.
+
+    Raises:
+        ArgumentError: If a field is missing, unknown or impossible, or the model was distilled onto fixed levels.
+    """
+    class_name = config.get("_class_name") or ""
+    if class_name:
+        check_choice("_class_name", class_name, known_classes())
+    _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
+    return _read(Configuration(config, class_name, image_seq_len))
+
+
+def _read_object(source: Any, name: str, image_seq_len: int | None) -> Reading:
+    """From a scheduler, or a pipeline with one."""
     scheduler = getattr(source, "scheduler", source)
     config = getattr(scheduler, "config", None)
     if not isinstance(config, Mapping):
@@ -62,66 +90,29 @@ def read_config(source: Any, name: str | None = None, image_seq_len: int | None 
     class_name = _class_of(scheduler, config)
     if scheduler is not source:
         _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
-    noise = _read({**config, **_live(scheduler)}, class_name, name or type(source).__name__, image_seq_len)
+    clock, path = _read(Configuration({**config, **_live(scheduler)}, class_name, image_seq_len))
     parts = None if scheduler is source else getattr(source, "config", None)
-    return noise.with_traits(read_traits(parts)) if isinstance(parts, Mapping) else noise
+    return Reading(clock, path, name, read_traits(parts) if isinstance(parts, Mapping) else UNKNOWN)
 
 
-def from_mapping(config: Mapping[str, Any], name: str, image_seq_len: int | None = None) -> NoiseSchedule:
-    """The noise schedule of the model that comes with this scheduler configuration."""
-    class_name = config.get("_class_name") or ""
-    if class_name:
-        check_choice("_class_name", class_name, KNOWN)
-    _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
-    return _read(config, class_name, name, image_seq_len)
-
-
-def _read(config: Mapping[str, Any], class_name: str, name: str, image_seq_len: int | None) -> NoiseSchedule:
-    _refuse_distilled(class_name, DISTILLED)
-    if class_name in FLOW_CLASSES or config.get("use_flow_sigmas"):
-        return _read_flow(config, class_name, name, image_seq_len)
-    if image_seq_len is not None:
-        raise ArgumentError("image_seq_len", "None for a model without dynamic shifting", image_seq_len)
-    continuous = config.get("timestep_type") == "continuous" and config.get("prediction_type") == "v_prediction"
-    if class_name in EDM_CLASSES or continuous:
-        return _read_edm(config, class_name, name)
-    return read_betas(config, class_name, name)
-
-
-def _read_flow(config: Mapping[str, Any], class_name: str, name: str, image_seq_len: int | None) -> RectifiedFlow:
-    if config.get("use_dynamic_shifting"):
-        given = {field: config[field] for field in DYNAMIC_FIELDS if config.get(field) is not None}
-        length = given.get("max_image_seq_len", 4096) if image_seq_len is None else image_seq_len
-        shift = dynamic_shift(length, **given)
-    elif image_seq_len is not None:
-        raise ArgumentError("image_seq_len", "None for a model without dynamic shifting", image_seq_len)
-    else:
-        field = "shift" if class_name in FLOW_CLASSES else "flow_shift"
-        shift = check_real(field, config.get(field, 1.0), LEAST_SHIFT, MOST_SHIFT)
-    # diffusers, too, takes a shift_terminal of 0 for none.
-    terminal = config.get("shift_terminal") or None
-    steps = check_integer("num_train_timesteps", config.get("num_train_timesteps", 1000), 2, 100_000)
-    family = ReversedFlow if config.get("invert_sigmas") else RectifiedFlow
-    return family(shift, terminal, steps, name)
-
-
-def _read_edm(config: Mapping[str, Any], class_name: str, name: str) -> EDM:
-    # Euler and its kin scale their input to unit variance for data of unit variance.
-    defaults = EDM_CLASSES.get(class_name, {"sigma_data": 1.0})
-    values = {**defaults, **{field: config[field] for field in _EDM if config.get(field) is not None}}
-    missing = [field for field in _EDM if field not in values]
-    if missing:
-        raise ArgumentError("config", f"{' and '.join(missing)} with continuous timesteps", sorted(map(str, config)))
-    family = ArctanEDM if class_name == "CosineDPMSolverMultistepScheduler" else EDM
-    return family(values["sigma_min"], values["sigma_max"], values["sigma_data"], name)
+def _read(config: Configuration) -> tuple[Clock, Path]:
+    _refuse_distilled(config.class_name, DISTILLED)
+    for reader in READERS:
+        if reader.recognises(config):
+            if not reader.takes_image_seq_len:
+                config.refuse_image_seq_len()
+            return reader.read(config)
+    clues = "; or ".join(reader.clue for reader in reversed(READERS) if reader.clue)
+    raise ArgumentError("config", f"a known _class_name; or {clues}", sorted(map(str, config.values)))
 
 
 def _class_of(scheduler: Any, config: Mapping[str, Any]) -> str:
-    """The diffusers class of a scheduler, by its own name or that of a class it derives from."""
+    """The known class of a scheduler: its own, or one that it derives from, or the one in its configuration."""
+    known = known_classes()
     for kind in type(scheduler).__mro__:
-        if kind.__name__ in KNOWN:
+        if kind.__name__ in known:
             return kind.__name__
-    return check_choice("_class_name", config.get("_class_name", type(scheduler).__name__), KNOWN)
+    return check_choice("_class_name", config.get("_class_name", type(scheduler).__name__), known)
 
 
 def _live(scheduler: Any) -> dict[str, Any]:
@@ -132,13 +123,25 @@ def _live(scheduler: Any) -> dict[str, Any]:
 
 def _refuse_distilled(class_name: str, classes: tuple[str, ...]) -> None:
     if class_name in classes:
-        cause = "the model was distilled onto fixed noise levels, and others are not an option"
+        cause = "the model was distilled onto fixed noise levels; it cannot use others"
         raise ArgumentError("config", "the scheduler of a model for any noise level", class_name, cause)
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """The scheduler configuration in a file or a diffusers folder, or FileError."""
-    if path.is_dir():
+def _model_name(path: FilePath) -> str:
+    """Name of the model that a file belongs to: its folder."""
+    path = path.resolve()
+    folder = path if path.is_dir() else path.parent
+    return folder.parent.name if folder.name == "scheduler" else folder.name
+
+
+def read_json(path: FilePath) -> Mapping[str, Any]:
+    """The scheduler configuration in a file or a diffusers folder.
+
+    Raises:
+        FileError: If the file is missing or does not hold a JSON object.
+    """
+    # os.path answers no where pathlib raises OSError, as for a name that is too long.
+    if os.path.isdir(path):
         found = [path / name for name in CONFIG_FILES if (path / name).is_file()]
         if not found:
             raise FileError(path, f"expected a diffusers folder with {' or '.join(CONFIG_FILES)}, found neither")
@@ -147,7 +150,8 @@ def read_json(path: Path) -> Mapping[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(path, f"cannot read the scheduler configuration: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
+        # Python's parser raises RecursionError for JSON that is nested too deeply.
         raise FileError(path, "expected a scheduler configuration in JSON, found something else") from None
     if not isinstance(content, dict):
         raise FileError(path, f"expected a JSON object, found a {type(content).__name__}")

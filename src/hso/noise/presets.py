@@ -1,7 +1,7 @@
-"""Named models. One record in ``presets.json`` each: the scheduler configuration and where it comes from.
+"""Models that are known by name. Each is one record in ``presets.json``: its scheduler configuration and its source.
 
-A record that has ``refused`` in place of a configuration names a model that can be run at its own noise levels only,
-and says why.
+A record with ``refused`` instead of a configuration names a model that works at its own noise levels only. Its text says
+why.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from hso.errors import ArgumentError, check_choice
-from hso.noise.base import NoiseSchedule
-from hso.noise.config import from_mapping
 from hso.noise.traits import Traits
 
 
@@ -24,12 +22,12 @@ class Preset(NamedTuple):
         name: What ``--noise`` and :meth:`hso.NoiseSchedule.preset` take.
         title: The model, as people call it.
         config: Its scheduler configuration, the part that defines the noise.
-        source: Where the constants were read.
-        solver: The solver its own pipeline comes with, or UniPC where this library has none like it.
-        space: "latent" or "pixel", where its samples live; None where models of both kinds have this noise schedule.
-        guidance: Usual strength of classifier-free guidance (the default of its pipeline); None where there is none.
-        boundary: Share of the training timesteps from which on up its first network is asked, below it the second; None
-            where there is one only.
+        source: Where the constants were published.
+        solver: The solver of its own pipeline, or UniPC if this library does not have that solver.
+        space: "latent" or "pixel", where its samples live; None if models of both kinds have this noise schedule.
+        guidance: Usual strength of classifier-free guidance (the default of its pipeline); None if it has none.
+        boundary: For a model with two networks, a share of the training timesteps: its first network is used from there
+            up, its second below. None if it has one network.
     """
 
     name: str
@@ -51,10 +49,10 @@ class Refusal(NamedTuple):
     """A model that was distilled onto noise levels of its own.
 
     Attributes:
-        name: The name people will try.
+        name: The name that people will try.
         title: The model, as people call it.
-        refused: Why there is nothing to choose.
-        source: Where that is said.
+        refused: Why its noise levels cannot be chosen.
+        source: Where that was published.
     """
 
     name: str
@@ -73,13 +71,17 @@ def refusals() -> dict[str, Refusal]:
     return {record["name"]: Refusal(**record) for record in _records() if "refused" in record}
 
 
-def load_preset(name: str, image_seq_len: int | None = None) -> NoiseSchedule:
-    """See :meth:`hso.NoiseSchedule.preset`."""
+def find_preset(name: str) -> Preset:
+    """The preset of this name.
+
+    Raises:
+        ArgumentError: If the name is unknown (the nearest is suggested), or the model was distilled onto fixed noise
+            levels.
+    """
     known, refused = presets(), refusals()
     if name in refused:
         raise ArgumentError("noise", "a model for any noise level", name, refused[name].refused)
-    preset = known[check_choice("noise", name, known)]
-    return from_mapping(preset.config, name, image_seq_len).with_traits(preset.traits)
+    return known[check_choice("noise", name, known)]
 
 
 @cache

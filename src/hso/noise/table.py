@@ -1,9 +1,9 @@
-r"""A schedule known as a table: :math:`\lambda_i` at :math:`t_i`, by measurement, by learning or from another program.
+r"""The clock of a table of :math:`\lambda_i` at :math:`t_i`, which was measured or learned or comes from another program.
 
-Between the entries :math:`\lambda(t)` is the monotone cubic of Fritsch and Butland (PCHIP), strictly decreasing like the
-table. Its slope at either end is kept at a tenth of the first or last secant at least, so that the inverse has no
-singularity there. The inverse is Newton's, kept inside the bracket by bisection. Beyond its ends the table is constant:
-they are the ends of the range in which nodes may lie.
+Between the entries :math:`\lambda(t)` is the monotone cubic of Fritsch and Butland (PCHIP), which decreases strictly like
+the table. At both ends its slope is at least a tenth of the first or last secant, so that the inverse has no singularity
+there. The inverse is found by Newton's method, which bisection keeps inside its bracket. Beyond its ends the table is
+constant; nodes must lie between the ends.
 
 References:
     | A Method for Constructing Local Monotone Piecewise Cubic Interpolants (Fritsch and Butland, 1984)
@@ -12,19 +12,13 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
-from hso.errors import ArgumentError, check_choice, check_integer
-from hso.noise.base import Array, NoiseSchedule
-from hso.noise.discrete import vector
-from hso.noise.edm import VarianceExploding
-from hso.noise.flow import StraightPath
-from hso.noise.sub_vp import SubVariancePreserving
-from hso.noise.vp import VariancePreserving
+from hso.errors import ArgumentError
+from hso.noise.base import Array, check_train_steps, vector
+from hso.noise.clock import TRAINING_INDEX, Clock, Told
 
 LEAST_END_SLOPE = 0.1
 MAX_ITERATIONS = 100
@@ -32,17 +26,19 @@ MAX_ITERATIONS = 100
 MOST_LAMBDA = 300.0
 
 
-class Table(NoiseSchedule):
-    r"""The clock of a table; subclasses give the path.
+class TableClock(Clock):
+    r"""The clock of a table, for any path.
 
     Args:
         times: t, shape (M,), strictly increasing within [0, 1].
         lambdas: :math:`\lambda`, shape (M,), strictly decreasing.
-        name: What to call it.
         train_steps: Number of training timesteps; None if there are none.
+        told: What the network is told.
     """
 
-    def __init__(self, times: ArrayLike, lambdas: ArrayLike, name: str, train_steps: int | None) -> None:
+    def __init__(
+        self, times: ArrayLike, lambdas: ArrayLike, train_steps: int | None = None, told: Told = TRAINING_INDEX
+    ) -> None:
         self._times, self._lambdas = vector("times", times), vector("lambdas", lambdas)
         if not (np.all(np.diff(self._times) > 0) and self._times[0] >= 0 and self._times[-1] <= 1):
             raise ArgumentError("times", "strictly increasing values in [0, 1]", times)
@@ -51,8 +47,8 @@ class Table(NoiseSchedule):
         if not (np.all(np.diff(self._lambdas) < 0) and np.abs(self._lambdas).max() <= MOST_LAMBDA):
             expected = f"strictly decreasing values within {MOST_LAMBDA:g} of 0"
             raise ArgumentError("lambdas", expected, lambdas, "t = 1 is noise")
-        self.name = name
-        self.train_steps = None if train_steps is None else check_integer("train_steps", train_steps, 2, 100_000)
+        self.train_steps = None if train_steps is None else check_train_steps(train_steps)
+        self.told = told
         self._curve = _monotone_cubic(self._times, self._lambdas)
         self._slope = self._curve.derivative()
 
@@ -81,33 +77,9 @@ class Table(NoiseSchedule):
                 break
         return np.asarray(t)
 
-    def _definition(self) -> bytes:
+    def definition(self) -> bytes:
         numbers = (*self._times, *self._lambdas)
         return (",".join(f"{x:.12g}" for x in numbers) + f",{self.train_steps}").encode()
-
-
-class TableVP(Table, VariancePreserving):
-    """A table on the variance-preserving path."""
-
-
-class TableSubVP(Table, SubVariancePreserving):
-    """A table on the sub-VP path."""
-
-
-class TableVE(Table, VarianceExploding):
-    r"""A table on the variance-exploding path, with :math:`\sigma_{data} = 1`."""
-
-
-class TableFlow(Table, StraightPath):
-    """A table on the path of rectified flow."""
-
-
-PATHS: Mapping[str, type[Table]] = {"vp": TableVP, "sub_vp": TableSubVP, "ve": TableVE, "flow": TableFlow}
-
-
-def table(times: ArrayLike, lambdas: ArrayLike, path: str, name: str, train_steps: int | None) -> NoiseSchedule:
-    """See :meth:`hso.NoiseSchedule.from_table`."""
-    return PATHS[check_choice("path", path, PATHS)](times, lambdas, name, train_steps)
 
 
 def _monotone_cubic(times: Array, lambdas: Array) -> CubicHermiteSpline:

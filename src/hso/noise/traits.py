@@ -1,8 +1,8 @@
 """What is known of a model besides its noise schedule.
 
-A diffusers pipeline says some of it: which parts it is made of, and ``boundary_ratio`` where it has two networks, of which
-the first is asked at timesteps of at least ``boundary_ratio`` times the number of training timesteps and the second below
-(Wan 2.2). The content of ``model_index.json`` and the configuration of a pipeline object are read alike.
+A diffusers pipeline says some of it: its parts, and for a model with two networks (Wan 2.2) ``boundary_ratio``. The first
+network is used at timesteps of at least ``boundary_ratio`` times the number of training timesteps, the second below. The
+content of ``model_index.json`` and the configuration of a pipeline object are read in the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NETWORKS = ("unet", "transformer")
 
 @dataclass(frozen=True)
 class Traits:
-    """Facts of a model; None where they are not known.
+    """Facts about a model; None if they are not known.
 
     Attributes:
         space: "latent" or "pixel", where its samples live.
@@ -33,20 +33,23 @@ class Traits:
 
     @property
     def is_guided(self) -> bool | None:
-        """Whether it is usually guided; of models that do not say, those of latents nearly always are."""
+        """Whether it is usually guided; None if unknown. Nearly all models of latents are, so they count as guided."""
         if self.guidance is not None:
             return self.guidance > 1
         return True if self.space == "latent" else None
 
 
+UNKNOWN = Traits()
+
+
 def read_traits(index: Mapping[str, Any]) -> Traits:
-    """The traits of a pipeline by its parts.
+    """The traits of a pipeline, found from its parts.
 
     Args:
-        index: Content of ``model_index.json``, or a pipeline's ``config``: a part is a pair of a library and a class.
+        index: Content of ``model_index.json``, or a pipeline's ``config``: each part is a pair of a library and a class.
 
     Raises:
-        ArgumentError: If ``boundary_ratio`` is no number from 0 to 1.
+        ArgumentError: If ``boundary_ratio`` is not a number from 0 to 1.
 
     Example:
         >>> read_traits({"vae": ("diffusers", "AutoencoderKLWan"), "boundary_ratio": 0.875})
@@ -59,7 +62,7 @@ def _space(index: Mapping[str, Any]) -> str | None:
     present = {name for name, part in index.items() if isinstance(part, list | tuple) and None not in part}
     if present.intersection(AUTOENCODERS):
         return "latent"
-    # An autoencoder that was left out says nothing of the space.
+    # If the pipeline was saved without its autoencoder, the space is unknown.
     left_out = any(name in index for name in AUTOENCODERS)
     return "pixel" if present.intersection(NETWORKS) and not left_out else None
 
@@ -68,5 +71,5 @@ def _boundary(ratio: Any) -> float | None:
     if ratio is None:
         return None
     ratio = check_real("boundary_ratio", ratio, 0.0, 1.0)
-    # At 0 and at 1 only one of the networks is ever asked.
+    # At 0 and at 1 only one of the networks is ever used.
     return ratio if 0 < ratio < 1 else None

@@ -30,7 +30,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.solvers import Solver
 
 # Any step this small gives a derivative exact to rounding, since the complex step does not subtract.

@@ -27,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP, SmoothFunction
 from hso.objectives.error_proxy import ErrorProxy
 from hso.solvers import Solver

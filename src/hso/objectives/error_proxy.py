@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hso.errors import ArgumentError, check_choice, check_real
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.objectives.base import Ends, Objective
 from hso.objectives.spacing import d_min
 from hso.schedule import CLEAN

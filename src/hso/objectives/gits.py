@@ -29,7 +29,8 @@ import numpy as np
 
 from hso.errors import ArgumentError, check_real
 from hso.models.teacher import Teacher, Trajectory
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.base import TabulatedSum
 from hso.objectives.measured import Measured
 from hso.schedule import CLEAN

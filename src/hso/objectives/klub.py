@@ -28,7 +28,8 @@ import numpy as np
 
 from hso.errors import check_integer
 from hso.models.teacher import Teacher
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.base import TabulatedSum
 from hso.objectives.measured import Measured
 from hso.schedule import CLEAN

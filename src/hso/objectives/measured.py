@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hso.errors import ArgumentError
 from hso.models.teacher import Teacher
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.objectives.base import Ends, Objective
 
 

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.base import Edge, SmoothEdgeSum
 from hso.objectives.error_proxy import ErrorProxy
 from hso.solvers import Solver

@@ -31,7 +31,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hso.models.teacher import Teacher
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.base import Edge, SmoothEdgeSum
 from hso.objectives.measured import Measured
 from hso.solvers import Solver

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from hso.errors import ArgumentError, check_choice, check_integer
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.rules import nodes, ranges
 from hso.rules.ranges import arctan_lambdas, edm_lambdas
 from hso.rules.span import Span

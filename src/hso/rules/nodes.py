@@ -31,7 +31,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.rules.ranges import BETA_SHAPE
 
 # Share of the noise that the linear half removes.

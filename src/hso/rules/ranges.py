@@ -40,7 +40,8 @@ from typing import Any
 import numpy as np
 
 from hso.errors import check_real
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.rules.span import Span
 
 # Shape of the Beta distribution on both sides, in every program that has such a rule.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hso.errors import ArgumentError, check_real
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 
 class Table(NamedTuple):

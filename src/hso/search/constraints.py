@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hso.errors import ArgumentError, check_real
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.objectives import Objective
 from hso.objectives.base import Range
 from hso.objectives.error_proxy import PUBLISHED

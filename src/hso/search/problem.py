@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives import GAMMA, KnotFunction, TabulatedSum, spacing_penalty
 from hso.objectives.base import Range
 from hso.rules import edm_lambdas

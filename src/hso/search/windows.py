@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hso.errors import check_integer, check_real
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 # Times that miss a distance by less than this meet it: the rounding of t itself.
 ROUNDING = 1e-12

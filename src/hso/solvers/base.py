@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.schedule import CLEAN, SamplingSchedule
 
 
@@ -153,7 +153,7 @@ def levels(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Level, ...
     if schedule.noise_fingerprint != noise.fingerprint:
         expected = f"a sampling schedule made for {noise.name}"
         raise ArgumentError("schedule", expected, f"one made for {schedule.noise_name}", "fingerprints differ")
-    knots = schedule.lambdas if schedule.ends_clean else np.append(schedule.lambdas, schedule.terminal)
+    knots = schedule.knots
     alphas, sigmas = np.exp(noise.log_alpha(knots)), np.exp(noise.log_sigma(knots))
     found = [Level(*values) for values in zip(knots.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
     return (*found, Level(math.inf, 1.0, 0.0)) if schedule.ends_clean else tuple(found)

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
 from hso.solvers.base import Solver
 from hso.solvers.loop import Node, sample

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError, check_choice
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
 from hso.solvers.base import Level, Solver, StepPlan, levels
 from hso.solvers.prediction import PREDICTIONS, to_data

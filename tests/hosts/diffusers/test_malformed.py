@@ -67,6 +67,8 @@ def contradictory(draw):
         "times": times,
         "terminal": math.inf,
         "terminal_time": 0.0,
+        "network_timesteps": times * 1000 - 1,
+        "path": NOISE.path,
         "train_steps": 1000,
         "noise_name": NOISE.name,
         "noise_fingerprint": NOISE.fingerprint,
@@ -176,7 +178,15 @@ OTHER_LAMBDAS = ([3.0, 1.0], [0.0, 0.0], [-60.0, -50.0], [math.nan, 0.0], [0.0, 
 def test_bad_flow_and_edm_levels(name, lambdas):
     def make():
         return hso.SamplingSchedule(
-            lambdas, [0.9, 0.1], math.inf, 0.0, noise.train_steps, noise.name, noise.fingerprint
+            lambdas=lambdas,
+            times=[0.9, 0.1],
+            network_timesteps=noise.timestep_of_time([0.9, 0.1]),
+            terminal=math.inf,
+            terminal_time=0.0,
+            path=noise.path,
+            train_steps=noise.train_steps,
+            noise_name=noise.name,
+            noise_fingerprint=noise.fingerprint,
         )
 
     noise = hso.NoiseSchedule.from_config(SCHEDULERS.setdefault(name, make_scheduler(name)))

@@ -21,7 +21,8 @@ import numpy as np
 from hso.errors import ArgumentError, check_integer, check_real
 from hso.models.bundled import Moments
 from hso.models.teacher import Teacher
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
 from hso.solvers import SOLVERS, Node, make_solver, nodes, sample
 

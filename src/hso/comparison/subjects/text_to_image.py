@@ -18,7 +18,8 @@ from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_gui
 from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
 from hso.errors import ArgumentError, FileError
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
 
 # The adapters are a layer above this one: they are looked up by name once there is a pipeline to attach to.

@@ -28,7 +28,8 @@ from hso.models.bundled import (
     upsample_digits,
 )
 from hso.models.datasets import handwritten_digits
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.solvers import Node
 
 

@@ -28,7 +28,7 @@ class AlphaTable(Host):
     wrapped = ("step", "add_noise")
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
-        return Landing(schedule.fractional_timesteps, levels.alphas_cumprod(levels.knots(schedule)))
+        return Landing(schedule.fractional_timesteps, levels.alphas_cumprod(schedule.levels))
 
     def write(self, scheduler: Any, landing: Landing) -> None:
         scheduler.timesteps = network_times(scheduler.timesteps, landing.timesteps)

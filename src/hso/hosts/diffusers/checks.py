@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from hso.errors import ArgumentError, HostError
 from hso.hosts.diffusers.flow import flow_at_its_resolution
-from hso.hosts.diffusers.host import Host, Landing
+from hso.hosts.diffusers.host import Config, Host, Landing
 from hso.hosts.diffusers.part_way import begins_part_way
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.noise.config import DISTILLED_WITH_MODEL
-from hso.noise.flow import RectifiedFlow
+from hso.noise.flow import ShiftedClock
 from hso.schedule import SamplingSchedule
-from hso.search import STRATEGIES
 
 # Far above the rounding of t -> lambda -> t, far below what a sample could show.
 TOLERANCE = 1e-6
@@ -31,9 +32,11 @@ def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) ->
     """
     if not isinstance(schedule, SamplingSchedule):
         return
-    if type(scheduler).__name__ in DISTILLED_WITH_MODEL and schedule.provenance.get("strategy") in STRATEGIES:
-        problem = "the model was distilled onto fixed noise levels, and an optimized schedule has others"
-        raise HostError(type(scheduler).__name__, problem)
+    name = type(scheduler).__name__
+    if name in DISTILLED_WITH_MODEL and (stray := _outside_grid(scheduler.config, schedule)) is not None:
+        problem = "the model was distilled onto fixed noise levels, every {0}th training timestep from {1}"
+        stride = _stride(scheduler.config)
+        raise HostError(name, f"{problem.format(stride, stride - 1)}; timestep {stray:.6g} is none of them")
     if begins_part_way(schedule) and "strength" not in signature(type(pipeline).__call__).parameters:
         problem = "begins with noise alone, and the schedule part-way; use an image-to-image pipeline, or attach to "
         raise HostError(type(pipeline).__name__, f"{problem}pipeline.scheduler if the latents are noised already")
@@ -54,9 +57,11 @@ def check_schedule(scheduler: Any, host: Host, schedule: SamplingSchedule) -> No
             name, f"the schedule ends at lambda {schedule.terminal:g} but at t = {schedule.terminal_time:g}"
         )
     noise = NoiseSchedule.from_config(scheduler)
-    if isinstance(noise, RectifiedFlow) and scheduler.config.get("use_dynamic_shifting"):
+    if isinstance(noise.clock, ShiftedClock) and scheduler.config.get("use_dynamic_shifting"):
         # The fingerprint tells resolutions apart, which the scheduler learns only when it is called.
-        problem = _misfit(flow_at_its_resolution(noise, scheduler.config, schedule), schedule)
+        problem = _misfit(
+            replace(noise, clock=flow_at_its_resolution(noise.clock, scheduler.config, schedule)), schedule
+        )
     else:
         problem = _other_model(noise, schedule) or _misfit(noise, schedule)
     problem = problem or host.objection(scheduler.config, schedule)
@@ -101,6 +106,19 @@ def check_landed(scheduler: Any, wanted: Landing, held: Landing) -> None:
             raise HostError(name, f"{what}[{node}] differs after set_timesteps: {found}")
 
 
+def _stride(config: Config) -> int:
+    """How many training timesteps lie between two noise levels of a distilled model."""
+    return max(1, config["num_train_timesteps"] // config["original_inference_steps"])
+
+
+def _outside_grid(config: Config, schedule: SamplingSchedule) -> float | None:
+    """The first timestep of a schedule that is no level of a distilled model, if there is one."""
+    stride = _stride(config)
+    steps = (schedule.network_timesteps + 1) / stride
+    stray = np.abs(steps - np.round(steps)) * stride > TOLERANCE * (1 + schedule.network_timesteps)
+    return float(schedule.network_timesteps[np.argmax(stray)]) if stray.any() else None
+
+
 def _other_model(noise: NoiseSchedule, schedule: SamplingSchedule) -> str:
     if noise.fingerprint == schedule.noise_fingerprint:
         return ""
@@ -122,11 +140,8 @@ def _misfit(noise: NoiseSchedule, schedule: SamplingSchedule) -> str:
 
 
 def _agree(noise: NoiseSchedule, schedule: SamplingSchedule) -> bool:
-    times, lambdas = schedule.times, schedule.lambdas
-    if not schedule.ends_clean:
-        times, lambdas = np.append(times, schedule.terminal_time), np.append(lambdas, schedule.terminal)
     told = noise.timestep_of_time(schedule.times)
-    return _close(noise.lambda_(times), lambdas) and _close(told, schedule.network_timesteps)
+    return _close(noise.lambda_(schedule.knot_times), schedule.knots) and _close(told, schedule.network_timesteps)
 
 
 def _close(values: Array, others: Array) -> bool:

@@ -23,7 +23,7 @@ class Edm(SigmaTable):
     wrapped = ("init_noise_sigma",)
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
-        return Landing(-schedule.lambdas / 4, levels.sigmas(levels.knots(schedule)))
+        return Landing(-schedule.lambdas / 4, levels.sigmas(schedule.levels))
 
     def init_noise_sigma(self, call: Call) -> float:
         """Standard deviation of the first latents, for data of unit variance as in the scheduler's own formula."""

@@ -34,7 +34,7 @@ REMEDY = "pass the pipeline what call_arguments(pipeline, schedule) returns"
 
 def begins_part_way(schedule: SamplingSchedule) -> bool:
     """Whether the schedule was made with ``start``."""
-    return schedule.provenance.get("constraints", {}).get("start") is not None
+    return schedule.start is not None
 
 
 def call_arguments(pipeline: Any, schedule: SamplingSchedule) -> dict[str, Any]:

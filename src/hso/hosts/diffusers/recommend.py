@@ -6,7 +6,7 @@ from typing import Any
 
 from hso.hosts.diffusers.attachment import attach, detach, scheduler_of
 from hso.hosts.diffusers.registry import host_of
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.optimize import optimize
 from hso.schedule import SamplingSchedule
 

@@ -14,6 +14,7 @@ import numpy as np
 from hso.hosts.diffusers import levels
 from hso.hosts.diffusers.host import Call, Config, Host, Landing, level_dtype, network_times, numbers, replaced
 from hso.hosts.diffusers.part_way import begins_part_way
+from hso.noise.levels import flow_sigma_of_lambda
 from hso.schedule import T_MIN, SamplingSchedule
 
 NO_LIMIT = "has no limit at the clean sample; use a schedule with terminal 't_min'"
@@ -26,9 +27,9 @@ class SigmaTable(Host):
         self.solver = solver
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
-        lambdas = levels.knots(schedule)
+        lambdas = schedule.levels
         if config.get("use_flow_sigmas"):
-            sigmas = levels.flow_sigmas(lambdas)
+            sigmas = flow_sigma_of_lambda(lambdas)
             return Landing(sigmas[:-1] * config["num_train_timesteps"], sigmas)
         return Landing(schedule.fractional_timesteps, levels.sigmas(lambdas))
 
