@@ -22,6 +22,10 @@ def schedule(sd):
     return hso.optimize(sd, 5, solver="unipc").schedule
 
 
+def optimize_from(noise, start, terminal):
+    return hso.optimize(noise, 4, terminal=terminal, start=start).schedule
+
+
 def remake(schedule, **changes):
     return dataclasses.replace(schedule, **changes)
 
@@ -129,6 +133,57 @@ def test_it_survives_its_file(sd, tmp_path, terminal):
     assert loaded.provenance["strategy"] == "exact"
     assert loaded.provenance["hso"] == hso.__version__
     assert (loaded.noise_name, loaded.noise_fingerprint) == ("sd2.1", sd.fingerprint)
+
+
+def test_knots_and_levels_say_where_the_last_step_lands(sd):
+    times = [0.9, 0.5, 0.2]
+    clean, landing = SamplingSchedule.from_times(sd, times), SamplingSchedule.from_times(sd, times, 0.01)
+    assert clean.knots.tolist() == clean.lambdas.tolist() == landing.lambdas.tolist()
+    assert clean.levels.tolist() == [*clean.lambdas.tolist(), math.inf]
+    assert landing.levels.tolist() == landing.knots.tolist() == [*clean.lambdas.tolist(), float(sd.lambda_(0.01))]
+    assert clean.knot_times == pytest.approx(times, abs=1e-12)
+    assert landing.knot_times == pytest.approx([*times, 0.01], abs=1e-12)
+
+
+def test_equality_is_of_nodes_terminal_noise_and_start_and_never_of_provenance(sd, ddpm):
+    times = [0.9, 0.5, 0.2]
+    schedule = SamplingSchedule.from_times(sd, times)
+    twin = remake(schedule, provenance={"strategy": "exact", "start": 0.9}, noise_name="another name")
+    assert twin == schedule
+    assert hash(twin) == hash(schedule)
+    others = [
+        SamplingSchedule.from_times(sd, times[:2]),
+        SamplingSchedule.from_times(sd, times, 0.01),
+        SamplingSchedule.from_times(ddpm, times),
+        SamplingSchedule.from_times(sd, times, start=0.9),
+        remake(schedule, terminal=5.0),
+    ]
+    assert len({schedule, *others}) == 6
+    assert schedule != "a schedule"
+
+
+def test_a_negative_zero_is_no_other_level():
+    noise = NoiseSchedule.rectified_flow()
+    plain, negative = (SamplingSchedule.from_knots(noise, [-2.0, zero, 1.0], "clean") for zero in (0.0, -0.0))
+    assert plain == negative
+    assert hash(plain) == hash(negative)
+
+
+@pytest.mark.parametrize("terminal", ["clean", "t_min"])
+def test_a_run_that_begins_part_way_says_where(sd, tmp_path, terminal):
+    schedule = optimize_from(sd, 0.6, terminal)
+    assert schedule.start == 0.6
+    assert schedule.times[0] == pytest.approx(0.6, abs=1e-9)
+    schedule.save(tmp_path / "s.json")
+    for twin in (SamplingSchedule.load(tmp_path / "s.json"), pickle.loads(pickle.dumps(schedule))):
+        assert (twin, twin.start, twin.path) == (schedule, 0.6, sd.path)
+    assert optimize_from(sd, None, terminal).start is None
+
+
+def test_the_file_is_what_to_dict_says(schedule, tmp_path):
+    schedule.save(tmp_path / "s.json")
+    assert json.loads((tmp_path / "s.json").read_text()) == json.loads(json.dumps(schedule.to_dict()))
+    assert schedule.to_dict()["path"] == {"name": "vp"}
 
 
 def edited(schedule, file, /, **changes):

@@ -95,6 +95,10 @@ def test_zero_terminal_snr_ends_at_the_guard():
         ({"_class_name": "EDMEulerScheduler", "sigma_max": math.nan}, "sigma_max: expected"),
         ({"_class_name": "EDMEulerScheduler", "sigma_data": 0}, "sigma_data: expected"),
         (CONTINUOUS, "config: expected sigma_min and sigma_max with continuous timesteps"),
+        ({**SD, "use_flow_sigmas": "false"}, "use_flow_sigmas: expected true or false, got 'false' .write it without"),
+        ({**SD, "rescale_betas_zero_snr": 1}, "rescale_betas_zero_snr: expected true or false, got 1"),
+        ({**FLOW, "use_dynamic_shifting": "yes"}, "use_dynamic_shifting: expected true or false"),
+        ({**FLOW, "invert_sigmas": "false"}, "invert_sigmas: expected true or false"),
         (3, "config: expected a path, a dict, a diffusers scheduler or a pipeline"),
     ],
     ids=str,
@@ -104,12 +108,18 @@ def test_unusable_configurations_are_refused(config, problem):
         NoiseSchedule.from_config(config)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00"])
+@pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00", '{"a": ' * 100_000, "\xff"])
 def test_files_that_hold_no_configuration_are_refused(tmp_path, content):
     file = tmp_path / "scheduler_config.json"
-    file.write_text(content)
+    file.write_bytes(content.encode("latin-1"))
     with pytest.raises(FileError, match="expected a"):
         NoiseSchedule.from_config(file)
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file():
+    for name in ("x" * 5000, "folder/" + "x" * 5000, "x" * 5000 + ".json"):
+        with pytest.raises(FileError, match="cannot read the scheduler configuration"):
+            NoiseSchedule.from_config(name)
 
 
 def test_a_missing_file_and_a_folder_without_scheduler_are_named(tmp_path):

@@ -79,6 +79,39 @@ def test_what_the_network_is_told_survives_the_round_trip(every_noise):
     assert np.abs(every_noise.time_of_timestep(told) - t).max() < 1e-9
 
 
+def test_sigmas_survive_the_round_trip_through_t(every_noise):
+    sigmas = every_noise.sigmas(np.linspace(*every_noise.t_range, 101))
+    back = every_noise.sigmas([every_noise.time_of_sigma(sigma) for sigma in sigmas.tolist()])
+    # At the noisiest end of a flow t has no digits left to tell the levels apart.
+    assert np.abs(back / sigmas - 1)[:-1].max() < 1e-9
+
+
+def test_training_indices_survive_the_round_trip_through_t(every_noise):
+    if every_noise.train_steps is None:
+        with pytest.raises(ArgumentError, match="noise: expected a schedule with training timesteps"):
+            every_noise.time_of_index(3)
+        return
+    index = np.linspace(0, every_noise.train_steps - 1, 501)
+    assert np.abs(every_noise.index_of_time(every_noise.time_of_index(index)) - index).max() < 1e-9
+
+
+def test_a_sampling_schedule_has_the_same_nodes_in_every_unit(every_noise):
+    low, high = every_noise.t_range
+    times = np.linspace(high - 0.01, low + 0.01, 7)
+    schedule = SamplingSchedule.from_times(every_noise, times)
+    assert schedule.path == every_noise.path
+    assert np.allclose(schedule.times, times, rtol=1e-9)
+    assert np.allclose(schedule.lambdas, every_noise.lambda_(times), rtol=1e-9)
+    assert np.allclose(schedule.sigmas, every_noise.sigmas(times), rtol=1e-9)
+    assert np.allclose(schedule.flow_sigmas, schedule.sigmas / (1 + schedule.sigmas), rtol=1e-14)
+    assert np.allclose(schedule.network_timesteps, every_noise.timestep_of_time(times), rtol=1e-9)
+    if schedule.path.name == "flow":
+        assert np.allclose(schedule.flow_sigmas, every_noise.sigma_t(times), rtol=1e-9)
+    if every_noise.train_steps is not None:
+        again = SamplingSchedule.from_timesteps(every_noise, schedule.network_timesteps)
+        assert np.allclose(again.lambdas, schedule.lambdas, rtol=1e-9)
+
+
 def test_what_lies_beyond_the_ends_maps_to_the_ends(every_noise):
     low, high = every_noise.t_range
     assert 0 <= float(every_noise.time(60.0)) <= low + 1e-15

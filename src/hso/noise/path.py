@@ -71,6 +71,11 @@ class Path(ABC):
     name: ClassVar[str]
     preserves_variance: ClassVar[bool] = False
 
+    @property
+    def sigma_data(self) -> float:
+        """Standard deviation of the data; 1 unless it is a setting of the path."""
+        return 1.0
+
     @abstractmethod
     def log_alpha(self, lambda_: Any) -> Any:
         r""":math:`\log\alpha` at :math:`\lambda`. Complex input is allowed."""

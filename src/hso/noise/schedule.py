@@ -106,8 +106,8 @@ class NoiseSchedule:
 
     @property
     def sigma_data(self) -> float:
-        """Standard deviation of the data if the model says it, else 1."""
-        return self.path.sigma_data if isinstance(self.path, VarianceExploding) else 1.0
+        """Standard deviation of the data if the path says it, else 1."""
+        return self.path.sigma_data
 
     def log_alpha(self, lambda_: Any) -> Any:
         r""":math:`\log\alpha` at :math:`\lambda`. Complex input is allowed, for derivatives by the complex step."""

@@ -1,9 +1,9 @@
 """Closed-form and published sampling schedules.
 
 - A *range rule* spreads any number of knots over [t_max, t_min] (:mod:`hso.rules.ranges`).
-- A *grid rule* picks training indices, as diffusers' ``timestep_spacing`` does; a *node rule* gives the nodes' noise
-  levels (:mod:`hso.rules.nodes`). Both end in the clean sample unless a terminal is asked for.
-- A *table* is a schedule that was published as numbers (:mod:`hso.rules.tables`); each is a node rule.
+- A *grid rule* chooses training indices, as diffusers' ``timestep_spacing`` does. A *node rule* gives the noise levels of
+  the nodes. Both end in the clean sample unless the caller asks for another terminal (:mod:`hso.rules.nodes`).
+- A *table* is a schedule that was published as numbers (:mod:`hso.rules.tables`). Each table is a node rule.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ NODE_RULES: Mapping[str, Callable[[NoiseSchedule, int], Array]] = {
 }
 TABLES: Mapping[str, Table] = tables()
 RULES = (*RANGE_RULES, *GRID_RULES, *NODE_RULES)
-# What other programs call a rule; not in RULES, so that no comparison counts a rule twice.
+# Names that other programs use for a rule. They are not in RULES, so that no comparison counts a rule twice.
 ALIASES: Mapping[str, str] = {"exponential": "uniform_lambda", "karras": "edm", "kl_optimal": "arctan"}
 
 
 def rule_schedule(
     rule: str, noise: NoiseSchedule, nfe: int, terminal: str = CLEAN, span: Span | None = None
 ) -> SamplingSchedule:
-    """The sampling schedule of a rule.
+    """The sampling schedule that a rule gives.
 
     Args:
         rule: One of ``RULES`` or ``ALIASES``.
         noise: The noise schedule.
         nfe: Number of nodes.
         terminal: "clean", or "t_min" to land the last step on ``span.t_min``.
-        span: Where range rules begin and end; the whole range of the noise schedule by default. A run that begins
-            part-way has its start as ``t_max``.
+        span: Where a range rule begins and ends; by default the whole range of the noise schedule. For a run that begins
+            part-way ``t_max`` is its start.
 
     Raises:
-        ArgumentError: If the rule is unknown, its nodes do not fit the noise schedule, a table has no schedule of so
-            many nodes, or a rule that says itself where to begin is told so.
+        ArgumentError: If the rule is unknown, its nodes do not fit the noise schedule, a table has no schedule with this
+            number of nodes, or ``span.t_max`` is given for a rule whose first node is fixed.
 
     Example:
         >>> rule_schedule("trailing", NoiseSchedule.preset("sd2.1"), 4).timesteps.tolist()
@@ -81,7 +81,7 @@ def rule_schedule(
     if rule in RANGE_RULES:
         knots = RANGE_RULES[rule](noise, nfe if ends_clean else nfe + 1, span)
     elif span.t_max is not None:
-        raise ArgumentError("span", f"none with a t_max for rule {rule}, whose first node is its own", span)
+        raise ArgumentError("span", f"a span without t_max for rule {rule}, which has a fixed first node", span)
     else:
         knots = _nodes(rule, noise, nfe)
         if not ends_clean:

@@ -1,21 +1,21 @@
-r"""Grid and node rules: the N nodes themselves; a terminal comes after them.
+r"""Grid and node rules give the N nodes only; the terminal is added after them.
 
-With i = 0, ..., N - 1 over the nodes, the *grid rules* give training indices of :math:`N_{train}`:
+The nodes are counted by i = 0, ..., N - 1. The *grid rules* give training indices in 0, ..., :math:`N_{train} - 1`:
 
-- ``trailing``, ``leading``, ``linspace``: diffusers' ``timestep_spacing``; ``linspace_open`` is the one of its
-  multistep solvers, N + 1 points without the last
-- ``beta``: :math:`n_i = (N_{train} - 1) F^{-1}(1 - i / N)`, F the distribution function of Beta(0.6, 0.6), as in
-  ComfyUI; not rounded to a row of a table
+- ``trailing``, ``leading`` and ``linspace`` are those of diffusers' ``timestep_spacing``. ``linspace_open`` is what its
+  multistep solvers do for "linspace": N + 1 points without the last one.
+- ``beta`` is :math:`n_i = (N_{train} - 1) F^{-1}(1 - i / N)`, where F is the distribution function of Beta(0.6, 0.6). It
+  is ComfyUI's rule, but the indices are not rounded to whole ones.
 
-and ``linear_quadratic`` gives the share of noise :math:`s = \sigma / (\alpha + \sigma)`, which on the flow-matching path
-is :math:`\sigma` itself. With :math:`L = \lfloor N / 2 \rfloor` linear steps that remove :math:`\tau = 0.025` of it,
+The *node rule* ``linear_quadratic`` gives the share of noise :math:`s = \sigma / (\alpha + \sigma)`, which is the flow
+sigma. In the first :math:`L = \lfloor N / 2 \rfloor` steps it falls linearly, by :math:`\tau = 0.025` in all:
 
 .. math::
     \frac{s_i}{s_{max}} = 1 - \frac{\tau i}{L}
     - \left(1 - \frac{\tau N}{L}\right) \left(\frac{\max(i - L, 0)}{N - L}\right)^2,
 
-so that the slope is continuous and :math:`s_N = 0`. On variance-preserving paths ComfyUI puts the same pattern into
-:math:`\tilde\sigma`, which is not bounded by 1, and gets another schedule; here the share of noise has one meaning on
+so that the slope is continuous and :math:`s_N = 0`. On variance-preserving paths ComfyUI uses the same formula for
+:math:`\tilde\sigma`, which is not bounded by 1, and gets another schedule. Here the share of noise has the same meaning on
 every path.
 
 References:
@@ -35,19 +35,19 @@ from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.rules.ranges import BETA_SHAPE
 
-# Share of the noise that the linear half removes.
+# Share of the noise that the linear steps remove.
 THRESHOLD = 0.025
 
 
 def trailing(noise: NoiseSchedule, nfe: int) -> Array:
-    """Training indices from the noisiest down in equal steps."""
+    """Training indices in equal steps, downwards from the noisiest."""
     steps = noise.require_train_steps()
     return np.round(steps - np.arange(nfe) * (steps / nfe)) - 1
 
 
 def leading(noise: NoiseSchedule, nfe: int) -> Array:
-    """Training indices in equal whole steps from the cleanest up."""
-    # The offset of 1 is what Stable Diffusion's configurations carry.
+    """Training indices in equal whole steps, upwards from the cleanest."""
+    # Stable Diffusion's configurations have steps_offset = 1.
     return np.arange(nfe)[::-1] * (noise.require_train_steps() // nfe) + 1.0
 
 
@@ -57,12 +57,12 @@ def linspace(noise: NoiseSchedule, nfe: int) -> Array:
 
 
 def linspace_open(noise: NoiseSchedule, nfe: int) -> Array:
-    """The same with one step more, without the cleanest."""
+    """Training indices as of :func:`linspace` with N + 1 nodes, without the last."""
     return np.round(np.linspace(noise.require_train_steps() - 1, 0, nfe + 1))[:-1]
 
 
 def beta(noise: NoiseSchedule, nfe: int) -> Array:
-    """Quantiles of Beta(0.6, 0.6) over the training indices."""
+    """Training indices at quantiles of Beta(0.6, 0.6)."""
     from scipy.special import betaincinv
 
     levels = 1 - np.arange(nfe) / nfe

@@ -1,28 +1,30 @@
 r"""Range rules: any number of knots from t_max to t_min, evenly spaced in some variable.
 
-With :math:`u = 0, \frac{1}{K}, \dots, 1` over the knots and :math:`\tilde\sigma = e^{-\lambda}`, each is linear in u in
-its own variable:
+The knots are counted by :math:`u = 0, \frac{1}{K}, \dots, 1`, and :math:`\tilde\sigma = e^{-\lambda}`. Each rule has its
+own variable, which is linear in u:
 
 - ``uniform_t``: t
 - ``quadratic``: :math:`\sqrt t`
 - ``uniform_lambda``: :math:`\lambda` (DPM-Solver's "logSNR"; k-diffusion's and diffusers' "exponential")
-- ``polyexponential``: :math:`\lambda = \lambda_K + (\lambda_0 - \lambda_K) (1 - u)^\rho`; with its default,
-  :math:`\rho = 1`, it is ``uniform_lambda``
+- ``polyexponential``: :math:`(\lambda_K - \lambda)^{1 / \rho}`, so that
+  :math:`\lambda = \lambda_K + (\lambda_0 - \lambda_K) (1 - u)^\rho`; with :math:`\rho = 1`, its default, it is
+  ``uniform_lambda``
 - ``edm``: :math:`\tilde\sigma^{1 / \rho}`, Eq. 2
 - ``arctan``: :math:`\arctan(\tilde\sigma / c)`, where c is the standard deviation of the data
 - ``beta_sigma``: :math:`\tilde\sigma = \tilde\sigma_K + (\tilde\sigma_0 - \tilde\sigma_K) F^{-1}(1 - u)`, F the
   distribution function of Beta(0.6, 0.6)
 
-For Gaussian data of standard deviation c, N steps of DDIM from :math:`\tilde\sigma_0` to :math:`\tilde\sigma_N` scale the
-sample, in the angles :math:`\theta = \arctan(\tilde\sigma / c)`, by
+Why ``arctan``: let the data be Gaussian with standard deviation c, and :math:`\theta = \arctan(\tilde\sigma / c)`. Then N
+steps of DDIM from :math:`\tilde\sigma_0` to :math:`\tilde\sigma_N` multiply the sample by
 
 .. math::
     \frac{\cos\theta_0}{\cos\theta_N} \prod_i \cos(\theta_i - \theta_{i+1}),
 
-where the fraction is the exact solution. The product is largest for equal angles, so ``arctan`` is then optimal.
+where the fraction is the exact factor. The product is at most 1 and largest if all differences of angles
+are equal, so ``arctan`` is then optimal.
 
-``beta_sigma`` is diffusers' ``use_beta_sigmas``. It departs from the paper that diffusers cites, which has the quantiles
-in time; for that see ``beta`` in :mod:`hso.rules.nodes`.
+``beta_sigma`` is diffusers' ``use_beta_sigmas``. The paper that diffusers cites takes the quantiles in time instead; that
+is the rule ``beta`` of :mod:`hso.rules.nodes`.
 
 References:
     | Elucidating the Design Space of Diffusion-Based Generative Models (Karras et al., 2022), Eq. 5
@@ -44,15 +46,15 @@ from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.rules.span import Span
 
-# Shape of the Beta distribution on both sides, in every program that has such a rule.
+# Both shape parameters of the Beta distribution, in every program that has such a rule.
 BETA_SHAPE = 0.6
 
 
 def edm_lambdas(first: Any, last: Any, rho: Any, count: int) -> Array:
     r"""Eq. 2 in :math:`\lambda`: ``count`` knots from ``first`` to ``last``, shape (..., count); the ends are exact.
 
-    In the paper's print the index runs from the smallest to the largest noise level; here, as in Karras et al. (2022),
-    it runs in the order of sampling. The arguments broadcast.
+    As printed in the paper, the index runs from the smallest to the largest noise level. Here it runs in the order of
+    sampling, as in Karras et al. (2022). The arguments broadcast.
 
     Example:
         >>> edm_lambdas(0.0, 2.0, 1.0, 3).round(3).tolist()
@@ -99,14 +101,14 @@ def edm(noise: NoiseSchedule, count: int, span: Span) -> Array:
 
 
 def polyexponential(noise: NoiseSchedule, count: int, span: Span) -> Array:
-    r"""Powers of equal steps in :math:`\lambda`, by default with :math:`\rho = 1`."""
+    r"""Equal steps in :math:`(\lambda_K - \lambda)^{1/\rho}`, by default with :math:`\rho = 1`."""
     first, last = span.lambdas(noise)
     knots = last + (first - last) * np.linspace(1.0, 0.0, count) ** _rho(span, 1.0)
     return _with_ends(knots, first, last)
 
 
 def arctan(noise: NoiseSchedule, count: int, span: Span) -> Array:
-    r"""Equal steps in :math:`\arctan(\tilde\sigma / c)`; with c = 1 it is ComfyUI's "kl_optimal"."""
+    r"""Equal steps in :math:`\arctan(\tilde\sigma / c)`. With c = 1 this is ComfyUI's "kl_optimal"."""
     sigma_data = check_real("sigma_data", span.sigma_data, 1e-6)
     return arctan_lambdas(*span.lambdas(noise), sigma_data, count)
 
@@ -126,7 +128,7 @@ def _rho(span: Span, default: float) -> float:
 
 
 def _with_ends(knots: Array, first: Any, last: Any) -> Array:
-    # A single knot is the first.
+    # In this order, so that a single knot is at the first end.
     knots[..., -1:] = last
     knots[..., :1] = first
     return knots

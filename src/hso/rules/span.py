@@ -1,4 +1,4 @@
-"""Where a range rule begins and ends, and its shape."""
+"""Where a range rule begins and ends, and the exponent or the data that shapes it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from hso.noise import NoiseSchedule
 
 @dataclass(frozen=True)
 class Span:
-    """Where a range rule begins and ends, and its shape.
+    """Settings of a range rule.
 
     Attributes:
-        t_max: Time of the first node; None is the noisiest the schedule allows.
-        t_min: Time of the last knot; None is the cleanest the schedule allows.
-        rho: Exponent of ``edm`` and ``polyexponential``; None is the rule's own default, 7 and 1.
-        sigma_data: Standard deviation of the data that ``arctan`` is for, in the units of the model's samples.
+        t_max: Time of the first node; None means the noisiest time of the noise schedule.
+        t_min: Time of the last knot; None means the cleanest time of the noise schedule.
+        rho: Exponent of ``edm`` and ``polyexponential``; None means the rule's own default, which is 7 and 1.
+        sigma_data: For ``arctan``, the standard deviation of the data, in the units of the model's samples.
 
     Example:
         >>> Span(t_max=0.9).ends(NoiseSchedule.preset("sd2.1"))

@@ -1,13 +1,13 @@
-r"""Published schedules. One record in ``tables.json`` each: the noise levels and where they come from.
+r"""Published schedules. Each is one record in ``tables.json``: its noise levels and its source.
 
-A row for N steps has N + 1 values of :math:`\tilde\sigma`; the first N are the nodes. For a number of steps without a row,
-a table says what its authors do: "log-linear" interpolates :math:`\log\tilde\sigma` of the only row over the index,
+A row for N steps has N + 1 values of :math:`\tilde\sigma`; the first N are the nodes. If there is no row for a number of
+steps, the table does what its authors do. "log-linear" interpolates :math:`\log\tilde\sigma` of the only row over the index,
 
 .. math::
     \log\tilde\sigma_i = \operatorname{interp}\left( \frac{i}{N};\; \frac{k}{K}, \log\tilde\sigma^{row}_k \right),
     \qquad i = 0, \dots, N,
 
-and the schedule's provenance says so. Without that, other numbers of steps are refused.
+and the schedule's provenance says that it was interpolated. A table without interpolation refuses other numbers of steps.
 
 References:
     | Align Your Steps: Optimizing Sampling Schedules in Diffusion Models (Sabour et al., 2024)
@@ -35,11 +35,12 @@ class Table(NamedTuple):
 
     Attributes:
         name: The rule.
-        title: The model it was made for, as people call it.
+        title: The model that it was made for, as people call it.
         source: Where the numbers were published.
-        decimals: Digits after the point in print; beyond the ends of a noise schedule by less is at the end.
-        interpolation: "log-linear", or None where only the rows may be used.
-        rows: :math:`\tilde\sigma` by number of steps N, N + 1 falling values each.
+        decimals: Printed digits after the point. A level that is beyond an end of the noise schedule by no more than the
+            rounding is moved to that end.
+        interpolation: "log-linear", or None if only the rows may be used.
+        rows: For each number of steps N, N + 1 decreasing values of :math:`\tilde\sigma`.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Table(NamedTuple):
         r""":math:`\lambda` of the N nodes, shape (N,).
 
         Raises:
-            ArgumentError: If the table has no schedule of N steps, or noise levels that the noise schedule has not.
+            ArgumentError: If the table has no schedule of N steps, or the noise schedule does not have its noise levels.
         """
         sigmas = self._sigmas(nfe)
         low, high = noise.sigmas(noise.t_range).tolist()
