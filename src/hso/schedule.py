@@ -16,23 +16,25 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hso import schedule_file
 from hso.errors import ArgumentError, FileError, check_choice, check_integer, check_real
 from hso.noise import NoiseSchedule, Path
 from hso.noise.base import MAX_TRAIN_STEPS, Array
 from hso.noise.levels import flow_sigma_of_lambda, sigma_of_lambda
 from hso.noise.path import path_from_record
-from hso.schedule_file import NoiseRecord, ScheduleRecord
+
+if TYPE_CHECKING:
+    from hso.schedule_file import ScheduleRecord
 
 CLEAN, T_MIN = "clean", "t_min"
 TERMINALS = (CLEAN, T_MIN)
 # The first node may differ from the start by this much in t: far above rounding, far below what a sample could show.
 START_TOLERANCE = 1e-6
+EDITED = "was the file edited?"
 
 
 def check_terminal(terminal: object) -> str:
@@ -238,7 +240,9 @@ class SamplingSchedule:
         Raises:
             FileError: If the file cannot be written.
         """
-        schedule_file.write_record(self._record(), path)
+        from hso.schedule_file import write_record
+
+        write_record(self._record(), path)
 
     @staticmethod
     def load(path: str | FilePath) -> SamplingSchedule:
@@ -247,7 +251,9 @@ class SamplingSchedule:
         Raises:
             FileError: If the file is missing, malformed or of another version; the field is named.
         """
-        record = schedule_file.read_record(path)
+        from hso.schedule_file import read_record
+
+        record = read_record(path)
         try:
             schedule = _from_record(record)
             schedule._check_derived(record)
@@ -257,9 +263,14 @@ class SamplingSchedule:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the file that :meth:`save` writes."""
-        return schedule_file.content(self._record())
+        from hso.schedule_file import content
+
+        return content(self._record())
 
     def _record(self) -> ScheduleRecord:
+        # The file-format library is not needed, and so not loaded, where no file is.
+        from hso.schedule_file import NoiseRecord, ScheduleRecord
+
         return ScheduleRecord(
             nfe=self.nfe,
             lambdas=self.lambdas.tolist(),
@@ -279,14 +290,14 @@ class SamplingSchedule:
     def _check_derived(self, record: ScheduleRecord) -> None:
         """Refuse a record whose derived fields contradict the others."""
         if record.nfe != self.nfe:
-            raise ArgumentError("nfe", f"{self.nfe}, the number of lambdas", record.nfe, schedule_file.CAUSE)
+            raise ArgumentError("nfe", f"{self.nfe}, the number of lambdas", record.nfe, EDITED)
         same_shape = len(record.sigmas) == self.nfe
         if not (same_shape and np.allclose(record.sigmas, self.sigmas, rtol=1e-9, atol=0)):
-            raise ArgumentError("sigmas", "exp(-lambda) of the lambdas", record.sigmas, schedule_file.CAUSE)
+            raise ArgumentError("sigmas", "exp(-lambda) of the lambdas", record.sigmas, EDITED)
         timesteps = None if self.train_steps is None else self.timesteps.tolist()
         if record.timesteps != timesteps:
             expected = f"{timesteps}, the nearest to network_timesteps"
-            raise ArgumentError("timesteps", expected, record.timesteps, schedule_file.CAUSE)
+            raise ArgumentError("timesteps", expected, record.timesteps, EDITED)
 
     def _identity(self) -> tuple[Any, ...]:
         nodes = self.lambdas.tobytes(), self.times.tobytes()

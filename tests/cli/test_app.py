@@ -30,7 +30,7 @@ HSO = [sys.executable, "-c", "import sys; from hso.cli import main; sys.exit(mai
         ("optimize --noise sd2.1", "Missing option '--nfe'"),
         ("optimize --noise sd2.11 --nfe 5", "--noise: expected one of"),
         ("optimize --noise sd2.11 --nfe 5", "did you mean 'sd2.1'?"),
-        ("optimize --noise nowhere/model --nfe 5", "nowhere/model: cannot read"),
+        ("optimize --noise nowhere/model --nfe 5", "nowhere/model: there is no such file or folder"),
         (f"{OPTIMIZE} --solver unipcc", "got 'unipcc' (did you mean 'unipc'?)"),
         (f"{OPTIMIZE} --solver=unipcc", "--solver: expected one of"),
         (f"{OPTIMIZE} --strategy exat", "did you mean 'exact'?"),

@@ -35,7 +35,7 @@ def test_its_options_reach_the_rule_and_the_file(hso, tmp_path):
     [
         ("trailing --noise sd2.1 --nfe 0", "--nfe: expected an integer from 1"),
         ("trailling --noise sd2.1 --nfe 4", "rule: expected one of"),
-        ("trailing --noise sd2.1 --nfe 4 --t-max 0.9", "span: expected none with a t_max for rule trailing"),
+        ("trailing --noise sd2.1 --nfe 4 --t-max 0.9", "span: expected a span without t_max for rule trailing"),
         ("edm --noise sd2.1 --nfe 4 --t-min 0.5 --t-max 0.4", "--t-min: expected a time below t_max"),
         ("ays_svd --noise sd1.5 --nfe 4", "noise: expected a schedule that reaches"),
     ],

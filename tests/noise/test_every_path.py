@@ -10,6 +10,7 @@ from hso.noise import NoiseSchedule
 from hso.objectives import MEP, DMNonUniform
 from hso.objectives.mep import MidpointSum
 from hso.rules import rule_schedule
+from hso.solvers import UniPC
 
 
 def walk(noise, count=4001):
@@ -136,8 +137,9 @@ def test_every_budget_gives_a_finite_feasible_schedule(other_noise, nfe, termina
 def test_objectives_are_finite_from_end_to_end(every_noise, objective, p):
     low, high = every_noise.t_range
     knots = every_noise.lambda_(np.linspace(high, low, 30))
-    assert np.isfinite(objective(every_noise, p).value(knots))
-    assert np.all(np.isfinite(objective(every_noise, p).gradient(knots)))
+    function = objective(p=p).on(every_noise, UniPC(), "t_min")
+    assert np.isfinite(function.value(knots))
+    assert np.all(np.isfinite(function.gradient(knots)))
 
 
 def test_a_budget_no_schedule_can_keep_is_explained(other_noise):

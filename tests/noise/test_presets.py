@@ -10,7 +10,7 @@ import pytest
 
 from hso import ArgumentError, optimize
 from hso.noise import NoiseSchedule, presets, refusals
-from hso.solvers import SOLVERS
+from hso.solvers import SOLVERS, make_solver
 
 Text = Annotated[str, msgspec.Meta(min_length=3, max_length=120)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.\-]*$")]
@@ -55,7 +55,8 @@ def test_every_preset_loads_and_is_optimized(name):
     assert (preset.name, noise.name) == (name, name)
     assert len(preset.source) > 20
     assert preset.solver in SOLVERS
-    result = optimize(noise, 6, solver=preset.solver)
+    solver = make_solver(preset.solver)
+    result = optimize(noise, solver.nfe(6), solver=solver)
     assert result.feasible
     assert np.all(np.isfinite(result.schedule.sigmas))
 

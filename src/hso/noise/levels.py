@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit
 
 from hso.noise.base import Array
 
@@ -30,7 +29,8 @@ def lambda_of_sigma(sigma: ArrayLike) -> Array:
 
 def flow_sigma_of_lambda(lambda_: ArrayLike) -> Array:
     r"""Flow sigma of :math:`\lambda`, without cancellation at either end."""
-    return np.asarray(expit(-np.asarray(lambda_, dtype=np.float64)))
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(np.asarray(lambda_, dtype=np.float64))))
 
 
 def lambda_of_flow_sigma(flow_sigma: ArrayLike) -> Array:
@@ -41,4 +41,6 @@ def lambda_of_flow_sigma(flow_sigma: ArrayLike) -> Array:
         [0.0, inf]
     """
     # Adding 0 turns the negative zero of flow sigma 0.5 into a plain zero.
-    return np.asarray(-logit(np.asarray(flow_sigma, dtype=np.float64))) + 0.0
+    sigma = np.asarray(flow_sigma, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log1p(-sigma) - np.log(sigma))

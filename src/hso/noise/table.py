@@ -12,9 +12,10 @@ References:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
 
 from hso.errors import ArgumentError
 from hso.noise.base import Array, check_train_steps, vector
@@ -82,7 +83,9 @@ class TableClock(Clock):
         return (",".join(f"{x:.12g}" for x in numbers) + f",{self.train_steps}").encode()
 
 
-def _monotone_cubic(times: Array, lambdas: Array) -> CubicHermiteSpline:
+def _monotone_cubic(times: Array, lambdas: Array) -> Any:
+    from scipy.interpolate import CubicHermiteSpline, PchipInterpolator
+
     slopes = np.asarray(PchipInterpolator(times, lambdas).derivative()(times))
     secants = np.diff(lambdas) / np.diff(times)
     slopes[[0, -1]] = np.minimum(slopes[[0, -1]], LEAST_END_SLOPE * secants[[0, -1]])
