@@ -23,7 +23,7 @@ def schedule(sd):
 
 
 def optimize_from(noise, start, terminal):
-    return optimize(noise, 4, terminal=terminal, constraints=Constraints(start=start)).schedule
+    return hso.optimize(noise, 4, terminal=terminal, constraints=hso.Constraints(start=start)).schedule
 
 
 def remake(schedule, **changes):
