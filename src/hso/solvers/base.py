@@ -41,8 +41,8 @@ from hso.solvers.elementary import expm1
 class Level(NamedTuple):
     r"""A noise level: :math:`\lambda`, :math:`\alpha` and :math:`\sigma`.
 
-    They are Python floats. A batch of S schedules is planned at once with arrays of shape (S,) in their place: real ones, or
-    complex ones for derivatives by the complex step. The clean sample is always ``CLEAN_LEVEL``.
+    They are Python floats. A batch of S schedules is planned at once with arrays of shape (S,) in their place: real
+    arrays, or complex ones for derivatives by the complex step. The clean sample is always ``CLEAN_LEVEL``.
     """
 
     lambda_: Any
