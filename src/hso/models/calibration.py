@@ -7,8 +7,8 @@ images is :math:`c^T \bar G c`, whatever the size of the images. Its size depend
 It knows how the network answers to a change of its input, by one gain for each band and noise level,
 :math:`D(z + \delta) \approx D(z) + g_b(\lambda) \delta`:
 
-- the *prior* gain is that of the Wiener filter, :math:`P_b / (P_b + \tilde\sigma^2)`, where :math:`P_b` is the variance of a
-  coefficient at the teacher's end. It is exact for Gaussian data.
+- the *prior* gain is that of the Wiener filter, :math:`P_b / (P_b + \tilde\sigma^2)`, where :math:`P_b` is the variance of
+  a coefficient at the teacher's end. It is exact for Gaussian data.
 - the *measured* gain of a probe is :math:`\langle \Delta D, \delta \rangle / \langle \delta, \delta \rangle`.
 
 References:
@@ -113,7 +113,7 @@ class Calibration:
     @cached_property
     def powers(self) -> Array:
         """Variance of the teacher's ends over images, summed over the coefficients of each band, shape (bands,)."""
-        return np.einsum("i,bij,j->b", self.end, self.grams - self.mean_grams, self.end)
+        return np.asarray(self.end @ (self.grams - self.mean_grams) @ self.end)
 
     @cached_property
     def variances(self) -> Array:

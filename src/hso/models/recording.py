@@ -11,8 +11,8 @@ whose inner products are kept are
 
 which leaves small errors of a student to be small numbers and not differences of large ones.
 
-Only sums over images are kept: in each band the Gram matrix :math:`\langle u_i, u_j \rangle` and, for every coefficient, the
-mean of u; both for a few groups of images, by which one sees how much other images would have changed.
+Only sums over images are kept: in each band the Gram matrix :math:`\langle u_i, u_j \rangle` and, for every coefficient,
+the mean of u; both for a few groups of images, by which one sees how much other images would have changed.
 
 *Probes* ask how the network answers to the error that a student makes. A step with too old data lags behind the teacher, by
 about :math:`\delta = (D_{m-k} - D_m) / 2`, where k points are about as long as a step. At a few points the network is asked
@@ -95,7 +95,7 @@ class Plan:
     @cached_property
     def probed(self) -> list[int]:
         """Points that are probed, from the first that has data old enough to the last."""
-        return np.linspace(self.lag, self.points - 1, self.probes).round().astype(int).tolist()
+        return [round(place) for place in np.linspace(self.lag, self.points - 1, self.probes).tolist()]
 
     @cached_property
     def states(self) -> Array:
@@ -104,7 +104,7 @@ class Plan:
         alphas = np.array([*(node.alpha for node in self.nodes), 1.0])[:, None]
         # A combination of D_0, D_1, ... is one of their differences whose coefficients are sums from the end.
         outputs = np.cumsum(dense.outputs[:, ::-1], axis=1)[:, ::-1]
-        return np.column_stack((dense.state * self.scale, outputs)) / alphas
+        return np.asarray(np.column_stack((dense.state * self.scale, outputs)) / alphas)
 
 
 class Probes(NamedTuple):
@@ -232,8 +232,7 @@ class Sums:
         self.counts += other.counts
         self.grams += other.grams
         self.means += other.means
-        for total, more in zip(self.probes, other.probes, strict=True):
-            total += more
+        self.probes = Probes(*(mine + theirs for mine, theirs in zip(self.probes, other.probes, strict=True)))
 
 
 def group_of(image: Any, images: int) -> Any:

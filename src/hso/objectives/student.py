@@ -6,9 +6,9 @@ To first order in the difference between the student's state and the teacher's, 
 .. math::
     D(z, \lambda) = D^*(\lambda) + g_b(\lambda) \, (z - z^*(\lambda))
 
-where :math:`D^*` and :math:`z^*` are the teacher's data and state: the cubic spline in :math:`\lambda` through its data, and
-the cubic in :math:`\tilde\sigma` whose slope :math:`(z - D) / \tilde\sigma` is known at the points. Solvers are linear in
-states and data, so that the student's end is, with numbers :math:`w_b` and :math:`W_{bn}`,
+where :math:`D^*` and :math:`z^*` are the teacher's data and state: the cubic splines through them, in :math:`\lambda` for
+the data and in :math:`\tilde\sigma` for the state, which is a straight line there where the data is constant. Solvers are
+linear in states and data, so that the student's end is, with numbers :math:`w_b` and :math:`W_{bn}`,
 
 .. math::
     x_{end} = w_b x_{start} + \sum_n W_{bn} r_{bn}, \qquad
@@ -206,8 +206,6 @@ class Student:
 
     @cached_property
     def _state_spline(self) -> Any:
-        from scipy.interpolate import CubicHermiteSpline
+        from scipy.interpolate import CubicSpline
 
-        states, sigmas = self.calibration.states[:-1], np.exp(-self.calibration.lambdas)
-        slopes = (states - self.calibration.data) / sigmas[:, None]
-        return CubicHermiteSpline(sigmas[::-1], states[::-1], slopes[::-1])
+        return CubicSpline(np.exp(-self.calibration.lambdas[::-1]), self.calibration.states[-2::-1])

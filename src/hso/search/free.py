@@ -89,9 +89,7 @@ class Free:
         order = np.argsort(found.values)
         knots, reached = sticks.knots(found.free[order]), found.values[order]
         apart = np.array(_different(sticks.times(found.free[order]), reached, len(reached))[1:], dtype=int)
-        return Minimum(
-            knots[0], float(reached[0]), knots[apart], reached[apart], len(tried) + found.evaluations
-        )
+        return Minimum(knots[0], float(reached[0]), knots[apart], reached[apart], len(tried) + found.evaluations)
 
 
 def _different(times: Array, values: Array, count: int) -> list[int]:
