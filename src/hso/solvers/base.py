@@ -35,20 +35,33 @@ import numpy as np
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule
 from hso.schedule import CLEAN, SamplingSchedule
+from hso.solvers.elementary import expm1
 
 
 class Level(NamedTuple):
-    r"""A noise level: :math:`\lambda`, :math:`\alpha` and :math:`\sigma`."""
+    r"""A noise level: :math:`\lambda`, :math:`\alpha` and :math:`\sigma`.
 
-    lambda_: float
-    alpha: float
-    sigma: float
+    They are Python floats. A batch of S schedules is planned at once with arrays of shape (S,) in their place: real
+    arrays, or complex ones for derivatives by the complex step. The clean sample is always ``CLEAN_LEVEL``.
+    """
+
+    lambda_: Any
+    alpha: Any
+    sigma: Any
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether this is the clean sample."""
+        return isinstance(self.lambda_, float) and self.lambda_ == math.inf
+
+
+CLEAN_LEVEL = Level(math.inf, 1.0, 0.0)
 
 
 class Combination(NamedTuple):
     """Coefficients of a linear combination of the anchor, the last terms and noise.
 
-    They are Python floats, so that arrays keep their precision.
+    They are Python floats, so that arrays keep their precision; in the plan of a batch of schedules they are arrays.
 
     Attributes:
         state: Coefficient of the anchor.
@@ -56,9 +69,9 @@ class Combination(NamedTuple):
         noise: Coefficient of standard normal noise.
     """
 
-    state: float
-    outputs: tuple[float, ...] = ()
-    noise: float = 0.0
+    state: Any
+    outputs: tuple[Any, ...] = ()
+    noise: Any = 0.0
 
     def of(self, anchor: Any, outputs: Sequence[Any]) -> Any:
         """The combination, without its noise; ``outputs`` are the terms, the newest first, at least as many as needed."""
@@ -112,7 +125,7 @@ class Solver(ABC):
 
     @abstractmethod
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
-        """The plan, from the levels of the N nodes and of the terminal, N + 1 in all."""
+        """The plan, from the levels of the N nodes and of the terminal, N + 1 in all; they may be batches of levels."""
 
     def nfe(self, nodes: int) -> int:
         """Number of network calls with this many nodes: the same number, except for methods that visit nodes twice."""
@@ -156,7 +169,20 @@ def levels(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Level, ...
     knots = schedule.knots
     alphas, sigmas = np.exp(noise.log_alpha(knots)), np.exp(noise.log_sigma(knots))
     found = [Level(*values) for values in zip(knots.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
-    return (*found, Level(math.inf, 1.0, 0.0)) if schedule.ends_clean else tuple(found)
+    return (*found, CLEAN_LEVEL) if schedule.ends_clean else tuple(found)
+
+
+def batched_levels(noise: NoiseSchedule, knots: Any, terminal: str) -> tuple[Level, ...]:
+    """Levels of the nodes and of the terminal of many schedules at once.
+
+    Args:
+        noise: The noise schedule.
+        knots: Shape (..., K), real or complex; with the terminal "t_min" the last of them is the terminal.
+        terminal: "clean" or "t_min".
+    """
+    alphas, sigmas = np.exp(noise.log_alpha(knots)), np.exp(noise.log_sigma(knots))
+    found = [Level(knots[..., k], alphas[..., k], sigmas[..., k]) for k in range(knots.shape[-1])]
+    return (*found, CLEAN_LEVEL) if terminal == CLEAN else tuple(found)
 
 
 def first_order(start: Level, end: Level) -> Combination:
@@ -166,5 +192,9 @@ def first_order(start: Level, end: Level) -> Combination:
         >>> first_order(Level(0.0, 0.5, 0.5), Level(math.inf, 1.0, 0.0))
         Combination(state=0.0, outputs=(1.0,), noise=0.0)
     """
-    weight = -math.expm1(start.lambda_ - end.lambda_)
-    return Combination(end.sigma / start.sigma, (end.alpha * weight,))
+    return Combination(end.sigma / start.sigma, (end.alpha * data_weight(start, end),))
+
+
+def data_weight(start: Level, end: Level) -> Any:
+    r""":math:`1 - e^{-h}`, the weight of constant data in a step; ``end`` may be the clean sample."""
+    return 1.0 if end.is_clean else -expm1(start.lambda_ - end.lambda_)

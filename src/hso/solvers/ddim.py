@@ -14,12 +14,12 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hso.errors import check_real
 from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
+from hso.solvers.elementary import exp, expm1, log1p, sqrt
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class DDIM(Solver):
             yield StepPlan(index, None, self._update(levels[index], levels[index + 1]))
 
     def _update(self, start: Level, end: Level) -> Combination:
-        if self.eta == 0 or end.sigma == 0:
+        if self.eta == 0 or end.is_clean:
             return first_order(start, end)
         h = end.lambda_ - start.lambda_
         # Logarithm of what is left of the noise in x, so that the weight of D does not cancel for small h.
-        kept = 0.5 * math.log1p(self.eta**2 * math.expm1(-2 * h))
+        kept = 0.5 * log1p(self.eta**2 * expm1(-2 * h))
         return Combination(
-            state=end.sigma / start.sigma * math.exp(kept),
-            outputs=(-end.alpha * math.expm1(kept - h),),
-            noise=self.eta * end.sigma * math.sqrt(-math.expm1(-2 * h)),
+            state=end.sigma / start.sigma * exp(kept),
+            outputs=(-end.alpha * expm1(kept - h),),
+            noise=self.eta * end.sigma * sqrt(-expm1(-2 * h)),
         )

@@ -19,11 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import expm1
 from typing import Any
 
 from hso.errors import check_integer
-from hso.solvers.base import Combination, Level, Solver, StepPlan
+from hso.solvers.base import Combination, Level, Solver, StepPlan, data_weight
 from hso.solvers.exponential import falling_moments, interpolation_weights
 from hso.solvers.orders import lowered_at_short_end
 from hso.solvers.prediction import to_noise
@@ -74,10 +73,10 @@ class DEIS(Solver):
 
 def _update(levels: Sequence[Level], index: int, order: int) -> Combination:
     start, end = levels[index], levels[index + 1]
-    h = end.lambda_ - start.lambda_
     scale = -end.alpha * start.sigma / start.alpha
     if order == 1:
-        return Combination(end.alpha / start.alpha, (-scale * expm1(-h),))
+        return Combination(end.alpha / start.alpha, (scale * data_weight(start, end),))
+    h = end.lambda_ - start.lambda_
     points = [levels[index - k] for k in range(order)]
     weights = interpolation_weights(start, end, points, falling_moments(h, order))
     return Combination(end.alpha / start.alpha, tuple(scale * h * weight for weight in weights))

@@ -20,12 +20,11 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hso.errors import check_integer
-from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
+from hso.solvers.base import Combination, Level, Solver, StepPlan, data_weight, first_order
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
 from hso.solvers.orders import lowered_at_short_end
 
@@ -75,8 +74,7 @@ def _first_order_update(levels: Sequence[Level], index: int) -> Combination:
 
 def _second_order_update(levels: Sequence[Level], index: int) -> Combination:
     start, end = levels[index], levels[index + 1]
-    scale = -math.expm1(start.lambda_ - end.lambda_)
-    here, before = half_slope_weights(start, levels[index - 1], end, scale)
+    here, before = half_slope_weights(start, levels[index - 1], end, data_weight(start, end))
     return Combination(end.sigma / start.sigma, (end.alpha * here, end.alpha * before))
 
 

@@ -16,11 +16,10 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hso.solvers.base import HOLD, Combination, Level, Solver, StepPlan, first_order
+from hso.solvers.base import HOLD, Combination, Level, Solver, StepPlan, data_weight, first_order
 from hso.solvers.exponential import half_slope_weights
 
 
@@ -47,13 +46,12 @@ class DPMSolverPP2S(Solver):
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
         for index in range(len(levels) - 1):
             end = levels[index + 1]
-            if index % 2 == 1 and end.sigma > 0:
+            if index % 2 == 1 and not end.is_clean:
                 yield StepPlan(index, HOLD, _second_stage(levels[index - 1], levels[index], end))
             else:
                 yield StepPlan(index, None, first_order(levels[index], end))
 
 
 def _second_stage(start: Level, middle: Level, end: Level) -> Combination:
-    scale = -math.expm1(start.lambda_ - end.lambda_)
-    at_start, at_middle = half_slope_weights(start, middle, end, scale)
+    at_start, at_middle = half_slope_weights(start, middle, end, data_weight(start, end))
     return Combination(end.sigma / start.sigma, (end.alpha * at_middle, end.alpha * at_start))

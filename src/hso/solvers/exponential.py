@@ -30,33 +30,66 @@ from typing import Any
 import numpy as np
 
 from hso.solvers.base import Level
+from hso.solvers.elementary import exp, expm1
 
-# Terms of the Taylor series of the phi functions, enough for rounding error at |h| = SMALL.
+# Terms of the Taylor series, enough for rounding error at |h| = SMALL.
 SMALL, TERMS = 0.5, 16
 
 
-def growing_moments(h: float, count: int) -> list[float]:
-    r""":math:`\int_0^1 e^{(u-1) h} u^k du` for k below ``count``; h is finite and positive.
+def growing_moments(h: Any, count: int) -> list[Any]:
+    r""":math:`\int_0^1 e^{(u-1) h} u^k du` for k below ``count``; h is finite and positive, or an array of such numbers.
 
     Example:
         >>> [round(moment, 9) for moment in growing_moments(1e-12, 3)]  # 1 / (k + 1), without cancellation
         [1.0, 0.5, 0.333333333]
     """
-    return [math.exp(-h) * moment for moment in falling_moments(-h, count)]
+    scale = exp(-h)
+    return [scale * moment for moment in falling_moments(-h, count)]
 
 
-def falling_moments(h: float, count: int) -> list[float]:
-    r""":math:`\int_0^1 e^{-u h} u^k du` for k below ``count``; h is finite.
+def falling_moments(h: Any, count: int) -> list[Any]:
+    r""":math:`\int_0^1 e^{-u h} u^k du` for k below ``count``; h is finite, or an array of finite numbers.
 
     Example:
         >>> [round(moment, 6) for moment in falling_moments(1.0, 2)]  # 1 - 1/e and 1 - 2/e
         [0.632121, 0.264241]
     """
-    return [math.factorial(k) * float(phi(k, -h)) for k in range(count)]
+    if isinstance(h, float):
+        return _moments_near_zero(h, count) if abs(h) < SMALL else _moments_far(h, count)
+    small = np.abs(h) < SMALL
+    if small.all():
+        return _moments_near_zero(h, count)
+    far = _moments_far(np.where(small, 1.0, h), count)
+    if not small.any():
+        return far
+    near = _moments_near_zero(np.where(small, h, 0.0), count)
+    return [np.where(small, *both) for both in zip(near, far, strict=True)]
 
 
-def interpolation_weights(start: Level, end: Level, points: Sequence[Level], moments: Sequence[float]) -> list[float]:
-    """Weights on the values at ``points``, in their order, that have these moments; as many moments as points.
+def _moments_near_zero(h: Any, count: int) -> list[Any]:
+    # Integration by parts gives moment k - 1 from moment k; in this direction it is stable where h is small.
+    last = 0.0
+    for j in reversed(range(TERMS)):
+        last = last * -h + 1 / (math.factorial(j) * (j + count))
+    moments, edge = [last], exp(-h)
+    for k in range(count - 1, 0, -1):
+        moments.append((h * moments[-1] + edge) / k)
+    return moments[::-1]
+
+
+def _moments_far(h: Any, count: int) -> list[Any]:
+    # The same recurrence, upwards: it is stable where h is not small.
+    moments, edge = [-expm1(-h) / h], exp(-h)
+    for k in range(1, count):
+        moments.append((k * moments[-1] - edge) / h)
+    return moments
+
+
+def interpolation_weights(start: Level, end: Level, points: Sequence[Level], moments: Sequence[Any]) -> list[Any]:
+    r"""Weights on the values at ``points``, in their order, that have these moments; as many moments as points.
+
+    They solve a Vandermonde system, by the method of Björck and Pereyra (1970): no matrix, so it takes arrays as it takes
+    numbers, and it loses less to rounding than elimination does.
 
     Args:
         start: Where u = 0.
@@ -70,12 +103,20 @@ def interpolation_weights(start: Level, end: Level, points: Sequence[Level], mom
         [1.5, -0.5]
     """
     h = end.lambda_ - start.lambda_
-    positions = np.array([(point.lambda_ - start.lambda_) / h for point in points])
-    powers = np.vander(positions, increasing=True).T
-    return [float(weight) for weight in np.linalg.solve(powers, moments)]
+    u = [(point.lambda_ - start.lambda_) / h for point in points]
+    weights, last = list(moments), len(points) - 1
+    for k in range(last):
+        for i in range(last, k, -1):
+            weights[i] = weights[i] - u[k] * weights[i - 1]
+    for k in reversed(range(last)):
+        for i in range(k + 1, last + 1):
+            weights[i] = weights[i] / (u[i] - u[i - k - 1])
+        for i in range(k, last):
+            weights[i] = weights[i] - weights[i + 1]
+    return weights
 
 
-def half_slope_weights(start: Level, other: Level, end: Level, scale: float) -> tuple[float, float]:
+def half_slope_weights(start: Level, other: Level, end: Level, scale: Any) -> tuple[Any, Any]:
     r"""Weights on the data at ``start`` and at ``other`` that take its slope to act over half of the step:
 
     .. math::
@@ -90,7 +131,7 @@ def half_slope_weights(start: Level, other: Level, end: Level, scale: float) -> 
     """
     h = end.lambda_ - start.lambda_
     slope = 0.5 * scale * h / (other.lambda_ - start.lambda_)
-    return -math.expm1(-h) - slope, slope
+    return -expm1(-h) - slope, slope
 
 
 def phi(k: int, h: Any) -> Any:

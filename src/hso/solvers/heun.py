@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, expm1
 
 from hso.errors import ArgumentError
 from hso.solvers.base import HOLD, Combination, Level, Solver, StepPlan, first_order
+from hso.solvers.elementary import exp, expm1
 
 
 @dataclass(frozen=True)

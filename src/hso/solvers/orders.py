@@ -34,6 +34,6 @@ def lowered_at_short_end(order: int, levels: Sequence[Level]) -> list[int]:
     """
     nfe = len(levels) - 1
     orders = [min(order, i + 1, nfe - i) if nfe < LONG else min(order, i + 1) for i in range(nfe)]
-    if levels[-1].sigma == 0:
+    if levels[-1].is_clean:
         orders[-1] = 1
     return orders

@@ -17,26 +17,27 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hso.errors import check_choice, check_integer
 from hso.schedule import T_MIN
 from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
+from hso.solvers.elementary import expm1
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
 from hso.solvers.orders import lowered_at_both_ends
 
 
-def _bh1(h: float) -> float:
+def _bh1(h: Any) -> Any:
     return h
 
 
-def _bh2(h: float) -> float:
-    return -math.expm1(-h)
+def _bh2(h: Any) -> Any:
+    return -expm1(-h)
 
 
-VARIANTS: Mapping[str, Callable[[float], float]] = {"bh1": _bh1, "bh2": _bh2}
+VARIANTS: Mapping[str, Callable[[Any], Any]] = {"bh1": _bh1, "bh2": _bh2}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,207 @@
+r"""A calibration: what was measured once of a model, so that schedules can be judged without it.
+
+It holds, for each band, the Gram matrix of the vectors u that :mod:`hso.models.recording` defines. With
+:math:`e = \sum_i c_i u_i` the mean over images of :math:`|e|^2` is :math:`c^T G c`, and that of the square of its mean over
+images is :math:`c^T \bar G c`, whatever the size of the images. Its size depends on the numbers of points and bands only.
+
+It knows how the network answers to a change of its input, by one gain for each band and noise level,
+:math:`D(z + \delta) \approx D(z) + g_b(\lambda) \delta`:
+
+- the *prior* gain is that of the Wiener filter, :math:`P_b / (P_b + \tilde\sigma^2)`, where :math:`P_b` is the variance of
+  a coefficient at the teacher's end. It is exact for Gaussian data.
+- the *measured* gain of a probe is :math:`\langle \Delta D, \delta \rangle / \langle \delta, \delta \rangle`.
+
+References:
+    | Extrapolation, Interpolation, and Smoothing of Stationary Time Series (Wiener, 1949)
+    | The Unreasonable Effectiveness of Gaussian Score Approximation for Diffusion Models (Wang and Vastola, 2024)
+    | https://arxiv.org/abs/2412.09726
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from hso.errors import ArgumentError
+from hso.models.bands import Bands
+from hso.models.recording import GROUPS, Plan, Sums
+from hso.noise.base import Array, NoiseSchedule
+
+# A teacher whose own error is larger, relative to the spread of the images, is no reference for students.
+CONVERGED = 0.02
+LEAST_IMAGES = 8
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    r"""What is known of a model on a noise schedule. Make one with :func:`hso.calibrate` or :meth:`load`.
+
+    Attributes:
+        noise_name: Name of the noise schedule.
+        noise_fingerprint: Fingerprint of the noise schedule.
+        shape: Shape of one image.
+        images: Number of images that were recorded.
+        bands: The map to coefficients, and its groups.
+        lambdas: :math:`\lambda` of the M points, shape (M,), increasing.
+        states: Coefficients in u of :math:`z_0, \dots, z_{M-1}` and of the end, shape (M + 1, M + 1).
+        grams: Mean Gram matrices of u over images, shape (bands, M + 1, M + 1).
+        mean_grams: Gram matrices of the means of u over images, likewise.
+        left_out: ``grams`` without each group of images, shape (groups, bands, M + 1, M + 1), float32.
+        left_out_means: ``mean_grams`` without each group of images, likewise.
+        probe_lambdas: :math:`\lambda` of the probes, shape (P,).
+        probe_gains: Measured gains, shape (P, bands).
+        probe_rests: What the measured gains leave unexplained, as a share of :math:`|\delta|^2`, shape (P, bands).
+        calls: Network calls of one image that it cost.
+        convergence: Estimated error of the teacher's own end, relative to the spread of the images.
+        guidance: Strength of classifier-free guidance, if it is known.
+        provenance: How it was made.
+    """
+
+    noise_name: str
+    noise_fingerprint: str
+    shape: tuple[int, ...]
+    images: int
+    bands: Bands
+    lambdas: Array
+    states: Array
+    grams: Array
+    mean_grams: Array
+    left_out: Array
+    left_out_means: Array
+    probe_lambdas: Array
+    probe_gains: Array
+    probe_rests: Array
+    calls: int
+    convergence: float = 0.0
+    guidance: float | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._check()
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def _check(self) -> None:
+        points, count = len(self.lambdas), len(self.bands.sizes)
+        square, probes = (count, points + 1, points + 1), (len(self.probe_lambdas), count)
+        groups = (len(self.left_out), *square)
+        shapes = {"states": square[1:], "grams": square, "mean_grams": square, "left_out": groups}
+        shapes |= {"left_out_means": groups, "probe_gains": probes, "probe_rests": probes}
+        for name, shape in shapes.items():
+            values = getattr(self, name)
+            if values.shape != shape or not np.all(np.isfinite(values)):
+                raise ArgumentError(name, f"finite numbers of shape {shape}", f"shape {values.shape}, or nan or inf")
+        if not (points >= 4 and np.all(np.diff(self.lambdas) > 0)):
+            raise ArgumentError("lambdas", "at least 4 strictly increasing values", self.lambdas)
+
+    @cached_property
+    def data(self) -> Array:
+        """Coefficients in u of the data at the points, shape (M, M + 1)."""
+        points = len(self.lambdas)
+        return np.tri(points, points + 1, 1) - np.eye(1, points + 1)
+
+    @property
+    def end(self) -> Array:
+        """Coefficients in u of the clean end, shape (M + 1,)."""
+        return np.asarray(self.states[-1])
+
+    @cached_property
+    def powers(self) -> Array:
+        """Variance of the teacher's ends over images, summed over the coefficients of each band, shape (bands,)."""
+        return np.asarray(self.end @ (self.grams - self.mean_grams) @ self.end)
+
+    @cached_property
+    def variances(self) -> Array:
+        r""":math:`P_b`, the variance of one coefficient of each band, shape (bands,)."""
+        return self.powers / self.bands.sizes * (self.images / (self.images - 1))
+
+    @property
+    def caution(self) -> str:
+        """What one should know before trusting it; empty if nothing."""
+        if self.convergence <= CONVERGED:
+            return ""
+        return (
+            f"the teacher of {len(self.lambdas)} points has not converged: its own error is about "
+            f"{self.convergence:.1%} of the spread of the images; use more points"
+        )
+
+    def check_noise(self, noise: NoiseSchedule) -> None:
+        """Refuse another noise schedule than that of the calibration.
+
+        Raises:
+            ArgumentError: If it is another.
+        """
+        if noise.fingerprint != self.noise_fingerprint:
+            expected = f"a calibration made for {noise.name}"
+            raise ArgumentError("calibration", expected, f"one made for {self.noise_name}", "fingerprints differ")
+
+    def save(self, path: str | Path) -> None:
+        """Write one file of numbers, without code; it appears whole or not at all.
+
+        Raises:
+            FileError: If the file cannot be written.
+        """
+        from hso.models.calibration_file import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | Path) -> Calibration:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            FileError: If the file is missing, malformed or of another version; the field is named.
+        """
+        from hso.models.calibration_file import load
+
+        return load(path)
+
+    def __repr__(self) -> str:
+        parts = f"{self.images} images of shape {self.shape}, {len(self.lambdas)} points, {len(self.grams)} bands"
+        return f"Calibration(noise={self.noise_name!r}, {parts})"
+
+
+def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **facts: Any) -> Calibration:
+    """The calibration of the images whose sums are given; ``facts`` are further attributes.
+
+    Raises:
+        ArgumentError: If there are too few images.
+    """
+    images = int(sums.counts.sum())
+    if images < LEAST_IMAGES:
+        raise ArgumentError("x", f"at least {LEAST_IMAGES} images", images, "a spread over images is measured")
+    total, mean = sums.grams.sum(axis=0), sums.means.sum(axis=0)
+    filled = [group for group in range(GROUPS) if sums.counts[group]]
+    rest = images - sums.counts
+    left_out = [(total - sums.grams[group]) / rest[group] for group in filled]
+    left_out_means = [_gram((mean - sums.means[group]) / rest[group], bands) for group in filled]
+    lengths = np.maximum(sums.probes.lengths, np.finfo(float).tiny)
+    gains = sums.probes.cross / lengths
+    return Calibration(
+        noise_name=plan.noise.name,
+        noise_fingerprint=plan.noise.fingerprint,
+        shape=shape,
+        images=images,
+        bands=bands,
+        lambdas=plan.schedule.lambdas,
+        states=plan.states,
+        grams=total / images,
+        mean_grams=_gram(mean / images, bands),
+        left_out=np.array(left_out, dtype=np.float32),
+        left_out_means=np.array(left_out_means, dtype=np.float32),
+        probe_lambdas=plan.schedule.lambdas[plan.probed],
+        probe_gains=gains,
+        probe_rests=np.maximum(sums.probes.answers / lengths - gains**2, 0.0),
+        calls=images * (plan.points + plan.probes),
+        **facts,
+    )
+
+
+def _gram(vectors: Array, bands: Bands) -> Array:
+    """Gram matrices of vectors (M + 1, F) in each band."""
+    return np.stack([vectors[:, places] @ vectors[:, places].T for places in bands.slices])

@@ -1,0 +1,139 @@
+"""The file of a calibration: an archive of arrays (``.npz``) and a record in JSON in it. It holds no code.
+
+Gram matrices are symmetric, so their upper triangles are kept; those without a group of images, of which only the spread
+matters, in single precision.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hso.errors import ArgumentError, FileError
+from hso.files import write_atomic
+from hso.models.bands import KINDS, restore
+from hso.models.calibration import Calibration
+from hso.noise.base import Array
+
+FORMAT, VERSION = "hso-calibration", 1
+RECORD, BANDS = "record", "bands."
+# Symmetric in their last two axes.
+TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
+PLAIN = ("lambdas", "states", "probe_lambdas", "probe_gains", "probe_rests")
+
+
+class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
+    """What is not an array; ``format`` and ``version`` are checked before the others are used."""
+
+    format: str
+    version: int
+    noise_name: str
+    noise_fingerprint: str
+    shape: tuple[int, ...]
+    images: int
+    bands: str
+    calls: int
+    convergence: float
+    guidance: float | None
+    provenance: dict[str, Any]
+
+
+def save(calibration: Calibration, path: str | Path) -> None:
+    """See :meth:`hso.Calibration.save`."""
+    record = CalibrationRecord(
+        format=FORMAT,
+        version=VERSION,
+        noise_name=calibration.noise_name,
+        noise_fingerprint=calibration.noise_fingerprint,
+        shape=calibration.shape,
+        images=calibration.images,
+        bands=calibration.bands.kind,
+        calls=calibration.calls,
+        convergence=calibration.convergence,
+        guidance=calibration.guidance,
+        provenance=dict(calibration.provenance),
+    )
+    upper = np.triu_indices(calibration.grams.shape[-1])
+    arrays = {name: getattr(calibration, name) for name in PLAIN}
+    arrays |= {name: getattr(calibration, name)[(..., *upper)] for name in TRIANGLES}
+    arrays |= {BANDS + name: values for name, values in calibration.bands.arrays().items()}
+    arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_atomic(path, content.getvalue())
+
+
+def load(path: str | Path) -> Calibration:
+    """See :meth:`hso.Calibration.load`."""
+    path = Path(path)
+    arrays = _read(path)
+    record = _record(path, arrays)
+    try:
+        bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
+        size = len(arrays["lambdas"]) + 1
+        return Calibration(
+            noise_name=record.noise_name,
+            noise_fingerprint=record.noise_fingerprint,
+            shape=record.shape,
+            images=record.images,
+            bands=bands,
+            calls=record.calls,
+            convergence=record.convergence,
+            guidance=record.guidance,
+            provenance=record.provenance,
+            **{name: arrays[name] for name in PLAIN},
+            **{name: _square(name, arrays[name], size) for name in TRIANGLES},
+        )
+    except KeyError as error:
+        raise FileError(path, f"{error.args[0]}: missing") from None
+    except (ArgumentError, ValueError, IndexError) as error:
+        raise FileError(path, " ".join(str(error).split())) from None
+
+
+def _read(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise FileError(path, "cannot read the calibration: no such file") from None
+    except OSError as error:
+        raise FileError(path, f"cannot read the calibration: {error.strerror or error}") from None
+    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile, KeyError):
+        raise FileError(path, "expected a calibration, found something else (truncated?)") from None
+
+
+def _record(path: Path, arrays: Mapping[str, Array]) -> CalibrationRecord:
+    problem = f'format: expected "{FORMAT}", is this a file of a calibration?'
+    try:
+        content = msgspec.json.decode(arrays[RECORD].tobytes())
+    except (KeyError, msgspec.DecodeError):
+        raise FileError(path, problem) from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FileError(path, problem)
+    if content.get("version") != VERSION:
+        received = content.get("version")
+        raise FileError(path, f"version: expected {VERSION}, got {received!r} (written by another release of hso?)")
+    try:
+        record = msgspec.convert(content, CalibrationRecord)
+    except msgspec.ValidationError as error:
+        raise FileError(path, str(error)) from None
+    if record.bands not in KINDS:
+        raise FileError(path, f"bands: expected one of {', '.join(KINDS)}, got {record.bands!r}")
+    return record
+
+
+def _square(name: str, triangles: Array, size: int) -> Array:
+    """The symmetric matrices whose upper triangles are given."""
+    upper = np.triu_indices(size)
+    if triangles.shape[-1:] != upper[0].shape:
+        raise ArgumentError(name, f"triangles of {len(upper[0])} numbers", f"shape {triangles.shape}")
+    full = np.zeros((*triangles.shape[:-1], size, size), dtype=triangles.dtype)
+    full[(..., *upper)] = triangles
+    full[(..., upper[1], upper[0])] = triangles
+    return full

@@ -1,0 +1,161 @@
+r"""Free search: knots by their gradient, from many starts at once, with all constraints kept by the variables themselves.
+
+Times :math:`t_0 > t_1 > \dots > t_K` with windows :math:`l_k \le t_k \le h_k` and a least distance d fill a polytope. It is
+walked through in free variables :math:`v_k`, one knot after the other:
+
+.. math::
+    t_k = l'_k + (h'_k - l'_k) \, s(v_k), \qquad s(v) = \frac{1}{1 + e^{-v}}, \qquad
+    l'_k = \max_{j \ge k} (l_j + (j - k) d), \qquad h'_k = \min(h_k, t_{k-1} - d)
+
+Every v gives feasible times, and every feasible interior has its v, so that no constraint is left for the search: it is
+BFGS, on all starts together, with a step that is halved where the value does not fall enough.
+
+References:
+    | Numerical Optimization (Nocedal and Wright, 2006), Algorithm 6.1
+    | https://doi.org/10.1007/978-0-387-40065-5
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from hso.noise.base import Array, NoiseSchedule
+from hso.search.windows import Windows
+
+# Free variables beyond this are at an edge of their range to seven digits.
+FARTHEST = 16.0
+# Longest step of a free variable, sufficient fall of the value, and when a start has ended.
+LONGEST, FALL, ENOUGH, SHORTEST = 2.0, 1e-4, 1e-7, 1e-5
+# Relative step of differences of lambda in t.
+DIFFERENCE = 1e-6
+
+
+class Differentiable(Protocol):
+    """What is minimized: J and its gradient, of knots of shape (S, K)."""
+
+    def value(self, knots: Array) -> Array: ...
+
+    def value_and_gradient(self, knots: Array) -> tuple[Array, Array]: ...
+
+
+class Sticks:
+    """The free variables of knots in windows.
+
+    Args:
+        noise: The noise schedule.
+        windows: Where each knot may lie, in t.
+        distance: Least distance of knots in t.
+    """
+
+    def __init__(self, noise: NoiseSchedule, windows: Windows, distance: float) -> None:
+        self.noise, self.distance, self.highs = noise, distance, windows.high
+        self.lows = windows.latest(distance)
+
+    def times(self, free: Array) -> Array:
+        """t of free variables, shape (S, K)."""
+        return self._walk(free)[0]
+
+    def knots(self, free: Array) -> Array:
+        """Lambda of free variables, shape (S, K)."""
+        return self.noise.lambda_(self.times(free))
+
+    def free(self, knots: Array) -> Array:
+        """Free variables whose knots are near these, shape (S, K): knots outside of the windows are moved inside."""
+        times, found, high = self.noise.time(knots), np.empty(knots.shape), np.full(len(knots), np.inf)
+        for k, low in enumerate(self.lows):
+            top = np.minimum(self.highs[k], high)
+            width = np.maximum(top - low, np.finfo(float).tiny)
+            share = np.clip((times[:, k] - low) / width, *_sigmoid(np.array([-FARTHEST, FARTHEST])))
+            found[:, k] = np.log(share / (1 - share))
+            high = low + width * share - self.distance
+        return found
+
+    def pull(self, free: Array, slope: Array) -> Array:
+        """The derivative in the free variables from that in the knots."""
+        times, widths, follows = self._walk(free)
+        step = DIFFERENCE * np.minimum(times, 1 - times + 1e-3)
+        low, high = self.noise.t_range
+        ahead, behind = np.minimum(times + step, high), np.maximum(times - step, low)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = (self.noise.lambda_(ahead) - self.noise.lambda_(behind)) / (ahead - behind)
+        by_time, share = slope * np.where(ahead > behind, rate, 0.0), _sigmoid(free)
+        found, later = np.empty(free.shape), np.zeros(len(free))
+        # A knot moves those after it, whose ranges end at it.
+        for k in reversed(range(free.shape[1])):
+            total = by_time[:, k] + later
+            found[:, k] = total * widths[:, k] * share[:, k] * (1 - share[:, k])
+            later = np.where(follows[:, k], total * share[:, k], 0.0)
+        return found
+
+    def _walk(self, free: Array) -> tuple[Array, Array, Array]:
+        """Times, widths of the ranges, and whether a range ends at the knot before."""
+        times, widths = np.empty(free.shape), np.empty(free.shape)
+        follows = np.zeros(free.shape, dtype=bool)
+        share, high = _sigmoid(free), np.full(len(free), np.inf)
+        for k, low in enumerate(self.lows):
+            follows[:, k] = high < self.highs[k]
+            widths[:, k] = np.maximum(np.minimum(high, self.highs[k]) - low, 0.0)
+            times[:, k] = low + widths[:, k] * share[:, k]
+            high = times[:, k] - self.distance
+        return times, widths, follows
+
+
+class Descended(NamedTuple):
+    """Where a descent from S starts ended: free variables, shape (S, K), values, shape (S,), and evaluations in all."""
+
+    free: Array
+    values: Array
+    evaluations: int
+
+
+def descend(function: Differentiable, sticks: Sticks, free: Array, iterations: int) -> Descended:
+    """BFGS from S starts, shape (S, K), at once; those that have ended are asked no more."""
+    count = free.shape[1]
+    free = free.copy()
+    values, slopes = _ask(function, sticks, free)
+    inverse, lengths = np.tile(np.eye(count), (len(free), 1, 1)), np.ones(len(free))
+    evaluations, going = len(free), np.arange(len(free))
+    for _ in range(iterations):
+        direction = -np.einsum("sij,sj->si", inverse[going], slopes[going])
+        falls = (direction * slopes[going]).sum(axis=1)
+        wrong = falls >= 0
+        # Rounding can turn the direction uphill; the gradient itself never does.
+        inverse[going[wrong]], direction[wrong] = np.eye(count), -slopes[going[wrong]]
+        falls = (direction * slopes[going]).sum(axis=1)
+        size = np.minimum(lengths[going], LONGEST / np.maximum(np.abs(direction).max(axis=1), 1e-300))
+        moved = np.clip(free[going] + size[:, None] * direction, -FARTHEST, FARTHEST)
+        found, steep = _ask(function, sticks, moved)
+        evaluations += len(going)
+        kept = found <= values[going] + FALL * size * falls
+        _update(inverse, going[kept], moved[kept] - free[going[kept]], steep[kept] - slopes[going[kept]])
+        gain = np.where(kept, values[going] - found, np.inf)
+        lengths[going] = np.where(kept, 1.0, size / 3)
+        free[going[kept]], values[going[kept]], slopes[going[kept]] = moved[kept], found[kept], steep[kept]
+        done = (gain < ENOUGH * np.abs(values[going])) | (lengths[going] < SHORTEST)
+        going = going[~done]
+        if len(going) == 0:
+            break
+    return Descended(free, values, evaluations)
+
+
+def _ask(function: Differentiable, sticks: Sticks, free: Array) -> tuple[Array, Array]:
+    values, slopes = function.value_and_gradient(sticks.knots(free))
+    return values, sticks.pull(free, slopes)
+
+
+def _update(inverse: Array, rows: Array, moved: Array, bent: Array) -> None:
+    """The BFGS update of the inverse Hessians of these starts, where the curvature is positive."""
+    along = (moved * bent).sum(axis=1)
+    usable = along > 1e-12 * np.linalg.norm(moved, axis=1) * np.linalg.norm(bent, axis=1)
+    rows, moved, bent, along = rows[usable], moved[usable], bent[usable], along[usable]
+    pushed = np.einsum("sij,sj->si", inverse[rows], bent)
+    scale = (1 + (bent * pushed).sum(axis=1) / along) / along
+    cross = np.einsum("si,sj->sij", pushed, moved) / along[:, None, None]
+    outer = np.einsum("si,sj->sij", moved, moved) * scale[:, None, None]
+    inverse[rows] += outer - cross - cross.swapaxes(1, 2)
+
+
+def _sigmoid(v: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-v)))
