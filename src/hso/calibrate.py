@@ -12,7 +12,7 @@ from hso.errors import ArgumentError, check_integer
 from hso.models.bands import Bands, fit_bands
 from hso.models.calibration import LEAST_IMAGES, Calibration, from_sums
 from hso.models.recording import Model, Plan, Sums, group_of, record
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.objectives.replay import Replay
 from hso.schedule import CLEAN
 from hso.solvers import make_solver

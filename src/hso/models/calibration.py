@@ -31,7 +31,8 @@ import numpy as np
 from hso.errors import ArgumentError
 from hso.models.bands import Bands
 from hso.models.recording import GROUPS, Plan, Sums
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 
 # A teacher whose own error is larger, relative to the spread of the images, is no reference for students.
 CONVERGED = 0.02

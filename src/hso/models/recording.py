@@ -37,7 +37,8 @@ import numpy as np
 
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.models.bands import Bands
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import PREDICTIONS, Node, coefficients, make_solver, nodes, sample, to_data

@@ -28,7 +28,8 @@ import numpy as np
 from hso.errors import check_choice, check_real
 from hso.models.calibration import Calibration
 from hso.models.gains import EXCESS, Gains
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.student import NOISE, STATE, Student
 from hso.schedule import check_terminal
 from hso.solvers import Solver

@@ -39,7 +39,8 @@ import numpy as np
 from hso.errors import ArgumentError
 from hso.models.calibration import Calibration
 from hso.models.gains import Gains
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP
 from hso.schedule import CLEAN
 from hso.solvers import Solver

@@ -21,7 +21,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.search.windows import Windows
 
 # Free variables beyond this are at an edge of their range to seven digits.

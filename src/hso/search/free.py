@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.errors import ArgumentError
-from hso.noise.base import Array, NoiseSchedule
+from hso.noise import NoiseSchedule
+from hso.noise.base import Array
 from hso.search.descent import Differentiable, Sticks, descend
-from hso.search.windows import LEAST_GAP, Windows
+from hso.search.windows import CLOSEST, Windows
 
 # Two schedules whose times are all nearer than this share of the range are one start.
 SAME = 0.01
@@ -76,7 +77,7 @@ class Free:
         Raises:
             ArgumentError: If no knots fit in the windows with this distance.
         """
-        distance = max(distance, LEAST_GAP)
+        distance = max(distance, CLOSEST)
         if not windows.keep(distance):
             raise ArgumentError("d_min", "a distance that the windows have room for", distance)
         sticks = Sticks(noise, windows, distance)
