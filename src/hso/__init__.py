@@ -7,7 +7,9 @@ Example:
     SamplingSchedule(nfe=4, timesteps=[959, 782, 557, 291], terminal=t=0.03)
 """
 
+from hso.calibrate import calibrate
 from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
+from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
@@ -18,6 +20,7 @@ __all__ = [
     "ArgumentError",
     "Boundary",
     "Box",
+    "Calibration",
     "Constraints",
     "FileError",
     "HSOError",
@@ -26,5 +29,6 @@ __all__ = [
     "Result",
     "SamplingSchedule",
     "__version__",
+    "calibrate",
     "optimize",
 ]

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from hso.errors import ArgumentError, check_integer
+from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
-from hso.objectives import Objective, make_objective
+from hso.objectives import Objective, Replay, make_objective
 from hso.registry import settings_of
 from hso.schedule import CLEAN, SamplingSchedule, check_terminal
 from hso.search import Boundary, Constraints, Found, Problem, Psi, Strategy, make_strategy
@@ -72,7 +73,7 @@ class Request:
             ArgumentError: If no schedule can meet the constraints.
         """
         nodes = self.solver.nodes(self.nfe)
-        function = self.objective.on(self.noise, self.solver, self.terminal)
+        function = self.objective.on(self.noise, self.solver, self.terminal, self.constraints.start)
         problem = Problem(function, nodes, self.terminal, self.constraints.filled_in(self.noise, self.objective, nodes))
         if problem.boundary is not None:
             if objection := problem.objection():
@@ -142,8 +143,9 @@ def optimize(
     nfe: int,
     *,
     solver: str | Solver = "unipc",
-    strategy: str | Strategy = "exact",
-    objective: str | Objective = "mep",
+    strategy: str | Strategy | None = None,
+    objective: str | Objective | None = None,
+    calibration: Calibration | None = None,
     constraints: Constraints | None = None,
     terminal: str | None = None,
     seed: int = 0,
@@ -159,8 +161,12 @@ def optimize(
             number is refused. With one node and the clean terminal there is nothing to choose: the node is the noisiest
             end of the box.
         solver: A name in ``hso.solvers.SOLVERS`` or a solver such as ``UniPC(order=2)``. It says where the last step lands.
-        strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``.
-        objective: A name in ``hso.objectives.OBJECTIVES`` or an objective such as ``MEP(p=1)`` or ``GITS(teacher)``.
+        strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``; the objective's
+            own by default.
+        objective: A name in ``hso.objectives.OBJECTIVES`` or an objective such as ``MEP(p=1)`` or ``GITS(teacher)``; by
+            default "mep", or ``Replay(calibration)`` with a calibration.
+        calibration: What was measured of the model by :func:`hso.calibrate`. The schedule is then made for that very model,
+            its guidance and the solver; no network is called.
         constraints: Where the knots may lie: ``Constraints(box=, d_min=, start=, boundary=)``.
         terminal: "clean" or "t_min"; the solver's own by default.
         seed: Seed of the random searches.
@@ -184,13 +190,13 @@ def optimize(
         >>> round(result.objective, 4), result.feasible
         (3.096, True)
     """
-    method = make_solver(solver)
+    method, goal = make_solver(solver), _objective(objective, calibration)
     request = Request(
         noise,
         nfe,
         method,
-        make_strategy(strategy),
-        make_objective(objective),
+        make_strategy(goal.strategy if strategy is None else strategy),
+        goal,
         Constraints() if constraints is None else constraints,
         method.terminal if terminal is None else terminal,
         seed,
@@ -199,6 +205,18 @@ def optimize(
     begin = time.perf_counter()
     found = _only_node(problem) or request.strategy.search(problem, seed)
     return _result(request, problem, found, time.perf_counter() - begin)
+
+
+def _objective(objective: str | Objective | None, calibration: Calibration | None) -> Objective:
+    """What is to be small: what was asked for, or the default."""
+    if calibration is None:
+        return make_objective("mep" if objective is None else objective)
+    if not isinstance(calibration, Calibration):
+        raise ArgumentError("calibration", "a Calibration", calibration, "hso.Calibration.load(path) reads one")
+    if objective is not None:
+        cause = "pass Replay(calibration, ...) as the objective to change its settings"
+        raise ArgumentError("objective", "none with a calibration, which brings its own", objective, cause)
+    return Replay(calibration)
 
 
 def _only_node(problem: Problem) -> Found | None:

@@ -82,6 +82,10 @@ class SmoothFunction(KnotFunction):
     def gradient(self, knots: Array) -> Array:
         """dJ / d lambda, shape (..., K + 1)."""
 
+    def value_and_gradient(self, knots: Array) -> tuple[Array, Array]:
+        """J and its gradient; a function that computes them together does so here."""
+        return self.value(knots), self.gradient(knots)
+
 
 class EdgeSum(KnotFunction):
     """A sum of edge costs."""
@@ -140,20 +144,33 @@ class Objective(ABC):
 
     Attributes:
         name: What :func:`hso.optimize` and ``--objective`` call it.
+        strategy: Name of the strategy that searches with it if nobody says otherwise.
     """
 
     name: str
+    strategy: str = "exact"
 
     @abstractmethod
-    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> KnotFunction:
-        """The function of the knots for this noise schedule, a solver, and a run that ends at this terminal.
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> KnotFunction:
+        """The function of the knots for a run with this solver.
+
+        Args:
+            noise: The noise schedule.
+            solver: The solver.
+            terminal: Where the run ends: "clean" or "t_min".
+            start: Time of the first node, for a run that begins part-way.
 
         Raises:
             ArgumentError: If the objective has no meaning there.
         """
 
-    def ends(self, noise: NoiseSchedule) -> Ends:
-        """Where the ends may lie if nobody says otherwise: at the ends of the noise schedule."""
+    def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
+        """Where the ends may lie if nobody says otherwise: at the ends of the noise schedule.
+
+        Args:
+            noise: The noise schedule.
+            start: Time of the first node, for a run that begins part-way; only the range of t_min then counts.
+        """
         cleanest, noisiest = noise.t_range
         return Ends((cleanest, cleanest), (noisiest, noisiest))
 

@@ -98,8 +98,11 @@ class ErrorProxy(Objective):
             raise ArgumentError("jump", "free with a terminal that is not clean, where there is no jump", self.jump)
         return self.jump == COSTED
 
-    def ends(self, noise: NoiseSchedule) -> Ends:
+    def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
         """The published ranges, or the same noise levels on a path that does not preserve variance.
+
+        A noise schedule that is narrow or far from its data, or a run that begins below those levels, has no room for them;
+        the published ranges of t serve there too.
 
         Example:
             >>> from hso.objectives import MEP
@@ -111,7 +114,8 @@ class ErrorProxy(Objective):
             return PUBLISHED
         levels = np.clip(np.array(LAST_SIGMAS) * noise.sigma_data, *noise.sigmas(noise.t_range))
         first, last = map(noise.time_of_sigma, levels.tolist())
-        return PUBLISHED._replace(t_min=(first, last))
+        begin = PUBLISHED.t_max[0] if start is None else start
+        return PUBLISHED._replace(t_min=(first, last)) if last < begin else PUBLISHED
 
     def distance(self, nodes: int) -> float:
         """The published rule for d_min."""

@@ -65,7 +65,7 @@ class GITS(Measured):
     def __post_init__(self) -> None:
         check_real("gamma", self.gamma, 0.01, 100.0)
 
-    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> TabulatedSum:
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> TabulatedSum:
         self.check_noise(noise)
         trajectory = self.teacher.trajectory
         costs = self.teacher.once(_costs)

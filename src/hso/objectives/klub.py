@@ -63,7 +63,7 @@ class KLUB(Measured):
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, 0, 2**63 - 1)
 
-    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> TabulatedSum:
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> TabulatedSum:
         self.check_noise(noise)
         costs = self.teacher.once(klub_costs, self.seed)
         return TabulatedSum(noise, self.teacher.trajectory.lambdas, costs, costs_jump=terminal == CLEAN)

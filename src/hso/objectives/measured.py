@@ -20,7 +20,7 @@ class Measured(Objective):
 
     teacher: Teacher
 
-    def ends(self, noise: NoiseSchedule) -> Ends:
+    def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
         """The ends of the teacher's trajectory."""
         first, last = map(float, self.teacher.schedule.times[[0, -1]])
         return Ends((last, last), (first, first))

@@ -45,7 +45,7 @@ class MEP(ErrorProxy):
 
     name = "mep"
 
-    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> MidpointSum:
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> MidpointSum:
         return MidpointSum(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
 
 

@@ -30,20 +30,22 @@ from hso.models.calibration import Calibration
 from hso.models.gains import EXCESS, Gains
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
+from hso.objectives.base import Ends, Objective, SmoothFunction
 from hso.objectives.student import NOISE, STATE, Student
 from hso.schedule import check_terminal
 from hso.solvers import Solver
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Objective):
     """Settings of the objective.
 
     Attributes:
         calibration: What was recorded of the model.
         kappa: Weight of the error of paired images.
         gains: How the network's answer is modelled: "prior", "measured" or "larger"; see :mod:`hso.models.gains`.
-        begins: What a student starts from: "noise", or the teacher's "state" for image-to-image.
+        begins: What a student starts from: "noise", or the teacher's "state" as in image-to-image. None is "noise" for
+            whole runs, and "state" for runs that begin part-way.
 
     Raises:
         ArgumentError: If a setting is unusable.
@@ -52,24 +54,38 @@ class Replay:
     calibration: Calibration
     kappa: float = 0.3
     gains: str = "larger"
-    begins: str = NOISE
+    begins: str | None = None
 
     name = "replay"
+    strategy = "free"
 
     def __post_init__(self) -> None:
         check_real("kappa", self.kappa, 0.0, 1e6)
         check_choice("gains", self.gains, EXCESS)
-        check_choice("begins", self.begins, (NOISE, STATE))
+        if self.begins is not None:
+            check_choice("begins", self.begins, (NOISE, STATE))
 
-    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> ReplayFunction:
+    def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
+        """Anywhere: the objective itself knows what the ends are worth."""
+        low, high = noise.t_range
+        top = high if start is None else start
+        middle = low + FIRST_PART * (top - low)
+        return Ends((low, middle), (middle + (top - middle) / 1000, top))
+
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> ReplayFunction:
         """The function of the knots.
 
         Raises:
             ArgumentError: If the calibration is that of another noise schedule.
         """
         gains = Gains(self.calibration, self.gains)
-        student = Student(self.calibration, noise, solver, check_terminal(terminal), gains, self.begins)
+        begins = self.begins or (NOISE if start is None else STATE)
+        student = Student(self.calibration, noise, solver, check_terminal(terminal), gains, begins)
         return ReplayFunction(self, student)
+
+
+# The first node lies in the noisiest part of the range, the last knot in the rest.
+FIRST_PART = 0.6
 
 
 class Prediction(NamedTuple):
@@ -107,7 +123,7 @@ class Grams(NamedTuple):
         return cls(centred, np.asarray(means, dtype=np.float64), centred @ end, targets)
 
 
-class ReplayFunction:
+class ReplayFunction(SmoothFunction):
     """The objective for a solver and a terminal. Knots have shape (..., K).
 
     Attributes:
@@ -115,8 +131,6 @@ class ReplayFunction:
         student: The linearized student.
         noise: The noise schedule.
     """
-
-    costs_jump = False
 
     def __init__(self, settings: Replay, student: Student) -> None:
         self.settings, self.student, self.noise = settings, student, student.noise

@@ -56,7 +56,7 @@ class ScoreOptimal(Measured):
 
     name = "score_optimal"
 
-    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> SquaredLengths:
+    def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> SquaredLengths:
         self.check_noise(noise)
         return SquaredLengths(noise, self.teacher.schedule.lambdas, self.teacher.once(arc_lengths))
 

@@ -114,7 +114,8 @@ class Constraints:
         Raises:
             ArgumentError: If the noise schedule has no nodes where they are asked for.
         """
-        box = self.box or self._box_of(objective, noise)
+        ends = objective.ends(noise, self.start)
+        box = self.box or Box(t_min=ends.t_min, t_max=ends.t_max)
         part = box.inside(noise) if self.start is None else box.beginning_at(self.start, noise)
         return replace(self, box=part, d_min=self._distance(noise, objective.distance(nodes), part))
 
@@ -125,12 +126,6 @@ class Constraints:
         # The rule was fitted to the whole published box; a shorter run has shorter distances.
         whole = (self.box or Box()).inside(noise)
         return own * ((part.t_max[1] - part.t_min[0]) / (whole.t_max[1] - whole.t_min[0]))
-
-    def _box_of(self, objective: Objective, noise: NoiseSchedule) -> Box:
-        """Where the objective wants the ends, if a run that may begin part-way has room there."""
-        ends = objective.ends(noise)
-        begin = ends.t_max[0] if self.start is None else self.start
-        return Box(t_min=ends.t_min, t_max=ends.t_max) if ends.t_min[1] < begin else Box()
 
 
 def _check_range(name: str, value: Any, low: float, high: float) -> Range:
