@@ -190,7 +190,7 @@ def optimize(
         >>> round(result.objective, 4), result.feasible
         (3.096, True)
     """
-    method, goal = make_solver(solver), _objective(objective, calibration)
+    method, goal = make_solver(solver), objective_for(objective, calibration)
     request = Request(
         noise,
         nfe,
@@ -207,8 +207,12 @@ def optimize(
     return _result(request, problem, found, time.perf_counter() - begin)
 
 
-def _objective(objective: str | Objective | None, calibration: Calibration | None) -> Objective:
-    """What is to be small: what was asked for, or the default."""
+def objective_for(objective: str | Objective | None, calibration: Calibration | None) -> Objective:
+    """The objective that is meant: the one that was asked for, or the default with or without a calibration.
+
+    Raises:
+        ArgumentError: If both are given, or one is unusable.
+    """
     if calibration is None:
         return make_objective("mep" if objective is None else objective)
     if not isinstance(calibration, Calibration):

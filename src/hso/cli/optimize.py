@@ -13,9 +13,10 @@ import typer
 
 from hso.cli import options, views
 from hso.errors import ArgumentError, check_integer, check_real
+from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.objectives import OBJECTIVES
-from hso.optimize import Result, optimize
+from hso.optimize import Result, objective_for, optimize
 from hso.registry import settings_of
 from hso.schedule import TERMINALS
 from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy, make_strategy
@@ -34,6 +35,8 @@ hso optimize --noise sdxl --nfe 4 --solver unipc:order=2 --objective mep:p=1 --j
 hso optimize --noise sdxl --nfe 8 --strength 0.6
 
 hso optimize --noise wan2.2 --nfe 6 --per-expert 2
+
+hso optimize --noise path/to/model --nfe 6 --solver unipc --calibration model.calibration
 """
 Pair = tuple[float, float]
 
@@ -60,8 +63,12 @@ def command(
     noise: Annotated[str, typer.Option(help="A preset (see: hso presets), a scheduler_config.json or a model folder.")],
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network evaluations.")],
     solver: Annotated[str, _choice("Decides where the last step lands", SOLVERS)] = "unipc",
-    strategy: Annotated[str, _choice("How to search", STRATEGIES)] = "exact",
-    objective: Annotated[str, _choice("What is to be small", OBJECTIVES)] = "mep",
+    strategy: Annotated[str | None, _choice("How to search", STRATEGIES)] = None,
+    objective: Annotated[str | None, _choice("What is to be small", OBJECTIVES)] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What hso calibrate measured of the model; see docs/calibration.md."),
+    ] = None,
     t_min: Annotated[Pair | None, _range("Range of the last knot's time.")] = None,
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
     rho: Annotated[Pair | None, _range("Range of the exponent of Eq. 2 (bilevel, published).")] = None,
@@ -94,9 +101,12 @@ def command(
     """Find the best sampling schedule for a model's noise schedule.
 
     It takes milliseconds and needs no weights, no data and no GPU. Settings may follow a name: unipc:order=2,
-    exact:grid=training, mep:p=1,jump=costed.
+    exact:grid=training, mep:p=1,jump=costed. With a calibration the schedule is made for that very model and the solver.
     """
-    method, source = make_strategy(strategy), options.noise_schedule(noise)
+    source = options.noise_schedule(noise)
+    measured = None if calibration is None else Calibration.load(calibration)
+    goal = objective_for(objective, measured)
+    method = make_strategy(goal.strategy if strategy is None else strategy)
     ranges = {name: pair for name, pair in (("rho", rho), ("t_min", t_min), ("t_max", t_max)) if pair is not None}
     _refuse_unused(method, {**ranges, "boundary": boundary, "per_expert": per_expert})
     constraints = Constraints(
@@ -111,7 +121,7 @@ def command(
             nfe,
             solver=solver,
             strategy=method,
-            objective=objective,
+            objective=goal,
             constraints=constraints,
             terminal=terminal,
             seed=seed,
