@@ -199,6 +199,59 @@ def command(json: bool = typer.Option(False, "--json")) -> None:
 '''
 
 
+FAMILY = '''
+import numpy as np
+
+from hso.errors import check_real
+from hso.noise.base import Array
+from hso.noise.clock import Clock
+from hso.noise.path import VP, Path
+from hso.noise.reading import Configuration, Reader
+
+
+class SigmoidClock(Clock):
+    """lambda falls linearly in t, so alpha^2 is a sigmoid of t."""
+
+    t_range = (1e-3, 1.0)
+
+    def __init__(self, start: float, end: float, train_steps: int) -> None:
+        self.start, self.end, self.train_steps = start, end, train_steps
+
+    def _lambda(self, t: Array) -> Array:
+        return self.start + t * (self.end - self.start)
+
+    def _time(self, lambda_: Array) -> Array:
+        return np.clip((lambda_ - self.start) / (self.end - self.start), 0.0, 1.0)
+
+    def definition(self) -> bytes:
+        return f"{self.start:.12g},{self.end:.12g},{self.train_steps}".encode()
+
+
+class SigmoidReader(Reader):
+    classes = {"SigmoidScheduler": {}}
+
+    def read(self, config: Configuration) -> tuple[Clock, Path]:
+        start = check_real("start", config.values.get("start", 5.0), 0.0, 20.0)
+        return SigmoidClock(start, -5.0, config.train_steps), VP
+'''
+
+
+def test_a_noise_family(copy):
+    copy.write("noise/sigmoid.py", FAMILY)
+    copy.register(
+        "noise/config.py",
+        "from hso.noise.sigmoid import SigmoidReader",
+        "READERS: tuple[Reader, ...] = (",
+        "    SigmoidReader(),\n",
+    )
+    (copy.folder / "model.json").write_text(json.dumps({"_class_name": "SigmoidScheduler", "start": 4.0}))
+    found = copy.hso("rule uniform_t --noise model.json --nfe 5 --t-min 0.2")
+    assert found["lambdas"] == pytest.approx([-5.0, -3.2, -1.4, 0.4, 2.2])
+    assert found["timesteps"] == [999, 799, 599, 399, 199]
+    copy.hso("optimize --noise model.json --nfe 5 -o schedule.json")
+    assert copy.hso("show schedule.json")["path"] == {"name": "vp"}
+
+
 def test_a_command(copy):
     copy.write("cli/count.py", COMMAND)
     copy.register("cli/app.py", "from hso.cli import count", "COMMANDS = (", ", count")

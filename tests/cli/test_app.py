@@ -30,6 +30,8 @@ HSO = [sys.executable, "-c", "import sys; from hso.cli import main; sys.exit(mai
         ("optimize --noise sd2.1", "Missing option '--nfe'"),
         ("optimize --noise sd2.11 --nfe 5", "--noise: expected one of"),
         ("optimize --noise sd2.11 --nfe 5", "did you mean 'sd2.1'?"),
+        (f"optimize --noise {'x' * 5000} --nfe 5", "--noise: expected one of"),
+        (f"optimize --noise {'x' * 5000}.json --nfe 5", "there is no such file or folder"),
         ("optimize --noise nowhere/model --nfe 5", "nowhere/model: there is no such file or folder"),
         (f"{OPTIMIZE} --solver unipcc", "got 'unipcc' (did you mean 'unipc'?)"),
         (f"{OPTIMIZE} --solver=unipcc", "--solver: expected one of"),

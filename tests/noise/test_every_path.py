@@ -294,7 +294,8 @@ def test_impossible_shifts_are_refused(shift):
 
 def test_impossible_flow_and_edm_schedules_are_refused():
     with pytest.raises(
-        ArgumentError, match=r"shift_terminal: expected a number in \[0.0118694, 0.999\], got 0.005 \(shift 12 alone"
+        ArgumentError,
+        match=r"shift_terminal: expected a number in \[0.0118694, 0.999\], got 0.005 \(without it, shift 12",
     ):
         NoiseSchedule.rectified_flow(12.0, shift_terminal=0.005)
     with pytest.raises(ArgumentError, match="shift_terminal: expected"):

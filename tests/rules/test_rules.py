@@ -201,5 +201,5 @@ def test_a_part_begins_at_its_start_or_the_rule_says_that_it_cannot(sd, rule):
             assert schedule.times[0] == pytest.approx(0.6)
             assert schedule.nfe == 5
         else:
-            with pytest.raises(ArgumentError, match=f"span: expected none with a t_max for rule {rule}"):
+            with pytest.raises(ArgumentError, match=f"span: expected a span without t_max for rule {rule}"):
                 rule_schedule(rule, sd, 5, terminal, Span(t_max=0.6))

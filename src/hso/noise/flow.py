@@ -75,7 +75,7 @@ class ShiftedClock(Clock):
     def _stretch_to(self, terminal: float) -> float:
         first = 1 / self.train_steps
         alpha = (1 - first) / (1 + (self.shift - 1) * first)
-        cause = f"shift {self.shift:g} alone ends at the lower"
+        cause = f"without it, shift {self.shift:g} ends at the lower limit"
         return (1 - check_real("shift_terminal", terminal, 1 - alpha, MOST_TERMINAL, cause)) / alpha
 
     def _lambda(self, t: Array) -> Array:
@@ -108,14 +108,14 @@ def dynamic_shift(
     max_image_seq_len: int = 4096,
     time_shift_type: str = "exponential",
 ) -> float:
-    r"""The static shift that is meant by ``use_dynamic_shifting`` at this resolution.
+    r"""The static shift that ``use_dynamic_shifting`` gives at this resolution.
 
     Args:
         image_seq_len: L, number of tokens of the image; for Flux (height / 16) (width / 16).
         base_shift: :math:`\mu` at ``base_image_seq_len``.
         max_shift: :math:`\mu` at ``max_image_seq_len``.
         base_image_seq_len: :math:`L_b`.
-        max_image_seq_len: :math:`L_m`, above :math:`L_b`. :math:`\mu` goes on linearly beyond.
+        max_image_seq_len: :math:`L_m`, above :math:`L_b`. :math:`\mu` is linear beyond it, too.
         time_shift_type: "exponential" (:math:`s = e^\mu`) or "linear" (:math:`s = \mu`).
 
     Raises:

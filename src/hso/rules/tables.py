@@ -1,8 +1,7 @@
 r"""Published schedules. Each is one record in ``tables.json``: its noise levels and its source.
 
-A row for N steps has N + 1 values of :math:`\tilde\sigma`; the first N are the nodes. If there is no row for a number of
-steps, the table does what its authors do. "log-linear" interpolates :math:`\log\tilde\sigma` of the only row over the
-index,
+A row for N steps has N + 1 values of :math:`\tilde\sigma`; the first N are the nodes. For a number of steps without a row,
+the table does what its authors do. "log-linear" interpolates :math:`\log\tilde\sigma` of its only row over the index,
 
 .. math::
     \log\tilde\sigma_i = \operatorname{interp}\left( \frac{i}{N};\; \frac{k}{K}, \log\tilde\sigma^{row}_k \right),
