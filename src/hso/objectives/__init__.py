@@ -18,6 +18,7 @@ from hso.objectives.dm_nonuniform import DMNonUniform
 from hso.objectives.gits import GITS
 from hso.objectives.klub import KLUB
 from hso.objectives.mep import MEP
+from hso.objectives.replay import Replay
 from hso.objectives.score_optimal import ScoreOptimal
 from hso.objectives.spacing import GAMMA, d_min, spacing_penalty
 from hso.registry import make
@@ -29,6 +30,7 @@ OBJECTIVES: Mapping[str, type[Objective]] = {
     "gits": GITS,
     "klub": KLUB,
     "score_optimal": ScoreOptimal,
+    "replay": Replay,
 }
 
 
@@ -57,6 +59,7 @@ __all__ = [
     "Ends",
     "KnotFunction",
     "Objective",
+    "Replay",
     "ScoreOptimal",
     "SmoothEdgeSum",
     "SmoothFunction",

@@ -81,6 +81,10 @@ class SmoothFunction(KnotFunction):
     def gradient(self, knots: Array) -> Array:
         """dJ / d lambda, shape (..., K + 1)."""
 
+    def value_and_gradient(self, knots: Array) -> tuple[Array, Array]:
+        """Both, for a function that computes them together in less time."""
+        return self.value(knots), self.gradient(knots)
+
 
 class EdgeSum(KnotFunction):
     """A sum of edge costs."""

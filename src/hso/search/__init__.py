@@ -8,6 +8,7 @@ from hso.registry import make
 from hso.search.bilevel import Bilevel
 from hso.search.constraints import Box, Constraints
 from hso.search.exact import Exact
+from hso.search.free import Free
 from hso.search.local import Local
 from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.published import Published
@@ -19,6 +20,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "bilevel": Bilevel,
     "published": Published,
     "local": Local,
+    "free": Free,
 }
 
 
@@ -43,6 +45,7 @@ __all__ = [
     "Constraints",
     "Exact",
     "Found",
+    "Free",
     "Local",
     "Problem",
     "Psi",

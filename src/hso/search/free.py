@@ -1,46 +1,50 @@
 """Strategy "free": the best of many descents, for objectives that give a value and a gradient.
 
-The starts are schedules that are known to be good somewhere, and random changes of them. All are judged together, and the
-best that differ are descended from together (:mod:`hso.search.descent`).
+The starts are schedules that are known to be good somewhere: closed-form rules, published tables and the optimum of Eq. 8. They
+and random changes of them are judged together; the best that differ are descended from together
+(:mod:`hso.search.descent`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from hso.errors import ArgumentError
-from hso.noise.base import Array, NoiseSchedule
-from hso.search.descent import Differentiable, Sticks, descend
-from hso.search.windows import LEAST_GAP, Windows
+from hso.errors import ArgumentError, HSOError
+from hso.noise.base import Array
+from hso.objectives import MEP, SmoothFunction
+from hso.rules import RULES, rule_schedule
+from hso.schedule import CLEAN
+from hso.search.descent import Sticks, descend
+from hso.search.exact import Exact
+from hso.search.problem import Found, Problem, Psi, Strategy
+from hso.search.windows import CLOSEST
+from hso.solvers import DDIM
 
-# Two schedules whose times are all nearer than this share of the range are one start.
+# Two schedules whose times all differ by less are one.
 SAME = 0.01
 
 
-class Minimum(NamedTuple):
+class Minima(NamedTuple):
     """What a free search found.
 
     Attributes:
-        knots: The best, shape (K,).
-        value: J there.
-        others: Other local minima, shape (M, K), the better first.
-        values: J of the others, shape (M,).
+        knots: Local minima, the best first, shape (M, K).
+        values: J of them, shape (M,).
         evaluations: Schedules that were judged.
     """
 
     knots: Array
-    value: float
-    others: Array
     values: Array
     evaluations: int
 
 
 @dataclass(frozen=True)
-class Free:
-    """Settings of the search.
+class Free(Strategy):
+    """Descents from many starts.
 
     Attributes:
         changes: Random changes of each start that are judged.
@@ -49,47 +53,62 @@ class Free:
         iterations: Limit of the iterations of a descent.
     """
 
+    name = "free"
+    keeps_boundary = True
     changes: int = 30
     spread: float = 0.7
     descents: int = 6
     iterations: int = 120
 
-    def minimum(
-        self,
-        function: Differentiable,
-        noise: NoiseSchedule,
-        windows: Windows,
-        distance: float,
-        starts: Array,
-        seed: int = 0,
-    ) -> Minimum:
-        """The least value that is found.
+    def search(self, problem: Problem, seed: int) -> Found:
+        found = self.minima(problem, np.stack(list(known_schedules(problem))), seed)
+        times = problem.noise.time(found.knots[0])
+        message = f"the best of {len(found.knots)} local minima"
+        return Found(found.knots[0], Psi(None, float(times[-1]), float(times[0])), found.evaluations, message)
+
+    def minima(self, problem: Problem, starts: Array, seed: int = 0) -> Minima:
+        """The local minima that are found.
 
         Args:
-            function: What is to be small.
-            noise: The noise schedule.
-            windows: Where each knot may lie, in t.
-            distance: Least distance of knots in t.
+            problem: What is asked.
             starts: Knots, shape (S, K); those outside of the windows are moved inside.
             seed: Seed of the random changes.
 
         Raises:
-            ArgumentError: If no knots fit in the windows with this distance.
+            ArgumentError: If the objective has no gradient, or no knots fit in the windows with the least distance.
         """
-        distance = max(distance, LEAST_GAP)
-        if not windows.keep(distance):
+        function, distance = problem.function, max(problem.d_min, CLOSEST)
+        if not isinstance(function, SmoothFunction):
+            expected = f"one with a gradient for strategy {self.name}"
+            raise ArgumentError("objective", expected, type(function).__name__, "use bilevel or exact")
+        if not problem.windows.keep(distance):
             raise ArgumentError("d_min", "a distance that the windows have room for", distance)
-        sticks = Sticks(noise, windows, distance)
-        known = sticks.free(np.asarray(starts, dtype=np.float64))
+        sticks = Sticks(problem.noise, problem.windows, distance)
+        known = sticks.free(starts)
         normal = np.random.default_rng(seed).standard_normal((self.changes, *known.shape))
         tried = np.concatenate((known, (known + self.spread * normal).reshape(-1, known.shape[1])))
-        values = function.value(sticks.knots(tried))
-        chosen = _different(sticks.times(tried), values, self.descents)
+        chosen = _different(sticks.times(tried), function.value(sticks.knots(tried)), self.descents)
         found = descend(function, sticks, tried[chosen], self.iterations)
-        order = np.argsort(found.values)
-        knots, reached = sticks.knots(found.free[order]), found.values[order]
-        apart = np.array(_different(sticks.times(found.free[order]), reached, len(reached))[1:], dtype=int)
-        return Minimum(knots[0], float(reached[0]), knots[apart], reached[apart], len(tried) + found.evaluations)
+        apart = _different(sticks.times(found.free), found.values, self.descents)
+        return Minima(sticks.knots(found.free[apart]), found.values[apart], len(tried) + found.evaluations)
+
+
+def known_schedules(problem: Problem) -> Iterator[Array]:
+    """Knots of the schedules that are known for a problem; what has none for it is left out."""
+    count = problem.intervals + 1
+    for rule in RULES:
+        try:
+            schedule = rule_schedule(rule, problem.noise, problem.nodes, problem.terminal)
+        except HSOError:
+            continue
+        if len(schedule.knots) == count:
+            yield schedule.knots
+    objective = MEP()
+    function = objective.on(problem.noise, DDIM(), CLEAN if count == problem.nodes else problem.terminal)
+    try:
+        yield Exact().search(replace(problem, function=function), 0).knots
+    except HSOError:
+        return
 
 
 def _different(times: Array, values: Array, count: int) -> list[int]:
