@@ -1,4 +1,4 @@
-"""From a model to its calibration: run a teacher and its probes once, keep sums."""
+"""From a model to its calibration: run a teacher and a few students once, keep sums."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def calibrate(
     prediction: str = "epsilon",
     *,
     points: int = 56,
-    probes: int = 14,
     batch: int | None = None,
     bands: Bands | None = None,
     guidance: float | None = None,
@@ -49,7 +48,7 @@ def calibrate(
 ) -> Calibration:
     r"""Measure a model once, so that schedules for any solver and any number of nodes can be judged without it.
 
-    It costs ``points + probes`` network calls for each image.
+    It costs ``points + 9`` network calls for each image.
 
     Args:
         model: The network: x and a node of the sampling loop to its prediction, as :func:`hso.solvers.sample` takes it.
@@ -58,7 +57,6 @@ def calibrate(
             of shape (B, ...).
         prediction: What the network predicts.
         points: M, the number of points of the teacher.
-        probes: Number of probes.
         batch: Number of images that are recorded together; all by default. The network is given that many rows of x at a
             time, so what it says of an image must then not depend on the image's place in x.
         bands: The map to coefficients and its groups; fitted to the first batch by default.
@@ -74,7 +72,7 @@ def calibrate(
     images = check_images(len(x))
     size = images if batch is None else check_integer("batch", batch, 1, images)
     batches = (Batch(model, x[first : first + size]) for first in range(0, images, size))
-    plan = Plan(noise, prediction, points, probes)
+    plan = Plan(noise, prediction, points)
     return calibrate_batches(plan, _counted(batches, images, progress), images, bands, guidance)
 
 
@@ -100,7 +98,7 @@ def calibrate_batches(
         shape, first = found.noise.shape[1:], first + len(x)
     if first != images or sums is None or bands is None:
         raise ArgumentError("batches", f"{images} images in all", first)
-    provenance = {"points": plan.points, "probes": plan.probes, "solver": plan.solver, "hso": VERSION}
+    provenance = {"points": plan.points, "solver": plan.solver, "hso": VERSION}
     return _with_convergence(from_sums(plan, bands, sums, shape, guidance=guidance, provenance=provenance), plan)
 
 

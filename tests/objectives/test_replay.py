@@ -6,7 +6,7 @@ import pytest
 from hso.calibrate import calibrate
 from hso.errors import ArgumentError
 from hso.models.bands import Linear
-from hso.models.gains import wiener
+from hso.models.gains import Gains
 from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture
 from hso.noise import NoiseSchedule
@@ -43,16 +43,15 @@ def counted(model):
 
 @pytest.fixture(scope="module")
 def calibration():
-    return calibrate(MODEL.x0, NOISE, EPSILON * scale(NOISIEST), "sample", points=60, probes=6, bands=BANDS)
+    return calibrate(MODEL.x0, NOISE, EPSILON * scale(NOISIEST), "sample", points=60, bands=BANDS)
 
 
 def exact_function(calibration, solver, terminal, begins="noise"):
     """The objective with the gains of the model itself, not with those of its few images."""
 
-    def gains(lambdas):
-        return wiener(VARIANCES, lambdas)
-
-    settings = Replay(calibration, begins=begins)
+    gains = Gains(calibration, "prior")
+    gains.variances = VARIANCES
+    settings = Replay(calibration, doubt=0.0, begins=begins)
     return ReplayFunction(settings, Student(calibration, NOISE, solver, terminal, gains, begins))
 
 
@@ -114,7 +113,7 @@ def test_between_the_points_the_error_of_interpolation_falls_with_the_third_powe
     knots = np.sort(np.random.default_rng(5).uniform(*calibration.lambdas[[0, -1]], (20, 5)), axis=1)
     errors = []
     for points in (20, 40, 80):
-        found = calibrate(MODEL.x0, NOISE, EPSILON * scale(NOISIEST), "sample", points=points, probes=0, bands=BANDS)
+        found = calibrate(MODEL.x0, NOISE, EPSILON * scale(NOISIEST), "sample", points=points, bands=BANDS)
         reference = teacher_end(found)
         predicted = exact_function(found, make_solver("dpmpp_2m"), CLEAN).predict(knots).error
         true = []
@@ -149,8 +148,8 @@ def test_the_gradient_is_that_of_the_value(calibration, name, terminal, begins):
 
 def test_judging_calls_no_network():
     network, calls = counted(MODEL)
-    found = calibrate(network, NOISE, EPSILON * scale(NOISIEST), "sample", points=20, probes=4, bands=BANDS)
-    assert sum(calls) == found.calls == 24 * 24
+    found = calibrate(network, NOISE, EPSILON * scale(NOISIEST), "sample", points=20, bands=BANDS)
+    assert sum(calls) == found.calls == 24 * 29
     function = Replay(found).on(NOISE, make_solver("unipc"), CLEAN)
     function.value_and_gradient(np.linspace(-2.0, 3.0, 5))
     function.left_out(np.linspace(-2.0, 3.0, 5))
@@ -175,7 +174,7 @@ def test_turning_and_scaling_the_images_changes_nothing(size):
         start = states * float(np.hypot(1.0, 20 * factor_))
         # Both begin with noise of the same size in the units of their images, as image-to-image does.
         start *= float(np.hypot(1.0, 20.0)) * factor_ / float(np.hypot(1.0, 20 * factor_))
-        found = calibrate(network, noise, start, "sample", points=30, probes=5)
+        found = calibrate(network, noise, start, "sample", points=30)
         function = Replay(found, begins="state").on(noise, make_solver("unipc"), CLEAN)
         values.append(function.value(np.linspace(-2.5, 4.0, 5) - np.log(factor_)))
     assert values[1] == pytest.approx(values[0], rel=1e-8)

@@ -9,7 +9,14 @@ It knows how the network answers to a change of its input, by one gain for each 
 
 - the *prior* gain is that of the Wiener filter, :math:`P_b / (P_b + \tilde\sigma^2)`, where :math:`P_b` is the variance of
   a coefficient at the teacher's end. It is exact for Gaussian data.
-- the *measured* gain of a probe is :math:`\langle \Delta D, \delta \rangle / \langle \delta, \delta \rangle`.
+- the *measured* gain of a trial is :math:`\langle \Delta D, \delta \rangle / \langle \delta, \delta \rangle`.
+
+What a gain does not explain is not nothing: in trained networks, and guided ones above all, it is most of the answer where
+noise is strong. Its mean square in band b for a :math:`\delta` of length 1 in all bands together is
+
+.. math::
+    \rho_b = \frac{\langle \Delta D - g_b \delta, \Delta D - g_b \delta \rangle_b}{\sum_{b'} \langle \delta, \delta
+    \rangle_{b'}}
 
 References:
     | Extrapolation, Interpolation, and Smoothing of Stationary Time Series (Wiener, 1949)
@@ -30,12 +37,14 @@ import numpy as np
 
 from hso.errors import ArgumentError
 from hso.models.bands import Bands
-from hso.models.recording import GROUPS, Plan, Sums
+from hso.models.recording import GROUPS, Plan, Splines, Sums, Trials, data_rows
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 
 # A teacher whose own error is larger, relative to the spread of the images, is no reference for students.
 CONVERGED = 0.02
+# Eigenvalues of a Gram matrix that are smaller, relative to the largest, are rounding.
+NOTHING = 1e-15
 LEAST_IMAGES = 8
 
 
@@ -55,9 +64,8 @@ class Calibration:
         mean_grams: Gram matrices of the means of u over images, likewise.
         left_out: ``grams`` without each group of images, shape (groups, bands, M + 1, M + 1), float32.
         left_out_means: ``mean_grams`` without each group of images, likewise.
-        probe_lambdas: :math:`\lambda` of the probes, shape (P,).
-        probe_gains: Measured gains, shape (P, bands).
-        probe_rests: What the measured gains leave unexplained, as a share of :math:`|\delta|^2`, shape (P, bands).
+        trial_lambdas: :math:`\lambda` of the nodes of trials, shape (P,).
+        trials: What the trials found there, means over images.
         calls: Network calls of one image that it cost.
         convergence: Estimated error of the teacher's own end, relative to the spread of the images.
         guidance: Strength of classifier-free guidance, if it is known.
@@ -75,9 +83,8 @@ class Calibration:
     mean_grams: Array
     left_out: Array
     left_out_means: Array
-    probe_lambdas: Array
-    probe_gains: Array
-    probe_rests: Array
+    trial_lambdas: Array
+    trials: Trials
     calls: int
     convergence: float = 0.0
     guidance: float | None = None
@@ -89,12 +96,13 @@ class Calibration:
 
     def _check(self) -> None:
         points, count = len(self.lambdas), len(self.bands.sizes)
-        square, probes = (count, points + 1, points + 1), (len(self.probe_lambdas), count)
+        square, trials = (count, points + 1, points + 1), (len(self.trial_lambdas), count)
         groups = (len(self.left_out), *square)
         shapes = {"states": square[1:], "grams": square, "mean_grams": square, "left_out": groups}
-        shapes |= {"left_out_means": groups, "probe_gains": probes, "probe_rests": probes}
+        shapes |= {"left_out_means": groups, "cross": trials, "lengths": trials, "answers": trials}
+        arrays = {**vars(self), **self.trials._asdict()}
         for name, shape in shapes.items():
-            values = getattr(self, name)
+            values = arrays[name]
             if values.shape != shape or not np.all(np.isfinite(values)):
                 raise ArgumentError(name, f"finite numbers of shape {shape}", f"shape {values.shape}, or nan or inf")
         if not (points >= 4 and np.all(np.diff(self.lambdas) > 0)):
@@ -103,8 +111,19 @@ class Calibration:
     @cached_property
     def data(self) -> Array:
         """Coefficients in u of the data at the points, shape (M, M + 1)."""
-        points = len(self.lambdas)
-        return np.tri(points, points + 1, 1) - np.eye(1, points + 1)
+        return data_rows(len(self.lambdas))
+
+    @cached_property
+    def splines(self) -> Splines:
+        """The teacher between its points."""
+        return Splines(self.lambdas, self.data, self.states[:-1])
+
+    @cached_property
+    def factors(self) -> Array:
+        """F of the Gram matrices F F^T, without what rounding cannot tell from nothing, shape (bands, M + 1, r)."""
+        values, vectors = np.linalg.eigh(self.grams)
+        kept = int((values > NOTHING * values[:, -1:]).sum(axis=1).max())
+        return np.asarray(vectors[..., -kept:] * np.sqrt(np.maximum(values[:, None, -kept:], 0.0)))
 
     @property
     def end(self) -> Array:
@@ -181,8 +200,6 @@ def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **fa
     rest = images - sums.counts
     left_out = [(total - sums.grams[group]) / rest[group] for group in filled]
     left_out_means = [_gram((mean - sums.means[group]) / rest[group], bands) for group in filled]
-    lengths = np.maximum(sums.probes.lengths, np.finfo(float).tiny)
-    gains = sums.probes.cross / lengths
     return Calibration(
         noise_name=plan.noise.name,
         noise_fingerprint=plan.noise.fingerprint,
@@ -195,10 +212,9 @@ def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **fa
         mean_grams=_gram(mean / images, bands),
         left_out=np.array(left_out, dtype=np.float32),
         left_out_means=np.array(left_out_means, dtype=np.float32),
-        probe_lambdas=plan.schedule.lambdas[plan.probed],
-        probe_gains=gains,
-        probe_rests=np.maximum(sums.probes.answers / lengths - gains**2, 0.0),
-        calls=images * (plan.points + plan.probes),
+        trial_lambdas=plan.trial_lambdas,
+        trials=Trials(*(total / images for total in sums.trials)),
+        calls=images * plan.calls,
         **facts,
     )
 

@@ -19,13 +19,14 @@ from hso.errors import ArgumentError, FileError
 from hso.files import write_atomic
 from hso.models.bands import KINDS, restore
 from hso.models.calibration import Calibration
+from hso.models.recording import Trials
 from hso.noise.base import Array
 
 FORMAT, VERSION = "hso-calibration", 1
-RECORD, BANDS = "record", "bands."
+RECORD, BANDS, TRIALS = "record", "bands.", "trials."
 # Symmetric in their last two axes.
 TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
-PLAIN = ("lambdas", "states", "probe_lambdas", "probe_gains", "probe_rests")
+PLAIN = ("lambdas", "states", "trial_lambdas")
 
 
 class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +64,7 @@ def save(calibration: Calibration, path: str | Path) -> None:
     arrays = {name: getattr(calibration, name) for name in PLAIN}
     arrays |= {name: getattr(calibration, name)[(..., *upper)] for name in TRIANGLES}
     arrays |= {BANDS + name: values for name, values in calibration.bands.arrays().items()}
+    arrays |= {TRIALS + name: values for name, values in calibration.trials._asdict().items()}
     arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
@@ -87,6 +89,7 @@ def load(path: str | Path) -> Calibration:
             convergence=record.convergence,
             guidance=record.guidance,
             provenance=record.provenance,
+            trials=Trials(*(arrays[TRIALS + name] for name in Trials._fields)),
             **{name: arrays[name] for name in PLAIN},
             **{name: _square(name, arrays[name], size) for name in TRIANGLES},
         )

@@ -1,10 +1,17 @@
-r"""How a network answers to a change of its input, between the points at which that was measured.
+r"""How a network answers to a change of its input, at any noise level.
+
+The gain of a band is that of the Wiener filter plus what a rule adds to it where trials were made,
 
 .. math::
-    g_b(\lambda) = \frac{P_b}{P_b + e^{-2\lambda}} + \operatorname{excess}_b(\lambda)
+    g_b(\lambda) = \frac{P_b}{P_b + e^{-2\lambda}} + \operatorname{mean}_\lambda(\operatorname{excess}_b)
 
-The first term is the Wiener gain; the second interpolates linearly what a rule says to add at the probes: nothing
-("prior"), the measured minus the prior gain ("measured"), or that where it is positive ("larger").
+nothing ("prior"), the measured minus the prior gain ("measured"), or that where it is positive ("larger"). What the gain
+leaves unexplained is the mean of :math:`\rho_b` (:mod:`hso.models.calibration`). Means at a noise level are over trials,
+weighed by a Gaussian of their distance in :math:`\lambda`.
+
+References:
+    | On Estimating Regression (Nadaraya, 1964)
+    | https://doi.org/10.1137/1109020
 """
 
 from __future__ import annotations
@@ -16,13 +23,16 @@ import numpy as np
 from hso.models.calibration import Calibration
 from hso.noise.base import Array
 
+# Distance in lambda over which the answer of a network changes little, and the least weight of a trial.
+WIDTH, LEAST = 0.5, 1e-12
+
 
 def wiener(variances: Array, lambdas: Array) -> Array:
     r""":math:`P_b / (P_b + e^{-2\lambda})`, shape (..., bands). Accepts complex :math:`\lambda`."""
     return np.asarray(variances / (variances + np.exp(-2 * lambdas)[..., None]))
 
 
-# A new rule is one line here: prior and measured gains at the probes to what is added to the prior.
+# A new rule is one line here: prior and measured gains of trials to what is added to the prior.
 EXCESS: Mapping[str, Callable[[Array, Array], Array]] = {
     "prior": lambda prior, measured: np.zeros_like(prior),
     "measured": lambda prior, measured: measured - prior,
@@ -31,22 +41,25 @@ EXCESS: Mapping[str, Callable[[Array, Array], Array]] = {
 
 
 class Gains:
-    """The gains of a calibration by a rule."""
+    """The gains of a calibration by a rule, and what they leave unexplained."""
 
     def __init__(self, calibration: Calibration, rule: str) -> None:
-        self.variances = calibration.variances
-        places = calibration.probe_lambdas
-        excess = EXCESS[rule](wiener(self.variances, places), calibration.probe_gains)
-        if len(places) < 2:
-            places, excess = np.array([-1.0, 1.0]), np.zeros((2, len(self.variances)))
-        self._places, self._excess = places, excess
-        self._slopes = np.diff(excess, axis=0) / np.diff(places)[:, None]
+        self.variances, self._places = calibration.variances, calibration.trial_lambdas
+        cross, lengths, answers, _ = calibration.trials
+        prior, tiny = wiener(self.variances, self._places), np.finfo(float).tiny
+        self._excess = EXCESS[rule](prior, cross / np.maximum(lengths, tiny))
+        gains = prior + self._excess
+        unexplained = np.maximum(answers - 2 * gains * cross + gains**2 * lengths, 0.0)
+        self._rests = unexplained / np.maximum(lengths.sum(axis=1, keepdims=True), tiny)
 
     def __call__(self, lambdas: Array) -> Array:
         """Gains at any noise levels, shape (..., bands). Accepts complex input."""
-        index = np.clip(np.searchsorted(self._places, lambdas.real, side="right") - 1, 0, len(self._slopes) - 1)
-        beyond = lambdas - self._places[index]
-        # Outside of the probed range the first or the last value holds.
-        width = np.diff(self._places)[index]
-        inside = np.where(beyond.real < 0, 0.0, np.where(beyond.real > width, width, beyond))
-        return wiener(self.variances, lambdas) + self._excess[index] + self._slopes[index] * inside[..., None]
+        return wiener(self.variances, lambdas) + self._mean(lambdas, self._excess)
+
+    def rests(self, lambdas: Array) -> Array:
+        r""":math:`\rho_b` at any noise levels, shape (..., bands). Accepts complex input."""
+        return self._mean(lambdas, self._rests)
+
+    def _mean(self, lambdas: Array, values: Array) -> Array:
+        weights = np.exp(-0.5 * ((lambdas[..., None] - self._places) / WIDTH) ** 2) + LEAST
+        return np.asarray(weights @ values / weights.sum(axis=-1, keepdims=True))

@@ -14,10 +14,10 @@ which leaves small errors of a student to be small numbers and not differences o
 Only sums over images are kept: in each band the Gram matrix :math:`\langle u_i, u_j \rangle` and, for every coefficient,
 the mean of u; both for a few groups of images, by which one sees how much other images would have changed.
 
-*Probes* ask how the network answers to the error that a student makes. A step with too old data lags behind the teacher, by
-about :math:`\delta = (D_{m-k} - D_m) / 2`, where k points are about as long as a step. At a few points the network is asked
-at :math:`z_m + \delta`, and sums of :math:`\langle \Delta D, \delta \rangle, \langle \delta, \delta \rangle` and
-:math:`\langle \Delta D, \Delta D \rangle` are kept for each band, with :math:`\Delta D = D(z_m + \delta) - D_m`.
+*Trials* ask how the network answers to the errors that students make. A few students of few nodes are run for real. At
+every node their state misses the teacher's by :math:`\delta = z - z^*(\lambda)` and the network's data by :math:`\Delta D
+= D - D^*(\lambda)`; sums of :math:`\langle \Delta D, \delta \rangle, \langle \delta, \delta \rangle` and :math:`\langle
+\Delta D, \Delta D \rangle` are kept for each band, and of the squared error of the students' ends.
 
 References:
     | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022)
@@ -35,18 +35,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_choice, check_integer
+from hso.errors import check_choice, check_integer
 from hso.models.bands import Bands
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
-from hso.solvers import PREDICTIONS, Node, coefficients, make_solver, nodes, sample, to_data
+from hso.solvers import PREDICTIONS, Node, coefficients, make_solver, nodes, sample
 
 Model = Callable[[Any, Node], Any]
 # Groups of images by which the spread over images is judged.
 GROUPS = 8
 LEAST_POINTS = 8
+
+
+class Trial(NamedTuple):
+    """A student that is run for real: the name of its solver and its schedule."""
+
+    solver: str
+    schedule: SamplingSchedule
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,7 @@ class Plan:
         noise: The model's noise schedule.
         prediction: What the network predicts.
         points: M.
-        probes: Number of points that are probed.
-        lag: k, the number of points by which a probe's data is too old.
-        solver: Method of the run, by its name.
+        solver: Method of the teacher, by its name.
 
     Raises:
         ArgumentError: If a setting is unusable.
@@ -68,15 +73,11 @@ class Plan:
     noise: NoiseSchedule
     prediction: str = "epsilon"
     points: int = 56
-    probes: int = 14
-    lag: int = 4
     solver: str = "dpmpp_2m"
 
     def __post_init__(self) -> None:
         check_choice("prediction", self.prediction, PREDICTIONS)
         check_integer("points", self.points, LEAST_POINTS, self.noise.max_nfe)
-        check_integer("lag", self.lag, 1, self.points - 1)
-        check_integer("probes", self.probes, 0, self.points - self.lag)
 
     @cached_property
     def schedule(self) -> SamplingSchedule:
@@ -94,9 +95,21 @@ class Plan:
         return float(np.hypot(self.nodes[0].alpha, self.nodes[0].sigma))
 
     @cached_property
-    def probed(self) -> list[int]:
-        """Points that are probed, from the first that has data old enough to the last."""
-        return [round(place) for place in np.linspace(self.lag, self.points - 1, self.probes).tolist()]
+    def trials(self) -> tuple[Trial, ...]:
+        """A method of first order whose steps are equal in t, and one of high order whose steps are equal in lambda."""
+        low, high = self.noise.t_range
+        equal = SamplingSchedule.from_times(self.noise, np.linspace(high, low, 5)[:4])
+        return Trial("ddim", equal), Trial("unipc", rule_schedule("uniform_lambda", self.noise, 5, CLEAN))
+
+    @cached_property
+    def trial_lambdas(self) -> Array:
+        """Lambda of all nodes of trials at which a student's state may differ from the teacher's, shape (P,)."""
+        return np.concatenate([trial.schedule.lambdas[1:] for trial in self.trials])
+
+    @property
+    def calls(self) -> int:
+        """Network calls of one image."""
+        return self.points + sum(trial.schedule.nfe for trial in self.trials)
 
     @cached_property
     def states(self) -> Array:
@@ -108,18 +121,68 @@ class Plan:
         return np.asarray(np.column_stack((dense.state * self.scale, outputs)) / alphas)
 
 
-class Probes(NamedTuple):
-    r"""Sums over images of what the probes found, each of shape (probes, bands).
+class Splines:
+    r"""The teacher between its points.
+
+    They are cubic splines, of the data in :math:`\lambda`, and of the states in :math:`\tilde\sigma`, where the state is a
+    straight line if the data is constant.
+
+    Args:
+        lambdas: :math:`\lambda` of the points, shape (M,).
+        data: D at the points, shape (M, ...): coefficients in u, or anything that is linear in them.
+        states: z at the points, likewise.
+    """
+
+    def __init__(self, lambdas: Array, data: Array, states: Array) -> None:
+        from scipy.interpolate import CubicSpline
+
+        self._points = lambdas, data, states
+        self._data = CubicSpline(lambdas, data)
+        self._states = CubicSpline(np.exp(-lambdas[::-1]), states[::-1])
+
+    def turned(self, matrices: Array) -> Splines:
+        """The same with each row of coefficients multiplied by matrices (bands, M + 1, r); rows are then (bands, r)."""
+        lambdas, *rows = self._points
+        return Splines(lambdas, *(np.einsum("mv,bvr->mbr", values, matrices, optimize=True) for values in rows))
+
+    def data(self, lambdas: Array) -> Array:
+        r""":math:`D^*` at any noise levels, shape (..., ...)."""
+        return np.asarray(self._data(lambdas))
+
+    def states(self, lambdas: Array) -> Array:
+        r""":math:`z^*` at any noise levels, likewise."""
+        return np.asarray(self._states(np.exp(-lambdas)))
+
+    def data_slopes(self, lambdas: Array) -> Array:
+        """The derivative of :meth:`data` in lambda."""
+        return np.asarray(self._data(lambdas, 1))
+
+    def state_slopes(self, lambdas: Array) -> Array:
+        """The derivative of :meth:`states` in lambda."""
+        sigmas = np.exp(-lambdas)
+        slopes = self._states(sigmas, 1)
+        return np.asarray(-sigmas.reshape(*sigmas.shape, *(1,) * (slopes.ndim - sigmas.ndim)) * slopes)
+
+
+def data_rows(points: int) -> Array:
+    """Coefficients in u of the data at the points, shape (M, M + 1)."""
+    return np.tri(points, points + 1, 1) - np.eye(1, points + 1)
+
+
+class Trials(NamedTuple):
+    r"""Sums over images of what the trials found.
 
     Attributes:
-        cross: :math:`\langle \Delta D, \delta \rangle`.
-        lengths: :math:`\langle \delta, \delta \rangle`.
-        answers: :math:`\langle \Delta D, \Delta D \rangle`.
+        cross: :math:`\langle \Delta D, \delta \rangle`, shape (P, bands).
+        lengths: :math:`\langle \delta, \delta \rangle`, likewise.
+        answers: :math:`\langle \Delta D, \Delta D \rangle`, likewise.
+        errors: Squared error of the ends, shape (trials, bands).
     """
 
     cross: Array
     lengths: Array
     answers: Array
+    errors: Array
 
 
 class Recording(NamedTuple):
@@ -128,16 +191,20 @@ class Recording(NamedTuple):
     Attributes:
         noise: The unit noise, shape (B, ...).
         data: D at the points, shape (M, B, ...).
-        probes: The network's data at the probes, shape (probes, B, ...).
+        states: z of the students at the nodes ``Plan.trial_lambdas``, shape (P, B, ...).
+        answers: D of the students there, likewise.
+        ends: Their ends, shape (trials, B, ...).
     """
 
     noise: Array
     data: Array
-    probes: Array
+    states: Array
+    answers: Array
+    ends: Array
 
 
 def record(plan: Plan, model: Model, x: Any) -> Recording:
-    """Run the teacher and its probes for one batch.
+    """Run the teacher and the trials for one batch.
 
     Args:
         plan: How.
@@ -147,41 +214,42 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
     Raises:
         ArgumentError: If the network returns another shape or values that are not finite; the node is named.
     """
+    data = _run(plan, model, x, Trial(plan.solver, plan.schedule)).data
+    # Every trial begins at the noisiest level too, so that its x is the same.
+    runs = [_run(plan, model, x, trial) for trial in plan.trials]
+    return Recording(
+        as_array(x) / plan.scale,
+        data,
+        np.concatenate([run.states[1:] for run in runs]),
+        np.concatenate([run.data[1:] for run in runs]),
+        np.stack([run.end for run in runs]),
+    )
+
+
+class _Run(NamedTuple):
+    states: Array
+    data: Array
+    end: Array
+
+
+def _run(plan: Plan, model: Model, x: Any, trial: Trial) -> _Run:
+    states: list[Array] = []
     data: list[Array] = []
-    sample(
-        make_solver(plan.solver),
-        model,
+
+    def watched(state: Any, node: Node) -> Any:
+        states.append(as_array(state) / node.alpha)
+        return model(state, node)
+
+    end = sample(
+        make_solver(trial.solver),
+        watched,
         plan.noise,
-        plan.schedule,
+        trial.schedule,
         x,
         prediction=plan.prediction,
         callback=lambda node, state, found: data.append(as_array(found)),
     )
-    noise = as_array(x) / plan.scale
-    probes = [_probe(plan, model, x, noise, data, point) for point in plan.probed]
-    return Recording(noise, np.stack(data), np.stack(probes) if probes else np.empty((0, *noise.shape)))
-
-
-def _probe(plan: Plan, model: Model, x: Any, noise: Array, data: list[Array], point: int) -> Array:
-    """The network's data where the state of a point is changed by the probe's difference."""
-    node = plan.nodes[point]
-    state = plan.states[point, 0] * noise
-    # Of coefficients of differences, those of the data themselves are differences.
-    weights = -np.diff(plan.states[point, 1:], append=0.0)
-    for index in range(point):
-        state = state + weights[index] * data[index]
-    asked = as_input(node.alpha * (state + difference(plan, data, point)), x)
-    answer = to_data(plan.prediction, model(asked, node), asked, node.alpha, node.sigma)
-    found = as_array(answer)
-    if found.shape != noise.shape or not np.all(np.isfinite(found)):
-        where = f"at a probe of point {point} (lambda = {node.lambda_:.6g})"
-        raise ArgumentError("model", f"finite output of the shape of x {where}", "nan, inf or another shape")
-    return found
-
-
-def difference(plan: Plan, data: Any, point: int) -> Array:
-    r""":math:`\delta` of a probe."""
-    return np.asarray((data[point - plan.lag] - data[point]) / 2)
+    return _Run(np.stack(states), np.stack(data), as_array(end))
 
 
 @dataclass(eq=False)
@@ -192,13 +260,13 @@ class Sums:
         counts: Number of images, shape (groups,).
         grams: Gram matrices of u, shape (groups, bands, M + 1, M + 1).
         means: Sums of u, shape (groups, M + 1, F).
-        probes: Sums over all images.
+        trials: Sums over all images.
     """
 
     counts: Array
     grams: Array
     means: Array
-    probes: Probes
+    trials: Trials
 
     @classmethod
     def zeros(cls, plan: Plan, bands: Bands) -> Sums:
@@ -208,7 +276,7 @@ class Sums:
             np.zeros(GROUPS),
             np.zeros((GROUPS, count, vectors, vectors)),
             np.zeros((GROUPS, vectors, int(bands.sizes.sum()))),
-            Probes(*np.zeros((3, plan.probes, count))),
+            Trials(*np.zeros((3, len(plan.trial_lambdas), count)), np.zeros((len(plan.trials), count))),
         )
 
     def add(self, plan: Plan, bands: Bands, found: Recording, groups: Array) -> None:
@@ -222,18 +290,22 @@ class Sums:
             for band, places in enumerate(bands.slices):
                 rows = members[:, :, places].reshape(len(members), -1)
                 self.grams[group, band] += rows @ rows.T
-        for index, point in enumerate(plan.probed):
-            answer = bands.coefficients(found.probes[index]) - data[point]
-            delta = difference(plan, data, point)
-            for total, product in zip(self.probes, (answer * delta, delta**2, answer**2), strict=True):
+        splines = Splines(plan.schedule.lambdas, data_rows(plan.points), plan.states[:-1])
+        for index, place in enumerate(plan.trial_lambdas):
+            delta = bands.coefficients(found.states[index]) - np.tensordot(splines.states(place), vectors, 1)
+            answer = bands.coefficients(found.answers[index]) - np.tensordot(splines.data(place), vectors, 1)
+            for total, product in zip(self.trials, (answer * delta, delta**2, answer**2), strict=False):
                 total[index] += [product[:, places].sum() for places in bands.slices]
+        for index, end in enumerate(found.ends):
+            missed = (bands.coefficients(end) - np.tensordot(plan.states[-1], vectors, 1)) ** 2
+            self.trials.errors[index] += [missed[:, places].sum() for places in bands.slices]
 
     def merge(self, other: Sums) -> None:
         """Add the sums of other images, as another device found them."""
         self.counts += other.counts
         self.grams += other.grams
         self.means += other.means
-        self.probes = Probes(*(mine + theirs for mine, theirs in zip(self.probes, other.probes, strict=True)))
+        self.trials = Trials(*(mine + theirs for mine, theirs in zip(self.trials, other.trials, strict=True)))
 
 
 def group_of(image: Any, images: int) -> Any:
@@ -245,8 +317,3 @@ def as_array(x: Any) -> Array:
     """An array or a tensor on any device as a float64 array."""
     values = x.detach().cpu().double().numpy() if hasattr(x, "detach") else x
     return np.asarray(values, dtype=np.float64)
-
-
-def as_input(values: Array, like: Any) -> Any:
-    """An array as the kind of thing that the network was given before."""
-    return like.new_tensor(values) if hasattr(like, "new_tensor") else values.astype(like.dtype)

@@ -1,15 +1,18 @@
 r"""Replay: schedules are judged by the linearized student of :mod:`hso.objectives.student`, without the network.
 
-The student's end and the teacher's are combinations of recorded vectors, so that their difference and their variances over
-images follow from the Gram matrices of a calibration. With :math:`v_b` for the variance and :math:`\mu_b` for the mean over
-images, summed over the coefficients of a band, the objective is the squared Frechet distance of Gaussians plus the error of
-paired images, relative to the variance of the teacher's ends:
+With :math:`v_b` for the variance over images at the student's end, :math:`\mu_b` for their mean and :math:`E_b` for the
+mean square error of paired images, all summed over the coefficients of a band, the objective is the squared Frechet
+distance of Gaussians plus the error, relative to the variance of the teacher's ends:
 
 .. math::
     J = \frac{1}{\sum_b v^*_b} \sum_b \left[ (\sqrt{v_b} - \sqrt{v^*_b})^2 + |\mu_b - \mu^*_b|^2
-    + \kappa \, E|x_{end} - x^*_{end}|^2_b \right]
+    + \kappa (E_b + U_b) \right], \qquad
+    U_b = \sum_c W_{bc}^2 \, \rho_b(\lambda_c) \, E |z_c - z^*_c|^2
 
-For Gaussian data the student is exact, and so is J.
+U is what the linearization does not know: at call c, where the state misses the teacher's by :math:`z_c - z^*_c`, the
+network's answer has a part that the gains leave unexplained (:mod:`hso.models.calibration`), and the solver carries it to
+the end with the weight :math:`W_{bc}`, as if it were noise. Without U the optimum rests on errors that cancel each other
+in the linearization and not in truth. For Gaussian data U vanishes, the student is exact, and so is J.
 
 References:
     | The Frechet distance between multivariate normal distributions (Dowson and Landau, 1982)
@@ -31,9 +34,12 @@ from hso.models.gains import EXCESS, Gains
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import Ends, Objective, SmoothFunction
-from hso.objectives.student import NOISE, STATE, Student
+from hso.objectives.student import NOISE, STATE, Run, Slopes, Student
 from hso.schedule import check_terminal
 from hso.solvers import Solver
+
+# The share of the range of t below which no run begins and above which none ends.
+MIDDLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Replay(Objective):
     Attributes:
         calibration: What was recorded of the model.
         kappa: Weight of the error of paired images.
+        doubt: Weight of U.
         gains: How the network's answer is modelled: "prior", "measured" or "larger"; see :mod:`hso.models.gains`.
         begins: What a student starts from: "noise", or the teacher's "state" as in image-to-image. None is "noise" for
             whole runs, and "state" for runs that begin part-way.
@@ -52,8 +59,9 @@ class Replay(Objective):
     """
 
     calibration: Calibration
-    kappa: float = 0.3
-    gains: str = "larger"
+    kappa: float = 1.0
+    doubt: float = 1.0
+    gains: str = "prior"
     begins: str | None = None
 
     name = "replay"
@@ -61,6 +69,7 @@ class Replay(Objective):
 
     def __post_init__(self) -> None:
         check_real("kappa", self.kappa, 0.0, 1e6)
+        check_real("doubt", self.doubt, 0.0, 1e6)
         check_choice("gains", self.gains, EXCESS)
         if self.begins is not None:
             check_choice("begins", self.begins, (NOISE, STATE))
@@ -69,7 +78,7 @@ class Replay(Objective):
         """Anywhere: the objective itself knows what the ends are worth."""
         low, high = noise.t_range
         top = high if start is None else start
-        middle = low + FIRST_PART * (top - low)
+        middle = low + MIDDLE * (top - low)
         return Ends((low, middle), (middle + (top - middle) / 1000, top))
 
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> ReplayFunction:
@@ -84,30 +93,35 @@ class Replay(Objective):
         return ReplayFunction(self, student)
 
 
-# The first node lies in the noisiest part of the range, the last knot in the rest.
-FIRST_PART = 0.6
-
-
 class Prediction(NamedTuple):
     """What is expected of schedules of shape (...,).
 
     Attributes:
         loss: J, shape (...,).
-        error: Root mean square error of paired images, for one coefficient, shape (...,).
-        errors: Mean square error in each band, summed over its coefficients, shape (..., bands).
-        powers: Variance over images in each band, summed over its coefficients, shape (..., bands).
+        error: Root mean square error of paired images for one coefficient, of E and U together, shape (...,).
+        errors: E of each band, shape (..., bands).
+        doubts: U of each band, likewise.
+        powers: Variance over images in each band, likewise.
         shifts: Square of the error of the mean in each band, likewise.
     """
 
     loss: Array
     error: Array
     errors: Array
+    doubts: Array
     powers: Array
     shifts: Array
 
 
-class Grams(NamedTuple):
-    """Gram matrices of u around its mean over images, and of that mean; with what concerns the teacher's end alone."""
+class Moments(NamedTuple):
+    """What is measured of images, as matrices for the coordinates of students: around their mean and of their mean.
+
+    Attributes:
+        centred: Shape (bands, r, r).
+        means: Likewise.
+        end: The first times the teacher's end, shape (bands, r).
+        targets: Variance of the teacher's ends, shape (bands,).
+    """
 
     centred: Array
     means: Array
@@ -115,12 +129,17 @@ class Grams(NamedTuple):
     targets: Array
 
     @classmethod
-    def of(cls, grams: Array, means: Array, end: Array) -> Grams:
-        """From mean Gram matrices and those of the means, shape (bands, V, V), and the teacher's end, shape (V,)."""
-        centred = np.asarray(grams, dtype=np.float64) - means
+    def of(cls, calibration: Calibration, grams: Array, means: Array) -> Moments:
+        """From mean Gram matrices of u, and those of the means, shape (bands, V, V)."""
+        factors = calibration.factors
+        squares = np.square(factors).sum(axis=1)[:, None]
+        inverse = np.where(squares > 0, factors / np.where(squares > 0, squares, 1.0), 0.0)
+        turned = [inverse.swapaxes(1, 2) @ np.asarray(one, dtype=np.float64) @ inverse for one in (grams, means)]
+        centred, end = turned[0] - turned[1], (calibration.end @ factors)[..., None]
+        half = centred @ end
         # Rounding can make the variance of a band without variance negative.
-        targets = np.maximum(centred @ end @ end, np.finfo(float).tiny)
-        return cls(centred, np.asarray(means, dtype=np.float64), centred @ end, targets)
+        targets = np.maximum((end * half).sum(axis=(1, 2)), np.finfo(float).tiny)
+        return cls(centred, turned[1], half[..., 0], targets)
 
 
 class ReplayFunction(SmoothFunction):
@@ -134,8 +153,8 @@ class ReplayFunction(SmoothFunction):
 
     def __init__(self, settings: Replay, student: Student) -> None:
         self.settings, self.student, self.noise = settings, student, student.noise
-        found = settings.calibration
-        self._grams = Grams.of(found.grams, found.mean_grams, found.end)
+        known = settings.calibration
+        self._moments = Moments.of(known, known.grams, known.mean_grams)
 
     def value(self, knots: Array) -> Array:
         """J, shape (...,)."""
@@ -143,7 +162,7 @@ class ReplayFunction(SmoothFunction):
 
     def predict(self, knots: Array) -> Prediction:
         """J and what it consists of."""
-        found = self._judged(self.student.run(_flat(knots)).difference, self._grams)[0]
+        found = self._judged(self.student.run(_flat(knots)), self._moments)[0]
         return Prediction(*(part.reshape((*knots.shape[:-1], *part.shape[1:])) for part in found))
 
     def gradient(self, knots: Array) -> Array:
@@ -153,30 +172,42 @@ class ReplayFunction(SmoothFunction):
     def value_and_gradient(self, knots: Array) -> tuple[Array, Array]:
         """J, shape (...,), and its gradient, shape (..., K)."""
         run = self.student.run(_flat(knots))
-        found, slope = self._judged(run.difference, self._grams)
-        return found.loss.reshape(knots.shape[:-1]), self.student.gradient(run, slope).reshape(knots.shape)
+        found, slopes = self._judged(run, self._moments)
+        return found.loss.reshape(knots.shape[:-1]), self.student.gradient(run, slopes).reshape(knots.shape)
 
     def left_out(self, knots: Array) -> Array:
         """J without each group of images, shape (groups, ...); its spread says how much other images would change it."""
-        difference = self.student.run(_flat(knots)).difference
-        known = self.settings.calibration
-        grams = [Grams.of(*pair, known.end) for pair in zip(known.left_out, known.left_out_means, strict=True)]
-        return np.stack([self._judged(difference, one)[0].loss.reshape(knots.shape[:-1]) for one in grams])
+        run, known = self.student.run(_flat(knots)), self.settings.calibration
+        parts = [Moments.of(known, *pair) for pair in zip(known.left_out, known.left_out_means, strict=True)]
+        return np.stack([self._judged(run, part)[0].loss.reshape(knots.shape[:-1]) for part in parts])
 
-    def _judged(self, difference: Array, grams: Grams) -> tuple[Prediction, Array]:
-        """What is expected of ends that differ from the teacher's by this, shape (S, bands, V), and dJ / d difference."""
-        kappa, whole = self.settings.kappa, grams.targets.sum()
-        turned = difference.swapaxes(0, 1)
-        centred, means = ((turned @ matrices).swapaxes(0, 1) for matrices in (grams.centred, grams.means))
-        spread, shifts = (centred * difference).sum(axis=-1), (means * difference).sum(axis=-1)
-        powers = grams.targets + 2 * (difference * grams.end).sum(axis=-1) + spread
+    def _judged(self, run: Run, moments: Moments) -> tuple[Prediction, Slopes]:
+        """What is expected of students, and the derivatives of J."""
+        kappa, whole, miss = self.settings.kappa, moments.targets.sum(), run.misses[:, :, 0]
+        turned = miss.swapaxes(0, 1)
+        centred, means = ((turned @ matrices).swapaxes(0, 1) for matrices in (moments.centred, moments.means))
+        spread, shifts = (centred * miss).sum(axis=-1), (means * miss).sum(axis=-1)
+        powers = moments.targets + 2 * (miss * moments.end).sum(axis=-1) + spread
         powers = np.maximum(powers, np.finfo(float).tiny)
-        ratio = np.sqrt(grams.targets / powers)
-        losses = powers * (1 - ratio) ** 2 + (1 + kappa) * shifts + kappa * spread
-        slope = 2 * (1 - ratio)[..., None] * (centred + grams.end) + 2 * (1 + kappa) * means + 2 * kappa * centred
+        ratio = np.sqrt(moments.targets / powers)
         errors = spread + shifts
-        error = np.sqrt(np.maximum(errors.sum(axis=1), 0.0) / self.settings.calibration.bands.sizes.sum())
-        return Prediction(losses.sum(axis=1) / whole, error, errors, powers, shifts), slope / whole
+        slope = 2 * (1 - ratio)[..., None] * (centred + moments.end) + 2 * means + 2 * kappa * (centred + means)
+        doubts, slopes = self._doubts(run, self.settings.kappa * self.settings.doubt / whole)
+        slopes.misses[:, :, 0] = slope / whole
+        losses = powers * (1 - ratio) ** 2 + shifts + kappa * (errors + doubts)
+        sizes = self.settings.calibration.bands.sizes.sum()
+        error = np.sqrt(np.maximum(errors + doubts, 0.0).sum(axis=1) / sizes)
+        return Prediction(losses.sum(axis=1) / whole, error, errors, doubts, powers, shifts), slopes
+
+    def _doubts(self, run: Run, scale: float) -> tuple[Array, Slopes]:
+        """U times its weight, shape (S, bands), and the derivatives of their sum times a scale over that weight."""
+        weights, misses, rests = run.weights[:, :, 0, 1:], run.misses.copy(), run.rests.swapaxes(1, 2)
+        lengths = np.square(misses[:, :, 1:]).sum(axis=(1, 3))[:, None]
+        squares = weights**2
+        doubts = self.settings.doubt * (squares * rests * lengths).sum(axis=-1)
+        misses[:, :, 1:] *= 2 * scale * (squares * rests).sum(axis=1)[:, None, :, None]
+        of_rests = scale * (squares * lengths).swapaxes(1, 2)
+        return doubts, Slopes(misses, 2 * scale * weights * rests * lengths, of_rests)
 
 
 def _flat(knots: Array) -> Array:

@@ -6,19 +6,19 @@ To first order in the difference between the student's state and the teacher's, 
 .. math::
     D(z, \lambda) = D^*(\lambda) + g_b(\lambda) \, (z - z^*(\lambda))
 
-where :math:`D^*` and :math:`z^*` are the teacher's data and state: the cubic splines through them, in :math:`\lambda` for
-the data and in :math:`\tilde\sigma` for the state, which is a straight line there where the data is constant. Solvers are
-linear in states and data, so that the student's end is, with numbers :math:`w_b` and :math:`W_{bn}`,
+where :math:`D^*` and :math:`z^*` are the teacher's data and state. Solvers are linear in states and data, so that what the
+network sees at a call and the student's end are, with numbers :math:`w_b` and :math:`W_{bc}` for each of them,
 
 .. math::
-    x_{end} = w_b x_{start} + \sum_n W_{bn} r_{bn}, \qquad
-    r_{bn} = D^*(\lambda_n) - g_b(\lambda_n) z^*(\lambda_n).
+    w_b x_{start} + \sum_c W_{bc} r_{bc}, \qquad r_{bc} = D^*(\lambda_c) - g_b(\lambda_c) z^*(\lambda_c),
 
-All vectors are rows of coefficients in the recorded vectors u of :mod:`hso.models.recording`.
+c being the network calls. All vectors are given by coordinates in which the mean square over images is the sum of squares:
+with the Gram matrix :math:`G_b = F_b F_b^T` of the recorded vectors u, the combination :math:`\sum_i c_i u_i` has the
+coordinates :math:`F_b^T c`.
 
-The gradient of a function of the end needs no second model. Its slope with respect to the end's coefficients turns each
-vector into a number; the student that runs on these numbers is a function of the knots whose derivative, by the complex
-step, is what the weights contribute. The derivatives of the splines contribute the rest.
+The gradient of a function of all this needs no second model. Its slopes with respect to the vectors turn each vector into a
+number; the student that runs on these numbers is a function of the knots whose derivative, by the complex step, is what the
+weights contribute. The derivatives of the splines contribute the rest.
 
 References:
     | Fast Sampling of Diffusion Models with Exponential Integrator (Zhang and Chen, 2023)
@@ -31,7 +31,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,7 +41,6 @@ from hso.models.gains import Gains
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP
-from hso.schedule import CLEAN
 from hso.solvers import Solver
 from hso.solvers.base import batched_levels
 
@@ -53,7 +51,7 @@ SLACK = 1e-6
 
 
 class Rows(NamedTuple):
-    """Rows of coefficients in u: of the first x, shape (S, V), and of data and states at the nodes, shape (S, N, V)."""
+    """Coordinates of the first x, shape (S, bands, r), and of data and states at the calls, shape (S, bands, C, r)."""
 
     start: Array
     data: Array
@@ -61,21 +59,31 @@ class Rows(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The students of S schedules.
+    """The students of S schedules. Targets are the end, then the state z that each of C calls sees.
 
     Attributes:
         knots: Shape (S, K).
-        gains: At the nodes, shape (S, N, bands).
-        weights: w and W, shape (S, bands, 1 + N).
+        gains: At the calls, shape (S, C, bands).
+        rests: Mean square of the answer that the gains leave unexplained, for a miss of length 1, likewise.
+        weights: w and W of the targets, shape (S, bands, 1 + C, 1 + C).
         rows: What the weights apply to.
-        difference: Coefficients in u of the student's end minus the teacher's clean end, shape (S, bands, V).
+        misses: Coordinates of the targets minus those of the teacher, shape (S, bands, 1 + C, r).
     """
 
     knots: Array
     gains: Array
+    rests: Array
     weights: Array
     rows: Rows
-    difference: Array
+    misses: Array
+
+
+class Slopes(NamedTuple):
+    """Derivatives of a function with respect to ``misses``, the end's ``weights[..., 0, 1:]`` and ``rests`` of a run."""
+
+    misses: Array
+    weights: Array
+    rests: Array
 
 
 class Student:
@@ -91,7 +99,7 @@ class Student:
             there, as in image-to-image.
 
     Raises:
-        ArgumentError: If the solver is stochastic, or the calibration is that of another noise schedule.
+        ArgumentError: If the calibration is that of another noise schedule.
     """
 
     def __init__(
@@ -100,113 +108,107 @@ class Student:
         calibration.check_noise(noise)
         self.calibration, self.noise, self.solver, self.terminal = calibration, noise, solver, terminal
         self.gains, self.begins = gains, begins
+        self._splines = calibration.splines.turned(calibration.factors)
+        self._unit, self._end = calibration.factors[:, 0], calibration.end @ calibration.factors
 
     def run(self, knots: Array) -> Run:
         """The students of schedules with knots of shape (S, K).
 
         Raises:
-            ArgumentError: If a knot is outside of the range of the calibration.
+            ArgumentError: If a knot is outside of the range of the calibration, or the solver is stochastic.
         """
         low, high = self.calibration.lambdas[[0, -1]]
         if not np.all((knots >= low - SLACK) & (knots <= high + SLACK)):
             raise ArgumentError("knots", f"lambdas from {low:.6g} to {high:.6g}, which the calibration covers", knots)
-        nodes = self._nodes(knots)
-        gains, rows = self.gains(nodes), self._rows(nodes, 0)
-        # Every source is a unit vector, so that the end is the vector of the weights.
-        unit = np.eye(1 + nodes.shape[1])
-        weights = self._end(knots, gains, unit[0], list(unit[1:]))
-        of_data = weights[..., 1:]
-        difference = of_data @ rows.data - (of_data * gains.swapaxes(1, 2)) @ rows.states
-        difference += weights[..., :1] * rows.start[:, None] - self.calibration.end
-        return Run(knots, gains, weights, rows, difference)
+        calls = self._calls(knots)
+        gains = self.gains(calls)
+        data, states = (rows.swapaxes(1, 2) for rows in (self._splines.data(calls), self._splines.states(calls)))
+        rows = Rows(self._start(knots[:, 0], 0), data, states)
+        # Every source is a unit vector, so that the targets are the vectors of the weights.
+        unit = np.eye(1 + calls.shape[1])
+        weights = np.stack(self._targets(knots, gains, unit[0], list(unit[1:])), axis=-2)
+        known = np.concatenate((np.broadcast_to(self._end, rows.start.shape)[:, :, None], states), axis=2)
+        sources = data - gains.swapaxes(1, 2)[..., None] * states
+        misses = weights[..., 1:] @ sources + weights[..., :1] * rows.start[:, :, None] - known
+        return Run(knots, gains, self.gains.rests(calls), weights, rows, misses)
 
-    def gradient(self, run: Run, slope: Array) -> Array:
-        """d / d lambda of a function of the students' ends, shape (S, K).
+    def gradient(self, run: Run, slopes: Slopes) -> Array:
+        """d / d lambda, shape (S, K), of a function of the run whose derivatives with respect to its parts are given."""
+        return self._by_weights(run, slopes) + self._by_rows(run, slopes)
 
-        Args:
-            run: The students.
-            slope: The function's derivative with respect to ``run.difference``, of its shape.
-        """
-        return self._by_weights(run, slope) + self._by_rows(run, slope)
-
-    def _by_weights(self, run: Run, slope: Array) -> Array:
-        """What the knots change by the solver's coefficients, the levels and the gains."""
-        count = run.knots.shape[1]
-        start = np.einsum("sbv,sv->sb", slope, run.rows.start)
-        data, states = (slope @ rows.swapaxes(1, 2) for rows in (run.rows.data, run.rows.states))
+    def _by_weights(self, run: Run, slopes: Slopes) -> Array:
+        """What the knots change by the solver's coefficients, the levels, the gains and the rests."""
+        start = (slopes.misses @ run.rows.start[..., None])[..., 0]
+        # Numbers of source c for each target, shape (S, bands, targets, C).
+        data, states = (slopes.misses @ rows.swapaxes(2, 3) for rows in (run.rows.data, run.rows.states))
+        data[:, :, 0] += slopes.weights
         # One complex copy of all schedules for each knot.
-        knots = run.knots + COMPLEX_STEP * 1j * np.eye(count)[:, None]
-        gains = self.gains(self._nodes(knots))
-        sources = [(data[..., n] - gains[..., n, :] * states[..., n])[..., None] for n in range(data.shape[-1])]
-        ends = self._end(knots, gains, start[..., None], sources)
-        return np.asarray(ends.imag.sum(axis=(-1, -2)).T / COMPLEX_STEP)
+        knots = run.knots + COMPLEX_STEP * 1j * np.eye(run.knots.shape[1])[:, None]
+        calls = self._calls(knots)
+        gains = self.gains(calls)
+        sources = [data[..., c] - gains[..., c, :, None] * states[..., c] for c in range(data.shape[-1])]
+        targets = self._targets(knots, gains, start, sources)
+        total = sum(target[..., index].imag.sum(axis=-1) for index, target in enumerate(targets))
+        total = total + (self.gains.rests(calls).imag * slopes.rests).sum(axis=(-1, -2))
+        return np.asarray(total.T / COMPLEX_STEP)
 
-    def _by_rows(self, run: Run, slope: Array) -> Array:
+    def _by_rows(self, run: Run, slopes: Slopes) -> Array:
         """What the knots change by the places on the teacher's trajectory."""
-        nodes = self._nodes(run.knots)
-        rows = self._rows(nodes, 1)
-        weighed = np.einsum("sbn,sbv->snv", run.weights[..., 1:], slope)
-        gained = np.einsum("sbn,snb,sbv->snv", run.weights[..., 1:], run.gains, slope)
-        found = np.zeros_like(run.knots)
-        found[:, : nodes.shape[1]] = (weighed * rows.data - gained * rows.states).sum(axis=-1)
-        found[:, 0] += np.einsum("sb,sbv,sv->s", run.weights[..., 0], slope, rows.start)
+        calls, found = self._calls(run.knots), np.zeros_like(run.knots)
+        data, states = (
+            rows.swapaxes(1, 2) for rows in (self._splines.data_slopes(calls), self._splines.state_slopes(calls))
+        )
+        of_sources = run.weights[..., 1:].swapaxes(2, 3) @ slopes.misses
+        moved = of_sources * (data - run.gains.swapaxes(1, 2)[..., None] * states) - slopes.misses[:, :, 1:] * states
+        # Two calls may be made at one node.
+        np.add.at(found, (slice(None), self._visits(run.knots.shape[1])), moved.sum(axis=(1, 3)))
+        of_start = (run.weights[..., 0][..., None] * slopes.misses).sum(axis=2)
+        found[:, 0] += (of_start * self._start(run.knots[:, 0], 1)).sum(axis=(1, 2))
         return found
 
-    def _nodes(self, knots: Array) -> Array:
-        return knots if self.terminal == CLEAN else knots[..., :-1]
+    def _visits(self, count: int) -> list[int]:
+        """The node of each call, for so many knots."""
+        places = batched_levels(self.noise, np.linspace(0.0, 1.0, count), self.terminal)
+        return [step.node for step in self.solver.steps(places)]
 
-    def _end(self, knots: Array, gains: Array, start: Any, sources: Sequence[Any]) -> Array:
-        """The solver's end where the data at node n is the gain times z, plus the n-th source.
+    def _calls(self, knots: Array) -> Array:
+        """Lambda of the calls, shape (..., C)."""
+        return knots[..., self._visits(knots.shape[-1])]
+
+    def _targets(self, knots: Array, gains: Array, start: Any, sources: Sequence[Any]) -> list[Array]:
+        """The end and the states z of the calls, if the data of call c is the gain times z plus the c-th source.
 
         Args:
             knots: Shape (..., K), real or complex.
-            gains: At the nodes, shape (..., N, bands).
+            gains: At the calls, shape (..., C, bands).
             start: The first x; it broadcasts with (..., bands, F), as every source does.
-            sources: One for each node.
+            sources: One for each call.
         """
         levels = batched_levels(self.noise, knots[..., None, None, :], self.terminal)
-        x = start + np.zeros((*gains.shape[:-2], gains.shape[-1], 1), dtype=knots.dtype)
-        anchor, terms = x, deque[Any]()
-        for step in self.solver.steps(levels):
+        size = np.broadcast_shapes((*gains.shape[:-2], gains.shape[-1], 1), np.shape(start))
+        x = start + np.zeros(size, dtype=knots.dtype)
+        anchor, terms, states = x, deque[Any](), []
+        for call, step in enumerate(self.solver.steps(levels)):
             level = levels[step.node]
-            data = gains[..., step.node, :, None] * (x / level.alpha) + sources[step.node]
+            states.append(x / level.alpha)
+            data = gains[..., call, :, None] * states[-1] + sources[call]
             terms.appendleft(self.solver.term(data, x, level))
             anchor = x if step.anchor is None else step.anchor.of(anchor, terms)
             x = step.update.of(anchor, terms)
             if np.any(step.update.noise):
                 raise ArgumentError("solver", "a deterministic solver", self.solver, "replay follows single images")
-        return np.asarray(x)
-
-    def _rows(self, nodes: Array, derivative: int) -> Rows:
-        """The rows of the nodes, or their derivatives in the node's own lambda."""
-        sigmas = np.exp(-nodes)
-        states = self._state_spline(sigmas, derivative)
-        if derivative:
-            states = -sigmas[..., None] * states
-        return Rows(self._start(nodes[:, 0], derivative), self._data_spline(nodes, derivative), states)
+        return [x, *states]
 
     def _start(self, first: Array, derivative: int) -> Array:
+        """Coordinates of the first x, or their derivatives, shape (S, bands, r)."""
         shifted = first + COMPLEX_STEP * 1j
         alphas, sigmas = np.exp(self.noise.log_alpha(shifted)), np.exp(self.noise.log_sigma(shifted))
-        unit = np.eye(1, len(self.calibration.end))
         if self.begins == NOISE:
             scales = np.sqrt(alphas**2 + sigmas**2)
-            return np.asarray((scales.imag / COMPLEX_STEP if derivative else scales.real)[:, None] * unit)
-        tilde = np.exp(-first)
-        states = self._state_spline(tilde, 0)
+            return np.asarray((scales.imag / COMPLEX_STEP if derivative else scales.real)[:, None, None] * self._unit)
+        states, scale = self._splines.states(first), alphas.real[:, None, None]
         if not derivative:
-            return np.asarray(alphas.real[:, None] * states)
-        slopes = -tilde[:, None] * self._state_spline(tilde, 1)
-        return np.asarray(alphas.imag[:, None] / COMPLEX_STEP * states + alphas.real[:, None] * slopes)
-
-    @cached_property
-    def _data_spline(self) -> Any:
-        from scipy.interpolate import CubicSpline
-
-        return CubicSpline(self.calibration.lambdas, self.calibration.data)
-
-    @cached_property
-    def _state_spline(self) -> Any:
-        from scipy.interpolate import CubicSpline
-
-        return CubicSpline(np.exp(-self.calibration.lambdas[::-1]), self.calibration.states[-2::-1])
+            return np.asarray(scale * states)
+        return np.asarray(
+            alphas.imag[:, None, None] / COMPLEX_STEP * states + scale * self._splines.state_slopes(first)
+        )

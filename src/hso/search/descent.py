@@ -17,12 +17,13 @@ References:
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
+from hso.objectives import SmoothFunction
 from hso.search.windows import Windows
 
 # Free variables beyond this are at an edge of their range to seven digits.
@@ -31,14 +32,6 @@ FARTHEST = 16.0
 LONGEST, FALL, ENOUGH, SHORTEST = 2.0, 1e-4, 1e-7, 1e-5
 # Relative step of differences of lambda in t.
 DIFFERENCE = 1e-6
-
-
-class Differentiable(Protocol):
-    """What is minimized: J and its gradient, of knots of shape (S, K)."""
-
-    def value(self, knots: Array) -> Array: ...
-
-    def value_and_gradient(self, knots: Array) -> tuple[Array, Array]: ...
 
 
 class Sticks:
@@ -111,7 +104,7 @@ class Descended(NamedTuple):
     evaluations: int
 
 
-def descend(function: Differentiable, sticks: Sticks, free: Array, iterations: int) -> Descended:
+def descend(function: SmoothFunction, sticks: Sticks, free: Array, iterations: int) -> Descended:
     """BFGS from S starts, shape (S, K), at once; those that have ended are asked no more."""
     count = free.shape[1]
     free = free.copy()
@@ -141,7 +134,7 @@ def descend(function: Differentiable, sticks: Sticks, free: Array, iterations: i
     return Descended(free, values, evaluations)
 
 
-def _ask(function: Differentiable, sticks: Sticks, free: Array) -> tuple[Array, Array]:
+def _ask(function: SmoothFunction, sticks: Sticks, free: Array) -> tuple[Array, Array]:
     values, slopes = function.value_and_gradient(sticks.knots(free))
     return values, sticks.pull(free, slopes)
 

@@ -1,28 +1,30 @@
 """Strategy "free": the best of many descents, for objectives that give a value and a gradient.
 
-The starts are schedules that are known to be good somewhere, and random changes of them. All are judged together, and the
-best that differ are descended from together (:mod:`hso.search.descent`).
+The starts are schedules that are known to be good somewhere: closed-form rules, published tables and the optimum of Eq.
+8. They and random changes of them are judged together; the best that differ are descended from together
+(:mod:`hso.search.descent`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_integer, check_real
-from hso.noise import NoiseSchedule
+from hso.errors import ArgumentError, HSOError, check_integer, check_real
 from hso.noise.base import Array
-from hso.objectives import SmoothFunction
-from hso.objectives.mep import MidpointSum
+from hso.objectives import MEP, KnotFunction, SmoothFunction
 from hso.rules import RULES, Span, rule_schedule
-from hso.search.descent import Differentiable, Sticks, descend
+from hso.schedule import CLEAN
+from hso.search.descent import Sticks, descend
 from hso.search.exact import Exact
 from hso.search.problem import Found, Problem, Psi, Strategy
-from hso.search.windows import CLOSEST, Windows
+from hso.search.windows import CLOSEST
+from hso.solvers import DDIM
 
-# Two schedules whose times are all nearer than this share of the range are one start.
+# Two schedules whose times all differ by less are one.
 SAME = 0.01
 
 
@@ -34,27 +36,23 @@ class Resampled(Protocol):
         """J without each group of images, shape (groups, ...), of knots of shape (..., K)."""
 
 
-class Minimum(NamedTuple):
+class Minima(NamedTuple):
     """What a free search found.
 
     Attributes:
-        knots: The best, shape (K,).
-        value: J there.
-        others: Other local minima, shape (M, K), the better first.
-        values: J of the others, shape (M,).
+        knots: Local minima, the best first, shape (M, K).
+        values: J of them, shape (M,).
         evaluations: Schedules that were judged.
     """
 
     knots: Array
-    value: float
-    others: Array
     values: Array
     evaluations: int
 
 
 @dataclass(frozen=True)
 class Free(Strategy):
-    """The best of many descents.
+    """Descents from many starts.
 
     Attributes:
         changes: Random changes of each start that are judged.
@@ -81,95 +79,70 @@ class Free(Strategy):
         check_integer("iterations", self.iterations, 1, 100_000)
 
     def search(self, problem: Problem, seed: int) -> Found:
-        function = problem.function
-        if not isinstance(function, SmoothFunction):
-            received = type(function).__name__
-            raise ArgumentError(
-                "objective", f"one with a gradient for strategy {self.name}", received, "use exact or bilevel"
-            )
-        found = self.minimum(function, problem.noise, problem.windows, problem.d_min, starts(problem), seed)
-        times = problem.noise.time(found.knots)
+        found = self.minima(problem, np.stack(list(known_schedules(problem))), seed)
+        times = problem.noise.time(found.knots[0])
         psi = Psi(None, float(times[-1]), float(times[0]))
-        return Found(found.knots, psi, found.evaluations, _message(function, found))
+        return Found(found.knots[0], psi, found.evaluations, _message(problem.function, found.knots))
 
-    def minimum(
-        self,
-        function: Differentiable,
-        noise: NoiseSchedule,
-        windows: Windows,
-        distance: float,
-        starts: Array,
-        seed: int = 0,
-    ) -> Minimum:
-        """The least value that is found.
+    def minima(self, problem: Problem, starts: Array, seed: int = 0) -> Minima:
+        """The local minima that are found.
 
         Args:
-            function: What is to be small.
-            noise: The noise schedule.
-            windows: Where each knot may lie, in t.
-            distance: Least distance of knots in t.
+            problem: What is asked.
             starts: Knots, shape (S, K); those outside of the windows are moved inside.
             seed: Seed of the random changes.
 
         Raises:
-            ArgumentError: If no knots fit in the windows with this distance.
+            ArgumentError: If the objective has no gradient, or no knots fit in the windows with the least distance.
         """
-        distance = max(distance, CLOSEST)
-        if not windows.keep(distance):
+        function, distance = problem.function, max(problem.d_min, CLOSEST)
+        if not isinstance(function, SmoothFunction):
+            expected = f"one with a gradient for strategy {self.name}"
+            raise ArgumentError("objective", expected, type(function).__name__, "use bilevel or exact")
+        if not problem.windows.keep(distance):
             raise ArgumentError("d_min", "a distance that the windows have room for", distance)
-        sticks = Sticks(noise, windows, distance)
-        known = sticks.free(np.asarray(starts, dtype=np.float64))
+        sticks = Sticks(problem.noise, problem.windows, distance)
+        known = sticks.free(starts)
         normal = np.random.default_rng(seed).standard_normal((self.changes, *known.shape))
         tried = np.concatenate((known, (known + self.spread * normal).reshape(-1, known.shape[1])))
-        values = function.value(sticks.knots(tried))
-        chosen = _different(sticks.times(tried), values, self.descents)
+        chosen = _different(sticks.times(tried), function.value(sticks.knots(tried)), self.descents)
         found = descend(function, sticks, tried[chosen], self.iterations)
-        order = np.argsort(found.values)
-        knots, reached = sticks.knots(found.free[order]), found.values[order]
-        apart = np.array(_different(sticks.times(found.free[order]), reached, len(reached))[1:], dtype=int)
-        return Minimum(knots[0], float(reached[0]), knots[apart], reached[apart], len(tried) + found.evaluations)
+        apart = _different(sticks.times(found.free), found.values, self.descents)
+        return Minima(sticks.knots(found.free[apart]), found.values[apart], len(tried) + found.evaluations)
 
 
-def starts(problem: Problem) -> Array:
-    """Knots of all rules and tables that serve the problem, and of the error proxy's optimum, shape (S, K + 1)."""
-    found = [_with_error_proxy(problem)]
+def known_schedules(problem: Problem) -> Iterator[Array]:
+    """Knots of the schedules that are known for a problem; what has none for it is left out."""
+    count, start = problem.intervals + 1, problem.constraints.start
+    span = None if start is None else Span(t_max=start)
     for rule in RULES:
-        span = None if problem.constraints.start is None else Span(t_max=problem.constraints.start)
         try:
             schedule = rule_schedule(rule, problem.noise, problem.nodes, problem.terminal, span)
-        except ArgumentError:
-            # A table for another model or another number of nodes; a rule that says itself where it begins.
+        except HSOError:
             continue
-        if len(schedule.knots) == problem.intervals + 1:
-            found.append(schedule.knots)
-    return np.stack(found)
+        if len(schedule.knots) == count:
+            yield schedule.knots
+    objective = MEP()
+    function = objective.on(problem.noise, DDIM(), CLEAN if count == problem.nodes else problem.terminal)
+    try:
+        yield Exact().search(replace(problem, function=function), 0).knots
+    except HSOError:
+        return
 
 
-def _with_error_proxy(problem: Problem) -> Array:
-    """The optimum of MEP with p = 2 under the same constraints."""
-    proxy = replace(problem, function=MidpointSum(problem.noise))
-    return Exact().search(proxy, 0).knots
-
-
-def _message(function: SmoothFunction, found: Minimum) -> str:
-    """How the search ended, and whether another minimum is as good as far as the images tell."""
-    rivals = sum(not _told_apart(function, found.knots, other) for other in found.others)
-    if not isinstance(function, Resampled) or rivals == 0:
-        return "best of several descents"
+def _message(function: KnotFunction, minima: Array) -> str:
+    """How many minima there are, and how many cannot be told from the best by the images that were measured."""
+    found = f"the best of {len(minima)} local minima"
+    if len(minima) == 1 or not isinstance(function, Resampled):
+        return found
+    values = function.left_out(minima)
+    differences = values[:, 1:] - values[:, :1]
+    # The jackknife's standard error of each difference over groups of images.
+    errors = np.sqrt((len(values) - 1) * differences.var(axis=0))
+    rivals = int((differences.mean(axis=0) < 2 * errors).sum())
     return (
-        f"best of several descents; {rivals} other minima cannot be told apart from it by the images of the calibration"
+        f"{found}; {rivals} of them cannot be told apart from it by the images of the calibration" if rivals else found
     )
-
-
-def _told_apart(function: SmoothFunction, best: Array, other: Array) -> bool:
-    """Whether the difference of two schedules is more than twice its jackknife error over groups of images."""
-    if not isinstance(function, Resampled):
-        return True
-    values = function.left_out(np.stack((best, other)))
-    differences = values[:, 1] - values[:, 0]
-    count = len(differences)
-    error = np.sqrt((count - 1) * differences.var())
-    return bool(differences.mean() > 2 * error)
 
 
 def _different(times: Array, values: Array, count: int) -> list[int]:
