@@ -59,14 +59,20 @@ def load_digits_model(dtype: torch.dtype | None = None, folder: Path | None = No
 
 
 def load_digits_classifier(folder: Path | None = None) -> DigitsClassifier:
-    """Return the digit classifier in evaluation mode, its weights frozen, as float32."""
+    """Return the classifier in evaluation mode, its weights frozen, as float32.
+
+    Args:
+        folder: Another folder of the same layout; the bundled one when not given.
+    """
     _require("torch")
     load_file = _require("safetensors.torch").load_file
     from hso.models.classifier import DigitsClassifier
 
     source = (folder or digits_folder()) / "classifier"
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    classifier = DigitsClassifier(tuple(config["widths"]), config["feature_size"])
+    # A configuration that leaves these two out is for digits.
+    more = {name: config[name] for name in ("channels", "classes") if name in config}
+    classifier = DigitsClassifier(tuple(config["widths"]), config["feature_size"], **more)
     classifier.load_state_dict(load_file(source / "model.safetensors"))
     return classifier.eval().requires_grad_(False)
 
@@ -111,10 +117,14 @@ def guided(
 
     The timestep is a training index, not necessarily a whole number: a number for
     the whole batch or a tensor with one for every sample. Guidance 1 costs one
-    conditional forward; any other value evaluates both halves as one batch.
+    conditional forward; any other value evaluates both halves as one batch. The
+    model's last label must mean "no class" then.
     """
     _require("torch")
     import torch
+
+    # A model without labels has none for no class, and needs none without guidance.
+    nothing = (unet.config["num_class_embeds"] or 0) - 1
 
     def predict(x: torch.Tensor, timesteps: float | torch.Tensor) -> torch.Tensor:
         # The U-Net truncates Python numbers to whole indices, but not tensors.
@@ -124,7 +134,7 @@ def guided(
         if guidance == 1:
             eps: torch.Tensor = unet(sample, index, class_labels=classes).sample
             return eps.to(x.dtype)
-        both = torch.cat([torch.full_like(classes, NO_CLASS), classes])
+        both = torch.cat([torch.full_like(classes, nothing), classes])
         stacked = unet(torch.cat([sample, sample]), index.repeat(2), class_labels=both).sample
         without, conditional = stacked.to(x.dtype).chunk(2)
         combined: torch.Tensor = without + guidance * (conditional - without)
