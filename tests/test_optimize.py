@@ -11,6 +11,7 @@ import hso
 from hso import ArgumentError, NoiseSchedule, optimize
 from hso.rules import Span
 from hso.search import Bilevel, Boundary, Box, Constraints, Exact, Local, Published
+from hso.solvers import SOLVERS
 
 QUICK = {
     "exact": Exact(),
@@ -30,7 +31,7 @@ print(json.dumps({name: summary(noise, strategy) for name, strategy in QUICK.ite
 
 
 def summary(noise, strategy):
-    result = optimize(noise, 5, strategy=strategy, seed=3)
+    result = optimize(noise, 5, strategy=strategy, seed=3, terminal="t_min")
     return [result.schedule.lambdas.tolist(), result.schedule.terminal, result.evaluations]
 
 
@@ -42,13 +43,13 @@ def test_one_seed_gives_one_result_here_and_in_a_fresh_process(sd):
 
 
 def test_another_seed_takes_another_way_to_the_same_place(sd):
-    first, second = (optimize(sd, 4, strategy="bilevel", seed=seed) for seed in (0, 1))
+    first, second = (optimize(sd, 4, strategy="bilevel", seed=seed, terminal="t_min") for seed in (0, 1))
     assert first.psi.rho != second.psi.rho
     assert first.fitness == pytest.approx(second.fitness, rel=1e-9)
 
 
 def test_the_result_adds_up(any_noise):
-    result = optimize(any_noise, 6, strategy="bilevel")
+    result = optimize(any_noise, 6, strategy="bilevel", terminal="t_min")
     assert result.fitness == result.objective + 1e9 * result.penalty
     assert result.feasible == (result.penalty == 0)
     assert result.psi.t_max == pytest.approx(result.schedule.times[0], abs=1e-12)
@@ -57,17 +58,23 @@ def test_the_result_adds_up(any_noise):
     assert result.seconds > 0
 
 
-def test_the_solver_decides_the_terminal_unless_told_otherwise(sd):
-    assert optimize(sd, 4, solver="ddim").schedule.ends_clean
-    assert not optimize(sd, 4, solver="unipc").schedule.ends_clean
-    assert optimize(sd, 4, solver="unipc", terminal="clean").schedule.ends_clean
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_every_solver_lands_on_the_clean_sample_unless_asked_otherwise(sd, solver):
+    assert optimize(sd, 5, solver=solver).schedule.ends_clean
+    assert not optimize(sd, 5, solver=solver, terminal="t_min").schedule.ends_clean
+
+
+def test_the_published_strategy_lands_as_in_the_paper(sd):
+    quick = Published(population=2, generations=1, lower_iterations=10)
+    assert not optimize(sd, 4, solver="unipc", strategy=quick).schedule.ends_clean
+    assert optimize(sd, 4, solver="ddim", strategy=quick).schedule.ends_clean
 
 
 def test_one_evaluation_is_made_at_the_noisiest_end(any_noise):
     for strategy in QUICK.values():
         schedule = optimize(any_noise, 1, solver="ddim", strategy=strategy).schedule
         assert schedule.times == pytest.approx([min(1.0, any_noise.t_range[1])])
-    landing = optimize(any_noise, 1, solver="unipc")
+    landing = optimize(any_noise, 1, solver="unipc", terminal="t_min")
     assert landing.schedule.nfe == 1
     assert landing.schedule.terminal_time == pytest.approx(0.03)
 
@@ -98,7 +105,7 @@ def test_every_strategy_begins_where_it_is_told(every_noise, strategy, terminal)
 
 def test_the_published_strategy_begins_where_it_is_told(sd):
     quick = Published(population=2, generations=1, lower_iterations=10)
-    assert_begins_at(0.6, optimize(sd, 3, strategy=quick, constraints=Constraints(start=0.6)))
+    assert_begins_at(0.6, optimize(sd, 3, strategy=quick, constraints=Constraints(start=0.6), terminal="t_min"))
 
 
 def assert_begins_at(start, result):
@@ -111,14 +118,14 @@ def test_a_start_may_be_a_noise_level(every_noise):
     sigma = float(every_noise.sigmas(0.5))
     start = every_noise.time_of_sigma(sigma)
     assert start == pytest.approx(0.5)
-    assert optimize(every_noise, 4, constraints=Constraints(start=start)).schedule.sigmas[0] == pytest.approx(
-        sigma, rel=1e-9
-    )
+    assert optimize(every_noise, 4, constraints=Constraints(start=start), terminal="t_min").schedule.sigmas[
+        0
+    ] == pytest.approx(sigma, rel=1e-9)
 
 
 def test_a_start_at_the_noisiest_time_fixes_the_first_node_and_nothing_else(sd):
-    fixed = optimize(sd, 5, constraints=Constraints(start=1.0))
-    boxed = optimize(sd, 5, constraints=Constraints(box=Box(t_max=(1.0, 1.0))))
+    fixed = optimize(sd, 5, constraints=Constraints(start=1.0), terminal="t_min")
+    boxed = optimize(sd, 5, constraints=Constraints(box=Box(t_max=(1.0, 1.0))), terminal="t_min")
     assert fixed.schedule.lambdas.tolist() == boxed.schedule.lambdas.tolist()
     assert (fixed.schedule.start, boxed.schedule.start) == (1.0, None)
 
@@ -126,15 +133,15 @@ def test_a_start_at_the_noisiest_time_fixes_the_first_node_and_nothing_else(sd):
 def test_a_model_of_two_networks_gets_a_node_for_each():
     noise = NoiseSchedule.preset("wan2.2")
     boundary = noise.boundary_time
-    result = optimize(noise, 4)
+    result = optimize(noise, 4, terminal="t_min")
     assert result.constraints.boundary == Boundary(boundary, 1)
     assert result.schedule.provenance["constraints"]["boundary"] == {"t": boundary, "nodes": 1}
-    more = optimize(noise, 6, constraints=Constraints(boundary=Boundary(boundary, 3)))
+    more = optimize(noise, 6, constraints=Constraints(boundary=Boundary(boundary, 3)), terminal="t_min")
     assert (more.schedule.times >= boundary - 1e-9).sum() == 3
-    assert optimize(noise, 4, constraints=Constraints(boundary=Boundary(boundary, 0))).constraints.boundary == Boundary(
-        boundary, 0
-    )
-    assert optimize(NoiseSchedule.preset("wan2.1"), 4).constraints.boundary is None
+    assert optimize(
+        noise, 4, constraints=Constraints(boundary=Boundary(boundary, 0)), terminal="t_min"
+    ).constraints.boundary == Boundary(boundary, 0)
+    assert optimize(NoiseSchedule.preset("wan2.1"), 4, terminal="t_min").constraints.boundary is None
 
 
 @pytest.mark.parametrize(
@@ -225,17 +232,17 @@ def test_unusable_boxes_are_refused(ranges, problem):
 
 def test_a_strategy_that_keeps_its_ends_refuses_a_box(sd):
     with pytest.raises(ArgumentError, match="box: expected none with strategy local"):
-        optimize(sd, 4, strategy="local", constraints=Constraints(box=Box()))
+        optimize(sd, 4, strategy="local", constraints=Constraints(box=Box()), terminal="t_min")
 
 
 def test_a_box_outside_the_noise_schedule_is_refused():
     with pytest.raises(ArgumentError, match=r"t_max: expected a range that meets \[0.001, 0.9946\]"):
-        optimize(NoiseSchedule.cosine(), 4, constraints=Constraints(box=Box(t_max=(0.999, 1.0))))
+        optimize(NoiseSchedule.cosine(), 4, constraints=Constraints(box=Box(t_max=(0.999, 1.0))), terminal="t_min")
 
 
 def test_something_else_than_a_noise_schedule_is_refused():
     with pytest.raises(ArgumentError, match=r"noise: expected a NoiseSchedule, got 'sd2\.1'"):
-        optimize("sd2.1", 4)
+        optimize("sd2.1", 4, terminal="t_min")
 
 
 def test_importing_hso_loads_numpy_only():

@@ -19,7 +19,7 @@ from hso import ArgumentError, FileError, NoiseSchedule, SamplingSchedule
 
 @pytest.fixture
 def schedule(sd):
-    return hso.optimize(sd, 5, solver="unipc").schedule
+    return hso.optimize(sd, 5, solver="unipc", terminal="t_min").schedule
 
 
 def optimize_from(noise, start, terminal):

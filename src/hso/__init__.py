@@ -4,7 +4,7 @@ Example:
     >>> import hso
     >>> noise = hso.NoiseSchedule.preset("sd2.1")
     >>> hso.optimize(noise, nfe=4, solver="unipc").schedule
-    SamplingSchedule(nfe=4, timesteps=[959, 782, 557, 291], terminal=t=0.03)
+    SamplingSchedule(nfe=4, timesteps=[959, 782, 557, 291], terminal=clean)
 """
 
 from hso.calibrate import calibrate

@@ -44,7 +44,7 @@ def test_json_says_what_the_library_returns(hso, noise, solver):
     assert content["timesteps"] == result.schedule.timesteps.tolist()
     assert content["objective"] == result.objective
     assert content["evaluations"] == result.evaluations
-    assert content["terminal"] == ("clean" if solver == "ddim" else result.schedule.terminal)
+    assert content["terminal"] == "clean"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_option_reaches_the_library(hso, noise, words, settings):
 
 
 def test_the_table_shows_every_knot_and_how_the_search_ended(hso):
-    code, out, err = hso(OPTIMIZE)
+    code, out, err = hso(OPTIMIZE, "--terminal", "t_min")
     assert (code, err) == (0, "")
     for text in ("5 nodes", "959", "0.96000", "11.54277", "-2.44606", "terminal", "1.78788", "kept", "evaluations in"):
         assert text in out
@@ -151,9 +151,9 @@ def test_noise_may_be_a_file_or_a_model_folder(hso, tmp_path):
     folder = tmp_path / "model" / "scheduler"
     folder.mkdir(parents=True)
     (folder / "scheduler_config.json").write_text(json.dumps(config))
-    preset = json.loads(hso(OPTIMIZE, "--json").out)
+    preset = json.loads(hso(f"{OPTIMIZE} --terminal t_min --json").out)
     for source in (folder / "scheduler_config.json", tmp_path / "model"):
-        content = json.loads(hso("optimize --nfe 5 --json --noise", source).out)
+        content = json.loads(hso("optimize --nfe 5 --terminal t_min --json --noise", source).out)
         assert content["noise"] == "model"
         assert content["times"] == preset["times"]
 

@@ -104,7 +104,7 @@ def test_without_spacing_it_is_the_newton_optimum(ddpm):
 
 @pytest.mark.parametrize("grid", ["continuous", "training"])
 def test_where_no_schedule_keeps_the_distance_it_says_so_and_has_the_least_penalty(ddpm, grid):
-    result = optimize(ddpm, 10, strategy=Exact(grid), constraints=Constraints(d_min=0.12))
+    result = optimize(ddpm, 10, strategy=Exact(grid), constraints=Constraints(d_min=0.12), terminal="t_min")
     assert not result.feasible
     assert "keep" in result.message
     uniform = np.linspace(1.0, 0.01, 11)
@@ -128,7 +128,7 @@ def test_the_least_penalty_on_the_training_grid_is_that_of_brute_force():
 
 def test_tight_spacing_is_kept_to_the_last_digit(ddpm):
     box = Box(t_min=(0.02, 0.02), t_max=(0.98, 0.98))
-    result = optimize(ddpm, 8, strategy="exact", constraints=Constraints(box=box, d_min=0.12))
+    result = optimize(ddpm, 8, strategy="exact", constraints=Constraints(box=box, d_min=0.12), terminal="t_min")
     assert result.feasible
     assert np.allclose(-np.diff(result.schedule.times), 0.12, atol=1e-11)
 
@@ -154,7 +154,7 @@ def test_more_knots_than_timesteps_in_the_box_are_refused_on_the_training_grid(s
 
 def test_it_needs_an_additive_objective(sd):
     with pytest.raises(ArgumentError, match="use bilevel, published or local"):
-        optimize(sd, 4, objective="dm_nonuniform", strategy="exact")
+        optimize(sd, 4, objective="dm_nonuniform", strategy="exact", terminal="t_min")
 
 
 def test_an_unknown_grid_is_refused():

@@ -127,20 +127,20 @@ def test_on_a_part_the_rules_between_the_same_ends_are_within_a_hundredth(name, 
 
 
 def test_the_distance_is_in_proportion_to_the_part(sd):
-    whole = optimize(sd, 6)
-    assert optimize(sd, 6, constraints=Constraints(start=1.0)).constraints.d_min == pytest.approx(
+    whole = optimize(sd, 6, terminal="t_min")
+    assert optimize(sd, 6, constraints=Constraints(start=1.0), terminal="t_min").constraints.d_min == pytest.approx(
         whole.constraints.d_min
     )
-    assert optimize(sd, 6, constraints=Constraints(start=0.505)).constraints.d_min == pytest.approx(
+    assert optimize(sd, 6, constraints=Constraints(start=0.505), terminal="t_min").constraints.d_min == pytest.approx(
         whole.constraints.d_min / 2
     )
-    assert optimize(sd, 6, constraints=Constraints(start=0.505, d_min=0.05)).constraints.d_min == 0.05
+    assert optimize(sd, 6, constraints=Constraints(start=0.505, d_min=0.05), terminal="t_min").constraints.d_min == 0.05
 
 
 @pytest.mark.parametrize(("nfe", "start", "distance"), [(4, 0.6, None), (6, 0.6, 0.09), (5, 0.3, 0.0)])
 def test_a_part_agrees_with_a_local_solver_from_many_starts(nfe, start, distance):
     noise = NoiseSchedule.linear_vp()
-    result = optimize(noise, nfe, constraints=Constraints(start=start, d_min=distance))
+    result = optimize(noise, nfe, constraints=Constraints(start=start, d_min=distance), terminal="t_min")
     problem = mep_problem(noise, nfe, "t_min", result.constraints.d_min, Box(t_max=(start, start)))
     best = local_minimum(problem, [(start, start), *[(0.01, start)] * (nfe - 1), (0.01, 0.03)])
     assert result.objective <= best + 1e-7
@@ -149,7 +149,7 @@ def test_a_part_agrees_with_a_local_solver_from_many_starts(nfe, start, distance
 @pytest.mark.parametrize(("nfe", "t", "nodes"), [(4, 0.6, 2), (6, 0.4, 2), (6, 0.3, 3), (6, 0.7, 3), (5, 0.85, 2)])
 def test_a_boundary_agrees_with_a_local_solver_from_many_starts(nfe, t, nodes):
     noise = NoiseSchedule.linear_vp()
-    result = optimize(noise, nfe, constraints=Constraints(boundary=Boundary(t, nodes), d_min=0.07))
+    result = optimize(noise, nfe, constraints=Constraints(boundary=Boundary(t, nodes), d_min=0.07), terminal="t_min")
     problem = mep_problem(noise, nfe, "t_min", 0.07, boundary=Boundary(t, nodes))
     best = local_minimum(problem, list(zip(problem.windows.low, problem.windows.high, strict=True)))
     assert result.feasible
@@ -179,14 +179,17 @@ def local_minimum(problem, bounds):
 
 
 def test_a_boundary_that_holds_nothing_changes_nothing(sd):
-    free, bounded = optimize(sd, 5), optimize(sd, 5, constraints=Constraints(boundary=Boundary(0.5)))
+    free, bounded = (
+        optimize(sd, 5, terminal="t_min"),
+        optimize(sd, 5, constraints=Constraints(boundary=Boundary(0.5)), terminal="t_min"),
+    )
     assert bounded.schedule.times == pytest.approx(free.schedule.times, abs=1e-8)
 
 
 def test_a_boundary_costs_what_it_costs(sd):
-    free = optimize(sd, 8, constraints=Constraints(d_min=0.0))
+    free = optimize(sd, 8, constraints=Constraints(d_min=0.0), terminal="t_min")
     costs = [
-        optimize(sd, 8, constraints=Constraints(d_min=0.0, boundary=Boundary(0.9, nodes))).objective
+        optimize(sd, 8, constraints=Constraints(d_min=0.0, boundary=Boundary(0.9, nodes)), terminal="t_min").objective
         for nodes in (1, 2, 3, 4)
     ]
     assert costs[0] == pytest.approx(free.objective, rel=1e-9)
@@ -218,7 +221,7 @@ def test_a_tight_boundary_is_kept_to_the_last_digit(sd):
 
 
 def test_a_start_off_the_training_grid_is_refused_there(sd):
-    on_grid = optimize(sd, 4, strategy=Exact("training"), constraints=Constraints(start=0.6))
+    on_grid = optimize(sd, 4, strategy=Exact("training"), constraints=Constraints(start=0.6), terminal="t_min")
     assert on_grid.schedule.timesteps[0] == 599
     with pytest.raises(ArgumentError, match=r"start: expected a training timestep, such as 0\.6, for grid"):
-        optimize(sd, 4, strategy=Exact("training"), constraints=Constraints(start=0.6004))
+        optimize(sd, 4, strategy=Exact("training"), constraints=Constraints(start=0.6004), terminal="t_min")

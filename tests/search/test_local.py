@@ -14,7 +14,7 @@ from hso.solvers import UniPC
 @pytest.mark.parametrize("objective", ["mep", "dm_nonuniform"])
 @pytest.mark.parametrize("nfe", [3, 5, 9])
 def test_it_improves_on_its_start_and_keeps_its_ends(sd, objective, nfe):
-    result = optimize(sd, nfe, objective=objective, strategy="local")
+    result = optimize(sd, nfe, objective=objective, strategy="local", terminal="t_min")
     start = rule_schedule("uniform_t", sd, nfe, "t_min")
     function = make_objective(objective).on(sd, UniPC(), "t_min")
     before = float(function.value(np.append(start.lambdas, start.terminal)))
@@ -36,4 +36,4 @@ def test_with_two_knots_there_is_nothing_to_move(sd):
 
 def test_a_rule_without_range_is_refused(sd):
     with pytest.raises(ArgumentError, match=r"rule: expected one of arctan, .*, uniform_lambda, uniform_t"):
-        optimize(sd, 4, strategy=Local(rule="trailing"))
+        optimize(sd, 4, strategy=Local(rule="trailing"), terminal="t_min")

@@ -32,6 +32,7 @@ from hso.rules import edm_lambdas
 from hso.schedule import T_MIN
 from hso.search.constraints import Box, Constraints
 from hso.search.windows import CLOSEST, Boundary, Windows
+from hso.solvers import Solver
 
 
 class Psi(NamedTuple):
@@ -167,6 +168,10 @@ class Strategy(ABC):
     uses_box: bool = True
     uses_rho: bool = False
     keeps_boundary: bool = False
+
+    def terminal(self, solver: Solver) -> str:
+        """Where a run with this solver lands if nobody says otherwise."""
+        return solver.terminal
 
     @abstractmethod
     def search(self, problem: Problem, seed: int) -> Found:

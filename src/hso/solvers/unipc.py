@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from hso.errors import check_choice, check_integer
-from hso.schedule import T_MIN
 from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
 from hso.solvers.elementary import expm1
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
@@ -72,7 +71,6 @@ class UniPC(Solver):
     corrector: bool = True
 
     name = "unipc"
-    terminal = T_MIN
     carries_outputs = True
 
     def __post_init__(self) -> None:
