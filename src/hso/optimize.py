@@ -168,8 +168,8 @@ def optimize(
         calibration: What was measured of the model by :func:`hso.calibrate`. The schedule is then made for that very model,
             its guidance and the solver; no network is called.
         constraints: Where the knots may lie: ``Constraints(box=, d_min=, start=, boundary=)``.
-        terminal: "clean" or "t_min"; by default the solver's own, which is clean for all. Strategy "published" lands UniPC on
-            t_min, as the paper does.
+        terminal: "clean" or "t_min"; by default the solver's own, which is clean for all. Strategy "published" lands
+            UniPC on t_min, as the paper does.
         seed: Seed of the random searches.
 
     In all three places a name may be followed by settings: ``"unipc:order=2"`` is ``UniPC(order=2)``.
