@@ -48,7 +48,7 @@ def calibrate(
 ) -> Calibration:
     r"""Measure a model once, so that schedules for any solver and any number of nodes can be judged without it.
 
-    It costs ``points + 9`` network calls for each image.
+    It costs ``points + 15`` network calls for each image.
 
     Args:
         model: The network: x and a node of the sampling loop to its prediction, as :func:`hso.solvers.sample` takes it.

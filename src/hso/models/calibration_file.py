@@ -26,7 +26,7 @@ FORMAT, VERSION = "hso-calibration", 1
 RECORD, BANDS, TRIALS = "record", "bands.", "trials."
 # Symmetric in their last two axes.
 TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
-PLAIN = ("lambdas", "states", "trial_lambdas")
+PLAIN = ("lambdas", "states", "start_lambdas", "trial_lambdas")
 
 
 class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,7 +78,7 @@ def load(path: str | Path) -> Calibration:
     record = _record(path, arrays)
     try:
         bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
-        size = len(arrays["lambdas"]) + 1
+        size = len(arrays["lambdas"]) + len(arrays["start_lambdas"])
         return Calibration(
             noise_name=record.noise_name,
             noise_fingerprint=record.noise_fingerprint,
