@@ -43,6 +43,8 @@ from hso.noise.base import Array
 
 # A teacher whose own error is larger, relative to the spread of the images, is no reference for students.
 CONVERGED = 0.02
+# Errors of students that are foretold with a larger factor than this, or less than its inverse, are not foretold.
+AGREED = 2.0
 # Eigenvalues of a Gram matrix that are smaller, relative to the largest, are rounding.
 NOTHING = 1e-15
 LEAST_IMAGES = 8
@@ -69,6 +71,7 @@ class Calibration:
         trials: What the trials found there, means over images.
         calls: Network calls of one image that it cost.
         convergence: Estimated error of the teacher's own end, relative to the spread of the images.
+        agreement: Error of the trials as replay foretells it, divided by what it was; the geometric mean over trials.
         guidance: Strength of classifier-free guidance, if it is known.
         provenance: How it was made.
     """
@@ -89,6 +92,7 @@ class Calibration:
     trials: Trials
     calls: int
     convergence: float = 0.0
+    agreement: float = 1.0
     guidance: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -152,12 +156,18 @@ class Calibration:
     @property
     def caution(self) -> str:
         """What one should know before trusting it; empty if nothing."""
-        if self.convergence <= CONVERGED:
-            return ""
-        return (
-            f"the teacher of {len(self.lambdas)} points has not converged: its own error is about "
-            f"{self.convergence:.1%} of the spread of the images; use more points"
-        )
+        said = []
+        if self.convergence > CONVERGED:
+            said.append(
+                f"the teacher of {len(self.lambdas)} points has not converged: its own error is about "
+                f"{self.convergence:.1%} of the spread of the images; use more points"
+            )
+        if not 1 / AGREED <= self.agreement <= AGREED:
+            said.append(
+                f"errors of real students are foretold with a factor of {self.agreement:.2g}: "
+                "judge schedules by real runs (hso.tune)"
+            )
+        return "; ".join(said)
 
     def check_noise(self, noise: NoiseSchedule) -> None:
         """Refuse another noise schedule than that of the calibration.

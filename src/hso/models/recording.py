@@ -320,7 +320,9 @@ class Sums:
             np.zeros(GROUPS),
             np.zeros((GROUPS, count, vectors, vectors)),
             np.zeros((GROUPS, vectors, int(bands.sizes.sum()))),
-            Trials(*np.zeros((3, len(plan.trial_lambdas), count)), np.zeros((len(plan.trials), count))),
+            Trials(
+                *(np.zeros((len(plan.trial_lambdas), count)) for _ in range(3)), np.zeros((len(plan.trials), count))
+            ),
         )
 
     def add(self, plan: Plan, bands: Bands, found: Recording, groups: Array) -> None:

@@ -57,7 +57,7 @@ class Replay(Objective):
     """
 
     calibration: Calibration
-    kappa: float = 1.0
+    kappa: float = 0.3
     doubt: float = 1.0
     gains: str = "prior"
     begins: str | None = None

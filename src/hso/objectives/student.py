@@ -164,7 +164,8 @@ class Student:
         of_sources = run.weights[..., 1:].swapaxes(2, 3) @ slopes.misses
         moved = of_sources * (data - run.gains.swapaxes(1, 2)[..., None] * states) - slopes.misses[:, :, 1:] * states
         # Two calls may be made at one node.
-        np.add.at(found, (slice(None), self._visits(run.knots.shape[1])), moved.sum(axis=(1, 3)))
+        for call, node in enumerate(self._visits(run.knots.shape[1])):
+            found[:, node] += moved[:, :, call].sum(axis=(1, 2))
         of_start = (run.weights[..., 0][..., None] * slopes.misses).sum(axis=2)
         found[:, 0] += (of_start * self._start(run.knots[:, 0], 1)).sum(axis=(1, 2))
         return found
