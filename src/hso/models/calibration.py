@@ -37,12 +37,14 @@ import numpy as np
 
 from hso.errors import ArgumentError
 from hso.models.bands import Bands
-from hso.models.recording import GROUPS, Plan, Splines, Sums, Trials, data_rows
+from hso.models.recording import GROUPS, Plan, Splines, Sums, Trials, data_rows, start_rows
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 
 # A teacher whose own error is larger, relative to the spread of the images, is no reference for students.
 CONVERGED = 0.02
+# Errors of students that are foretold with a larger factor than this, or less than its inverse, are not foretold.
+AGREED = 2.0
 # Eigenvalues of a Gram matrix that are smaller, relative to the largest, are rounding.
 NOTHING = 1e-15
 LEAST_IMAGES = 8
@@ -59,15 +61,17 @@ class Calibration:
         images: Number of images that were recorded.
         bands: The map to coefficients, and its groups.
         lambdas: :math:`\lambda` of the M points, shape (M,), increasing.
-        states: Coefficients in u of :math:`z_0, \dots, z_{M-1}` and of the end, shape (M + 1, M + 1).
-        grams: Mean Gram matrices of u over images, shape (bands, M + 1, M + 1).
+        states: Coefficients in u of :math:`z_0, \dots, z_{M-1}` and of the end, shape (M + 1, V).
+        grams: Mean Gram matrices of u over images, shape (bands, V, V).
         mean_grams: Gram matrices of the means of u over images, likewise.
-        left_out: ``grams`` without each group of images, shape (groups, bands, M + 1, M + 1), float32.
+        left_out: ``grams`` without each group of images, shape (groups, bands, V, V), float32.
         left_out_means: ``mean_grams`` without each group of images, likewise.
+        start_lambdas: :math:`\lambda` of the noisiest level and of the starts, shape (1 + P,), increasing.
         trial_lambdas: :math:`\lambda` of the nodes of trials, shape (P,).
         trials: What the trials found there, means over images.
         calls: Network calls of one image that it cost.
         convergence: Estimated error of the teacher's own end, relative to the spread of the images.
+        agreement: Error of the trials as replay foretells it, divided by what it was; the geometric mean over trials.
         guidance: Strength of classifier-free guidance, if it is known.
         provenance: How it was made.
     """
@@ -83,10 +87,12 @@ class Calibration:
     mean_grams: Array
     left_out: Array
     left_out_means: Array
+    start_lambdas: Array
     trial_lambdas: Array
     trials: Trials
     calls: int
     convergence: float = 0.0
+    agreement: float = 1.0
     guidance: float | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -96,9 +102,10 @@ class Calibration:
 
     def _check(self) -> None:
         points, count = len(self.lambdas), len(self.bands.sizes)
-        square, trials = (count, points + 1, points + 1), (len(self.trial_lambdas), count)
+        vectors, trials = points + len(self.start_lambdas), (len(self.trial_lambdas), count)
+        square = (count, vectors, vectors)
         groups = (len(self.left_out), *square)
-        shapes = {"states": square[1:], "grams": square, "mean_grams": square, "left_out": groups}
+        shapes = {"states": (points + 1, vectors), "grams": square, "mean_grams": square, "left_out": groups}
         shapes |= {"left_out_means": groups, "cross": trials, "lengths": trials, "answers": trials}
         arrays = {**vars(self), **self.trials._asdict()}
         for name, shape in shapes.items():
@@ -110,7 +117,7 @@ class Calibration:
 
     @cached_property
     def data(self) -> Array:
-        """Coefficients in u of the data at the points, shape (M, M + 1)."""
+        """Coefficients in u of the data at the points, shape (M, V)."""
         return data_rows(len(self.lambdas))
 
     @cached_property
@@ -119,15 +126,21 @@ class Calibration:
         return Splines(self.lambdas, self.data, self.states[:-1])
 
     @cached_property
+    def starts(self) -> Splines:
+        """The network's data of unit noise, and that noise, as coefficients in u, between ``start_lambdas``."""
+        rows = start_rows(len(self.lambdas))
+        return Splines(self.start_lambdas, rows, np.zeros_like(rows))
+
+    @cached_property
     def factors(self) -> Array:
-        """F of the Gram matrices F F^T, without what rounding cannot tell from nothing, shape (bands, M + 1, r)."""
+        """F of the Gram matrices F F^T, without what rounding cannot tell from nothing, shape (bands, V, r)."""
         values, vectors = np.linalg.eigh(self.grams)
         kept = int((values > NOTHING * values[:, -1:]).sum(axis=1).max())
         return np.asarray(vectors[..., -kept:] * np.sqrt(np.maximum(values[:, None, -kept:], 0.0)))
 
     @property
     def end(self) -> Array:
-        """Coefficients in u of the clean end, shape (M + 1,)."""
+        """Coefficients in u of the clean end, shape (V,)."""
         return np.asarray(self.states[-1])
 
     @cached_property
@@ -143,12 +156,18 @@ class Calibration:
     @property
     def caution(self) -> str:
         """What one should know before trusting it; empty if nothing."""
-        if self.convergence <= CONVERGED:
-            return ""
-        return (
-            f"the teacher of {len(self.lambdas)} points has not converged: its own error is about "
-            f"{self.convergence:.1%} of the spread of the images; use more points"
-        )
+        said = []
+        if self.convergence > CONVERGED:
+            said.append(
+                f"the teacher of {len(self.lambdas)} points has not converged: its own error is about "
+                f"{self.convergence:.1%} of the spread of the images; use more points"
+            )
+        if not 1 / AGREED <= self.agreement <= AGREED:
+            said.append(
+                f"errors of real students are foretold with a factor of {self.agreement:.2g}: "
+                "judge schedules by real runs (hso.tune)"
+            )
+        return "; ".join(said)
 
     def check_noise(self, noise: NoiseSchedule) -> None:
         """Refuse another noise schedule than that of the calibration.
@@ -212,6 +231,7 @@ def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **fa
         mean_grams=_gram(mean / images, bands),
         left_out=np.array(left_out, dtype=np.float32),
         left_out_means=np.array(left_out_means, dtype=np.float32),
+        start_lambdas=plan.starts.lambdas,
         trial_lambdas=plan.trial_lambdas,
         trials=Trials(*(total / images for total in sums.trials)),
         calls=images * plan.calls,
@@ -220,5 +240,5 @@ def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **fa
 
 
 def _gram(vectors: Array, bands: Bands) -> Array:
-    """Gram matrices of vectors (M + 1, F) in each band."""
+    """Gram matrices of vectors (V, F) in each band."""
     return np.stack([vectors[:, places] @ vectors[:, places].T for places in bands.slices])

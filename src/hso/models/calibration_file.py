@@ -26,7 +26,7 @@ FORMAT, VERSION = "hso-calibration", 1
 RECORD, BANDS, TRIALS = "record", "bands.", "trials."
 # Symmetric in their last two axes.
 TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
-PLAIN = ("lambdas", "states", "trial_lambdas")
+PLAIN = ("lambdas", "states", "start_lambdas", "trial_lambdas")
 
 
 class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,6 +41,7 @@ class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
     bands: str
     calls: int
     convergence: float
+    agreement: float
     guidance: float | None
     provenance: dict[str, Any]
 
@@ -57,6 +58,7 @@ def save(calibration: Calibration, path: str | Path) -> None:
         bands=calibration.bands.kind,
         calls=calibration.calls,
         convergence=calibration.convergence,
+        agreement=calibration.agreement,
         guidance=calibration.guidance,
         provenance=dict(calibration.provenance),
     )
@@ -74,11 +76,11 @@ def save(calibration: Calibration, path: str | Path) -> None:
 def load(path: str | Path) -> Calibration:
     """See :meth:`hso.Calibration.load`."""
     path = Path(path)
-    arrays = _read(path)
+    arrays = read_arrays(path)
     record = _record(path, arrays)
     try:
         bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
-        size = len(arrays["lambdas"]) + 1
+        size = len(arrays["lambdas"]) + len(arrays["start_lambdas"])
         return Calibration(
             noise_name=record.noise_name,
             noise_fingerprint=record.noise_fingerprint,
@@ -87,6 +89,7 @@ def load(path: str | Path) -> Calibration:
             bands=bands,
             calls=record.calls,
             convergence=record.convergence,
+            agreement=record.agreement,
             guidance=record.guidance,
             provenance=record.provenance,
             trials=Trials(*(arrays[TRIALS + name] for name in Trials._fields)),
@@ -99,15 +102,21 @@ def load(path: str | Path) -> Calibration:
         raise FileError(path, " ".join(str(error).split())) from None
 
 
-def _read(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an archive. Nothing in it can be code.
+
+    Raises:
+        FileError: If it is missing, or no such archive.
+    """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # NumPy does not close a file that turns out to be no archive.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FileError(path, "cannot read the calibration: no such file") from None
     except OSError as error:
         raise FileError(path, f"cannot read the calibration: {error.strerror or error}") from None
-    except (ValueError, AttributeError, EOFError, zipfile.BadZipFile, KeyError):
+    except (ValueError, TypeError, AttributeError, EOFError, KeyError, zipfile.BadZipFile):
         raise FileError(path, "expected a calibration, found something else (truncated?)") from None
 
 

@@ -11,6 +11,10 @@ whose inner products are kept are
 
 which leaves small errors of a student to be small numbers and not differences of large ones.
 
+*Starts* are for students whose first node is not the noisiest. They meet unit noise at another level, and what the network
+says of it depends on that level only. It is asked at a few, from the noisiest on, and the answers :math:`S_p` are recorded
+with the others, as :math:`S_1 - D_0, S_2 - S_1, \dots`
+
 Only sums over images are kept: in each band the Gram matrix :math:`\langle u_i, u_j \rangle` and, for every coefficient,
 the mean of u; both for a few groups of images, by which one sees how much other images would have changed.
 
@@ -28,6 +32,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,18 +40,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.errors import check_choice, check_integer
+from hso.errors import ArgumentError, check_choice, check_integer
 from hso.models.bands import Bands
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
-from hso.solvers import PREDICTIONS, Node, coefficients, make_solver, nodes, sample
+from hso.solvers import PREDICTIONS, Node, coefficients, make_solver, nodes, sample, to_data
 
 Model = Callable[[Any, Node], Any]
 # Groups of images by which the spread over images is judged.
 GROUPS = 8
 LEAST_POINTS = 8
+# Number of starts besides the noisiest, and the share of the range of t below which no run begins.
+STARTS, LATEST = 6, 0.3
 
 
 class Trial(NamedTuple):
@@ -58,7 +65,7 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a teacher is run and probed.
+    """How a teacher is run.
 
     Attributes:
         noise: The model's noise schedule.
@@ -106,19 +113,32 @@ class Plan:
         """Lambda of all nodes of trials at which a student's state may differ from the teacher's, shape (P,)."""
         return np.concatenate([trial.schedule.lambdas[1:] for trial in self.trials])
 
+    @cached_property
+    def starts(self) -> SamplingSchedule:
+        """The noisiest level and those of the starts."""
+        low, high = self.noise.t_range
+        first, last = self.noise.lambda_([high, low + LATEST * (high - low)]).tolist()
+        return SamplingSchedule.from_knots(self.noise, np.linspace(first, last, 1 + STARTS), CLEAN)
+
     @property
     def calls(self) -> int:
         """Network calls of one image."""
-        return self.points + sum(trial.schedule.nfe for trial in self.trials)
+        return self.points + STARTS + sum(trial.schedule.nfe for trial in self.trials)
+
+    @property
+    def vectors(self) -> int:
+        """V, the number of recorded vectors u."""
+        return 1 + self.points + STARTS
 
     @cached_property
     def states(self) -> Array:
-        r"""Coefficients of :math:`z_0, \dots, z_{M-1}` and of the end in u, shape (M + 1, M + 1)."""
+        r"""Coefficients of :math:`z_0, \dots, z_{M-1}` and of the end in u, shape (M + 1, V)."""
         dense = coefficients(make_solver(self.solver), self.noise, self.schedule)
         alphas = np.array([*(node.alpha for node in self.nodes), 1.0])[:, None]
         # A combination of D_0, D_1, ... is one of their differences whose coefficients are sums from the end.
         outputs = np.cumsum(dense.outputs[:, ::-1], axis=1)[:, ::-1]
-        return np.asarray(np.column_stack((dense.state * self.scale, outputs)) / alphas)
+        unused = np.zeros((len(outputs), STARTS))
+        return np.asarray(np.column_stack((dense.state * self.scale, outputs, unused)) / alphas)
 
 
 class Splines:
@@ -141,7 +161,7 @@ class Splines:
         self._states = CubicSpline(np.exp(-lambdas[::-1]), states[::-1])
 
     def turned(self, matrices: Array) -> Splines:
-        """The same with each row of coefficients multiplied by matrices (bands, M + 1, r); rows are then (bands, r)."""
+        """The same with each row of coefficients multiplied by matrices (bands, V, r); rows are then (bands, r)."""
         lambdas, *rows = self._points
         return Splines(lambdas, *(np.einsum("mv,bvr->mbr", values, matrices, optimize=True) for values in rows))
 
@@ -165,8 +185,16 @@ class Splines:
 
 
 def data_rows(points: int) -> Array:
-    """Coefficients in u of the data at the points, shape (M, M + 1)."""
-    return np.tri(points, points + 1, 1) - np.eye(1, points + 1)
+    """Coefficients in u of the data at the points, shape (M, V)."""
+    vectors = 1 + points + STARTS
+    return np.tri(points, vectors, 1) - np.eye(1, vectors)
+
+
+def start_rows(points: int) -> Array:
+    """Coefficients in u of the data of unit noise, at the noisiest level and at those of the starts, shape (1 + P, V)."""
+    rows = np.tri(1 + STARTS, 1 + points + STARTS, points)
+    rows[:, [0, *range(2, points + 1)]] = 0.0
+    return rows
 
 
 class Trials(NamedTuple):
@@ -191,6 +219,7 @@ class Recording(NamedTuple):
     Attributes:
         noise: The unit noise, shape (B, ...).
         data: D at the points, shape (M, B, ...).
+        starts: D of unit noise at the levels of the starts, shape (STARTS, B, ...).
         states: z of the students at the nodes ``Plan.trial_lambdas``, shape (P, B, ...).
         answers: D of the students there, likewise.
         ends: Their ends, shape (trials, B, ...).
@@ -198,6 +227,7 @@ class Recording(NamedTuple):
 
     noise: Array
     data: Array
+    starts: Array
     states: Array
     answers: Array
     ends: Array
@@ -220,10 +250,24 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
     return Recording(
         as_array(x) / plan.scale,
         data,
+        _starts(plan, model, x),
         np.concatenate([run.states[1:] for run in runs]),
         np.concatenate([run.data[1:] for run in runs]),
         np.stack([run.end for run in runs]),
     )
+
+
+def _starts(plan: Plan, model: Model, x: Any) -> Array:
+    """The network's data of unit noise at the levels of the starts."""
+    found = []
+    for node in nodes(plan.noise, plan.starts)[1:]:
+        noisy = x * (math.hypot(node.alpha, node.sigma) / plan.scale)
+        data = as_array(to_data(plan.prediction, model(noisy, node), noisy, node.alpha, node.sigma))
+        if data.shape != tuple(x.shape) or not np.all(np.isfinite(data)):
+            expected = f"finite output of the shape of x at lambda = {node.lambda_:.6g}"
+            raise ArgumentError("model", expected, "nan, inf or another shape")
+        found.append(data)
+    return np.stack(found)
 
 
 class _Run(NamedTuple):
@@ -258,8 +302,8 @@ class Sums:
 
     Attributes:
         counts: Number of images, shape (groups,).
-        grams: Gram matrices of u, shape (groups, bands, M + 1, M + 1).
-        means: Sums of u, shape (groups, M + 1, F).
+        grams: Gram matrices of u, shape (groups, bands, V, V).
+        means: Sums of u, shape (groups, V, F).
         trials: Sums over all images.
     """
 
@@ -271,18 +315,22 @@ class Sums:
     @classmethod
     def zeros(cls, plan: Plan, bands: Bands) -> Sums:
         """Sums over no images."""
-        vectors, count = plan.points + 1, len(bands.sizes)
+        vectors, count = plan.vectors, len(bands.sizes)
         return cls(
             np.zeros(GROUPS),
             np.zeros((GROUPS, count, vectors, vectors)),
             np.zeros((GROUPS, vectors, int(bands.sizes.sum()))),
-            Trials(*np.zeros((3, len(plan.trial_lambdas), count)), np.zeros((len(plan.trials), count))),
+            Trials(
+                *(np.zeros((len(plan.trial_lambdas), count)) for _ in range(3)), np.zeros((len(plan.trials), count))
+            ),
         )
 
     def add(self, plan: Plan, bands: Bands, found: Recording, groups: Array) -> None:
         """Add a batch; ``groups`` are the groups of its images."""
         data = [bands.coefficients(images) for images in found.data]
-        vectors = np.stack([bands.coefficients(found.noise), data[0], *np.diff(data, axis=0)])
+        starts = [data[0], *(bands.coefficients(images) for images in found.starts)]
+        differences = np.diff(data, axis=0), np.diff(starts, axis=0)
+        vectors = np.stack([bands.coefficients(found.noise), data[0], *differences[0], *differences[1]])
         for group in np.unique(groups):
             members = vectors[:, groups == group]
             self.counts[group] += members.shape[1]

@@ -31,15 +31,13 @@ import numpy as np
 from hso.errors import check_choice, check_real
 from hso.models.calibration import Calibration
 from hso.models.gains import EXCESS, Gains
+from hso.models.recording import LATEST
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import Ends, Objective, SmoothFunction
 from hso.objectives.student import NOISE, STATE, Run, Slopes, Student
 from hso.schedule import check_terminal
 from hso.solvers import Solver
-
-# The share of the range of t below which no run begins and above which none ends.
-MIDDLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Replay(Objective):
     """
 
     calibration: Calibration
-    kappa: float = 1.0
+    kappa: float = 0.3
     doubt: float = 1.0
     gains: str = "prior"
     begins: str | None = None
@@ -78,7 +76,7 @@ class Replay(Objective):
         """Anywhere: the objective itself knows what the ends are worth."""
         low, high = noise.t_range
         top = high if start is None else start
-        middle = low + MIDDLE * (top - low)
+        middle = low + LATEST * (top - low)
         return Ends((low, middle), (middle + (top - middle) / 1000, top))
 
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> ReplayFunction:

@@ -12,7 +12,9 @@ network sees at a call and the student's end are, with numbers :math:`w_b` and :
 .. math::
     w_b x_{start} + \sum_c W_{bc} r_{bc}, \qquad r_{bc} = D^*(\lambda_c) - g_b(\lambda_c) z^*(\lambda_c),
 
-c being the network calls. All vectors are given by coordinates in which the mean square over images is the sum of squares:
+c being the network calls. The first call of a run from unit noise needs no such model: what the network says of it was
+recorded, so that :math:`r_{b0}` is that, and the gain 0. All vectors are given by
+coordinates in which the mean square over images is the sum of squares:
 with the Gram matrix :math:`G_b = F_b F_b^T` of the recorded vectors u, the combination :math:`\sum_i c_i u_i` has the
 coordinates :math:`F_b^T c`.
 
@@ -109,6 +111,7 @@ class Student:
         self.calibration, self.noise, self.solver, self.terminal = calibration, noise, solver, terminal
         self.gains, self.begins = gains, begins
         self._splines = calibration.splines.turned(calibration.factors)
+        self._starts = calibration.starts.turned(calibration.factors)
         self._unit, self._end = calibration.factors[:, 0], calibration.end @ calibration.factors
 
     def run(self, knots: Array) -> Run:
@@ -120,9 +123,12 @@ class Student:
         low, high = self.calibration.lambdas[[0, -1]]
         if not np.all((knots >= low - SLACK) & (knots <= high + SLACK)):
             raise ArgumentError("knots", f"lambdas from {low:.6g} to {high:.6g}, which the calibration covers", knots)
+        latest = self.calibration.start_lambdas[-1]
+        if self.begins == NOISE and not np.all(knots[:, 0] <= latest + SLACK):
+            raise ArgumentError("knots", f"a first node of at most {latest:.6g} for a run from noise", knots[:, 0])
         calls = self._calls(knots)
-        gains = self.gains(calls)
-        data, states = (rows.swapaxes(1, 2) for rows in (self._splines.data(calls), self._splines.states(calls)))
+        gains, rests = self._answers(calls)
+        data, states = (rows.swapaxes(1, 2) for rows in self._teacher(calls))
         rows = Rows(self._start(knots[:, 0], 0), data, states)
         # Every source is a unit vector, so that the targets are the vectors of the weights.
         unit = np.eye(1 + calls.shape[1])
@@ -130,7 +136,7 @@ class Student:
         known = np.concatenate((np.broadcast_to(self._end, rows.start.shape)[:, :, None], states), axis=2)
         sources = data - gains.swapaxes(1, 2)[..., None] * states
         misses = weights[..., 1:] @ sources + weights[..., :1] * rows.start[:, :, None] - known
-        return Run(knots, gains, self.gains.rests(calls), weights, rows, misses)
+        return Run(knots, gains, rests, weights, rows, misses)
 
     def gradient(self, run: Run, slopes: Slopes) -> Array:
         """d / d lambda, shape (S, K), of a function of the run whose derivatives with respect to its parts are given."""
@@ -144,27 +150,46 @@ class Student:
         data[:, :, 0] += slopes.weights
         # One complex copy of all schedules for each knot.
         knots = run.knots + COMPLEX_STEP * 1j * np.eye(run.knots.shape[1])[:, None]
-        calls = self._calls(knots)
-        gains = self.gains(calls)
+        gains, rests = self._answers(self._calls(knots))
         sources = [data[..., c] - gains[..., c, :, None] * states[..., c] for c in range(data.shape[-1])]
         targets = self._targets(knots, gains, start, sources)
         total = sum(target[..., index].imag.sum(axis=-1) for index, target in enumerate(targets))
-        total = total + (self.gains.rests(calls).imag * slopes.rests).sum(axis=(-1, -2))
+        total = total + (rests.imag * slopes.rests).sum(axis=(-1, -2))
         return np.asarray(total.T / COMPLEX_STEP)
 
     def _by_rows(self, run: Run, slopes: Slopes) -> Array:
         """What the knots change by the places on the teacher's trajectory."""
         calls, found = self._calls(run.knots), np.zeros_like(run.knots)
-        data, states = (
-            rows.swapaxes(1, 2) for rows in (self._splines.data_slopes(calls), self._splines.state_slopes(calls))
-        )
+        data, states = (rows.swapaxes(1, 2) for rows in self._teacher_slopes(calls))
         of_sources = run.weights[..., 1:].swapaxes(2, 3) @ slopes.misses
         moved = of_sources * (data - run.gains.swapaxes(1, 2)[..., None] * states) - slopes.misses[:, :, 1:] * states
         # Two calls may be made at one node.
-        np.add.at(found, (slice(None), self._visits(run.knots.shape[1])), moved.sum(axis=(1, 3)))
+        for call, node in enumerate(self._visits(run.knots.shape[1])):
+            found[:, node] += moved[:, :, call].sum(axis=(1, 2))
         of_start = (run.weights[..., 0][..., None] * slopes.misses).sum(axis=2)
         found[:, 0] += (of_start * self._start(run.knots[:, 0], 1)).sum(axis=(1, 2))
         return found
+
+    def _answers(self, calls: Array) -> tuple[Array, Array]:
+        """Gains and rests at the calls, shape (..., C, bands). What was recorded itself has none."""
+        gains, rests = self.gains(calls), self.gains.rests(calls)
+        if self.begins == NOISE:
+            gains[..., 0, :] = rests[..., 0, :] = 0.0
+        return gains, rests
+
+    def _teacher(self, calls: Array) -> tuple[Array, Array]:
+        """Coordinates of data and states at the calls, shape (S, C, bands, r); at the first the data that noise gives."""
+        data, states = self._splines.data(calls), self._splines.states(calls)
+        if self.begins == NOISE:
+            data[:, 0] = self._starts.data(calls[:, 0])
+        return data, states
+
+    def _teacher_slopes(self, calls: Array) -> tuple[Array, Array]:
+        """Derivatives of what :meth:`_teacher` gives in the call's own lambda."""
+        data, states = self._splines.data_slopes(calls), self._splines.state_slopes(calls)
+        if self.begins == NOISE:
+            data[:, 0] = self._starts.data_slopes(calls[:, 0])
+        return data, states
 
     def _visits(self, count: int) -> list[int]:
         """The node of each call, for so many knots."""

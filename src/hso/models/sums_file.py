@@ -1,0 +1,110 @@
+"""What is kept of a calibration that is under way: the sums over the images that are done, in one file.
+
+A run that is stopped goes on from it and ends with the same numbers, bit for bit: sums are kept in double precision, and
+images are added in their order.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from hso.errors import ArgumentError, FileError
+from hso.files import make_folder, write_atomic
+from hso.models.bands import Bands, restore
+from hso.models.calibration_file import read_arrays
+from hso.models.recording import Plan, Sums, Trials
+from hso.noise.base import Array
+
+NAME = "sums.npz"
+RECORD, BANDS, TRIALS = "record", "bands.", "trials."
+
+
+class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be the same for a run to go on."""
+
+    noise: str
+    prediction: str
+    points: int
+    solver: str
+    images: int
+
+
+class _Record(msgspec.Struct, forbid_unknown_fields=True):
+    key: Key
+    bands: str
+    shape: tuple[int, ...]
+    done: int
+
+
+@dataclass
+class Progress:
+    """A calibration under way.
+
+    Attributes:
+        bands: The map to coefficients.
+        sums: Over the images that are done.
+        shape: Shape of one image.
+        done: Number of images that are done.
+    """
+
+    bands: Bands
+    sums: Sums
+    shape: tuple[int, ...]
+    done: int = 0
+
+
+def key_of(plan: Plan, images: int) -> Key:
+    """The key of a run."""
+    return Key(plan.noise.fingerprint, plan.prediction, plan.points, plan.solver, images)
+
+
+def save_progress(folder: Path, key: Key, progress: Progress) -> None:
+    """Keep a run.
+
+    Raises:
+        FileError: If it cannot be written.
+    """
+    make_folder(folder)
+    sums, bands = progress.sums, progress.bands
+    record = _Record(key, bands.kind, progress.shape, progress.done)
+    arrays: dict[str, Any] = {"counts": sums.counts, "grams": sums.grams, "means": sums.means}
+    arrays |= {TRIALS + name: values for name, values in sums.trials._asdict().items()}
+    arrays |= {BANDS + name: values for name, values in bands.arrays().items()}
+    content = io.BytesIO()
+    arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
+    np.savez(content, **arrays)
+    write_atomic(folder / NAME, content.getvalue())
+
+
+def load_progress(folder: Path, key: Key) -> Progress | None:
+    """The run that is kept in a folder; None if there is none.
+
+    Raises:
+        ArgumentError: If it is the run of another model or with other settings.
+        FileError: If the file is damaged.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    arrays = read_arrays(path)
+    try:
+        record = msgspec.json.decode(arrays[RECORD].tobytes(), type=_Record)
+        progress = _progress(record, arrays)
+    except (ValueError, KeyError, msgspec.DecodeError) as error:
+        raise FileError(path, f"not a calibration under way: {' '.join(str(error).split())}") from None
+    if record.key != key:
+        raise ArgumentError("folder", f"the calibration of {key}", record.key, "give each run a folder of its own")
+    return progress
+
+
+def _progress(record: _Record, arrays: Mapping[str, Array]) -> Progress:
+    trials = Trials(*(arrays[TRIALS + name] for name in Trials._fields))
+    bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
+    return Progress(bands, Sums(arrays["counts"], arrays["grams"], arrays["means"], trials), record.shape, record.done)
