@@ -212,6 +212,12 @@ class Trials(NamedTuple):
     answers: Array
     errors: Array
 
+    @classmethod
+    def zeros(cls, levels: int, trials: int, bands: int) -> Trials:
+        """Sums over no images."""
+        cross, lengths, answers = np.zeros((3, levels, bands))
+        return cls(cross, lengths, answers, np.zeros((trials, bands)))
+
 
 class Recording(NamedTuple):
     """A batch of images as it was recorded, in pixels and float64.
@@ -320,9 +326,7 @@ class Sums:
             np.zeros(GROUPS),
             np.zeros((GROUPS, count, vectors, vectors)),
             np.zeros((GROUPS, vectors, int(bands.sizes.sum()))),
-            Trials(
-                *(np.zeros((len(plan.trial_lambdas), count)) for _ in range(3)), np.zeros((len(plan.trials), count))
-            ),
+            Trials.zeros(len(plan.trial_lambdas), len(plan.trials), count),
         )
 
     def add(self, plan: Plan, bands: Bands, found: Recording, groups: Array) -> None:
