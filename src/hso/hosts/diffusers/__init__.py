@@ -27,8 +27,9 @@ except ImportError as error:
 del _diffusers, _torch
 
 from hso.hosts.diffusers.attachment import Attachment, attach, detach  # noqa: E402
+from hso.hosts.diffusers.network import PipelineNetwork  # noqa: E402
 from hso.hosts.diffusers.part_way import call_arguments  # noqa: E402
 from hso.hosts.diffusers.recommend import recommend  # noqa: E402
 from hso.hosts.diffusers.registry import HOSTS, REFUSED  # noqa: E402
 
-__all__ = ["HOSTS", "REFUSED", "Attachment", "attach", "call_arguments", "detach", "recommend"]
+__all__ = ["HOSTS", "REFUSED", "Attachment", "PipelineNetwork", "attach", "call_arguments", "detach", "recommend"]
