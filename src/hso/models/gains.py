@@ -37,6 +37,7 @@ EXCESS: Mapping[str, Callable[[Array, Array], Array]] = {
     "prior": lambda prior, measured: np.zeros_like(prior),
     "measured": lambda prior, measured: measured - prior,
     "larger": lambda prior, measured: np.maximum(measured - prior, 0.0),
+    "between": lambda prior, measured: 0.5 * np.maximum(measured - prior, 0.0),
 }
 
 

@@ -110,6 +110,7 @@ class Student:
         calibration.check_noise(noise)
         self.calibration, self.noise, self.solver, self.terminal = calibration, noise, solver, terminal
         self.gains, self.begins = gains, begins
+        self._known_visits: dict[int, list[int]] = {}
         self._splines = calibration.splines.turned(calibration.factors)
         self._starts = calibration.starts.turned(calibration.factors)
         self._unit, self._end = calibration.factors[:, 0], calibration.end @ calibration.factors
@@ -192,9 +193,11 @@ class Student:
         return data, states
 
     def _visits(self, count: int) -> list[int]:
-        """The node of each call, for so many knots."""
-        places = batched_levels(self.noise, np.linspace(0.0, 1.0, count), self.terminal)
-        return [step.node for step in self.solver.steps(places)]
+        """The node of each call, for so many knots; it does not depend on where they are."""
+        if count not in self._known_visits:
+            places = batched_levels(self.noise, np.linspace(0.0, 1.0, count), self.terminal)
+            self._known_visits[count] = [step.node for step in self.solver.steps(places)]
+        return self._known_visits[count]
 
     def _calls(self, knots: Array) -> Array:
         """Lambda of the calls, shape (..., C)."""
