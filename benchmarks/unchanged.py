@@ -36,9 +36,9 @@ QUICK = ("exact", "exact-training", "bilevel")
 CASES = (("unipc", "t_min"), ("ddim", "clean"))
 
 
-def families(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def families(models: tuple[str, ...], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Each preset, strategy and solver, and the digest of its schedules with 2 to 20 nodes."""
-    for preset in presets():
+    for preset in models:
         noise = NoiseSchedule.preset(preset)
         for name in names:
             for solver, terminal in CASES[:1] if name == "published-reduced" else CASES:
@@ -60,12 +60,13 @@ def digest(noise: NoiseSchedule, nfe: int, solver: str, terminal: str, name: str
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strategies", choices=("quick", "all"), default="quick")
+    parser.add_argument("--strategies", default="quick", help=f"quick ({', '.join(QUICK)}), all, or one")
+    parser.add_argument("--presets", default=",".join(presets()), help="presets between commas; all by default")
     parser.add_argument("--write", action="store_true", help="write the file instead of comparing with it")
     chosen = parser.parse_args()
-    names = QUICK if chosen.strategies == "quick" else tuple(STRATEGIES)
+    names = {"quick": QUICK, "all": tuple(STRATEGIES)}.get(chosen.strategies, (chosen.strategies,))
     known: dict[str, str] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    found = dict(families(names))
+    found = dict(families(tuple(chosen.presets.split(",")), names))
     if chosen.write:
         write_atomic(FILE, (json.dumps({**known, **found}, indent=0) + "\n").encode())
         return 0

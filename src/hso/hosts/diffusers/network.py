@@ -3,8 +3,8 @@ r"""The network of a pipeline, guidance included, as a function of a state and a
 A pipeline hides its network behind its call. To calibrate or tune it, one has to ask the network at a state x and a noise
 level of one's own. Here the pipeline is called with x as its latents and with a scheduler that has this one node only: it
 passes x to the network unchanged, keeps what the pipeline makes of the network's answer (with classifier-free guidance
-applied), and lets the pipeline end. So everything that a pipeline does around its network (prompts, guidance, its rescaling,
-two networks) is what it does for a user.
+applied), and lets the pipeline end. So everything that a pipeline does around its network (prompts, guidance, its
+rescaling, two networks) is what it does for a user.
 
 One such call costs what one step of the pipeline costs, and the encoding of the prompt.
 """
