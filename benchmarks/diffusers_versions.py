@@ -26,12 +26,13 @@ RELEASES = {
     "0.42.1": "transformers>=5",
 }
 TESTS = (
-    "tests/hosts/test_landing.py",
-    "tests/hosts/test_attachment.py",
-    "tests/hosts/test_malformed.py",
-    "tests/hosts/test_pipelines.py",
-    "tests/hosts/test_recommend.py",
-    "tests/hosts/test_hosts_table.py",
+    "tests/hosts/diffusers/test_landing.py",
+    "tests/hosts/diffusers/test_attachment.py",
+    "tests/hosts/diffusers/test_malformed.py",
+    "tests/hosts/diffusers/test_pipelines.py",
+    "tests/hosts/diffusers/test_recommend.py",
+    "tests/hosts/diffusers/test_told_before_the_shift.py",
+    "tests/hosts/diffusers/test_hosts_table.py",
 )
 
 

@@ -17,22 +17,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.recording import made_for, told
+from benchmarks.recording import made_for_pipeline, told
 from benchmarks.tiny_pipelines import PIPELINES, Tiny, make, recorded
 
-from hso.hosts.diffusers import attach
+from hso.hosts.diffusers import attach, call_arguments
 
 LIMIT = 2 * 3.1e-5
 
 
 def deviation(tiny: Tiny, pipe: Any, nfe: int) -> tuple[float, int]:
-    """Largest difference over one call, and the number of nodes that image-to-image left to evaluate."""
-    schedule = made_for(pipe.scheduler, nfe, type(pipe.scheduler).__name__ != "DEISMultistepScheduler")
+    """Largest difference over one call, and the number of nodes that the network was told."""
+    schedule = made_for_pipeline(pipe, nfe)
     attach(pipe, schedule)
-    seen, sample = recorded(tiny, pipe, nfe)
+    seen, sample = recorded(tiny.calling(**call_arguments(pipe, schedule)), pipe, nfe)
     distinct = np.array(list(dict.fromkeys(seen)))
-    wanted = told(pipe.scheduler, schedule)[nfe - len(distinct) :]
-    if len(distinct) > nfe or not torch.as_tensor(sample).isfinite().all():
+    wanted = told(pipe.scheduler, schedule)
+    if len(distinct) != nfe or not torch.as_tensor(sample).isfinite().all():
         return float("inf"), len(distinct)
     return float(np.abs(distinct - wanted).max()), len(distinct)
 

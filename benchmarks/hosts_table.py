@@ -1,4 +1,4 @@
-"""Writes docs/hosts.md: how a schedule lands on each diffusers scheduler, by the registry and by running each.
+"""Writes docs/hosts.md: what each host takes, and how a schedule lands on each scheduler of diffusers.
 
     python -m benchmarks.hosts_table            # writes docs/hosts.md
     python -m benchmarks.hosts_table --print    # prints it instead
@@ -17,7 +17,8 @@ from typing import Any
 from benchmarks.recording import made_for, make_scheduler, record, told
 
 from hso.errors import HostError
-from hso.hosts.diffusers import HOSTS, REFUSED, attach
+from hso.hosts import HOSTS, Host
+from hso.hosts.diffusers import REFUSED, SCHEDULERS, attach
 
 FLOW: dict[str, Any] = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 FLOW_TOO = (
@@ -29,11 +30,35 @@ FLOW_TOO = (
 BUDGETS = range(2, 21)
 ROUNDING = 3.1e-5
 TARGET = Path(__file__).parents[1] / "docs" / "hosts.md"
-HEAD = """# diffusers schedulers
+HEAD = """# Hosts
 
-How a schedule lands on each scheduler when attached with `hso.hosts.diffusers.attach`. This file is written by
-`python -m benchmarks.hosts_table`, which runs every scheduler with 2 to 20 nodes at fractional timesteps and records
-what the network is told; a test keeps it current.
+A host is a program that samples. This file is written by `python -m benchmarks.hosts_table`, which asks every host
+what it takes and runs every scheduler of diffusers; a test keeps it current.
+
+## Text
+
+`hso convert --to HOST` prints a schedule as text, `--from HOST` reads it, and `hso lint --host HOST` says what the
+host would do wrong with it. Timesteps are what the network is told. Sigmas are sigma / alpha, but for flow models
+(SD3, Flux, Wan) they are the flow sigma in [0, 1]. "With zero" is N + 1 values, the last of them where the sample
+lands; "without zero" is N values, and the host appends the 0.
+
+| host | timesteps | sigmas | sigmas of flow models | ends |
+|---|---|---|---|---|
+"""
+NOTES = """
+- **ComfyUI** reads numbers without exponents, and a list that does not end in 0 leaves noise in the image. A schedule
+  that ends at t_min is refused; `--end-clean` lets its last step land on the clean sample.
+- **A1111, Forge**: the text is a function of the number of steps n. Samplers that delete the last sigma but one (DPM2
+  and its kin) ask for n = N + 1, and get one sigma more between the last two for them to delete. Other samplers would
+  run it, so ask for N steps there.
+- **diffusers' flow schedulers** shift the sigmas that they are given once more, unless `shift` (`flow_shift`) is 1
+  and `use_dynamic_shifting` is off; `hso lint` says so. An attached schedule is not shifted.
+- **python** is the constructor of `hso.SamplingSchedule` with every digit, for every noise schedule.
+
+## Attached to diffusers
+
+How a schedule lands on each scheduler when attached with `hso.hosts.diffusers.attach`, with 2 to 20 nodes at
+fractional timesteps and a network that records what it is told:
 
 - **exact**: the network is told every node to the rounding of float32, and the solver steps through the same levels.
 - **refused**: `attach` raises a `HostError` with the reason.
@@ -44,14 +69,44 @@ what the network is told; a test keeps it current.
 |---|---|---|---|---|
 """
 TAIL = """
-With whole timesteps (`SamplingSchedule.from_timesteps(noise, schedule.timesteps)`) the scheduler's own integer dtype is
-kept, for networks that cannot take fractions.
-"""
+**Every run is watched.** Each step says its timestep, and it must be the next node: the first node first, in order,
+each once. What would leave nodes out is refused with a `HostError`: image-to-image with a strength below 1, and a
+pipeline made by `from_pipe` of an attached one if it begins elsewhere. Pass a pipeline what `call_arguments(pipeline,
+schedule)` returns; for image-to-image make a schedule that begins part-way, `recommend(pipe, 8,
+constraints=hso.Constraints(start=0.6))`. A run that stops early (`denoising_end`, an interrupt) can only be noticed
+when the next one begins; a warning says so.
+
+**CogView4 and GLM-Image** pass `timesteps=` beside `sigmas=`, and their networks are told the time before the shift.
+The adapter reads off the scheduler's own tables how the two are related in that call, and tells the network the same
+of the schedule's sigmas.
+
+**Distilled models** (LCM, TCD) know the noise levels of their own grid only, so a pipeline with such a scheduler
+takes schedules with nodes on that grid. **Copies and pickles** of an attached scheduler keep the schedule and the
+place in the run.
+
+With whole timesteps (`SamplingSchedule.from_timesteps(noise, schedule.timesteps)`) the scheduler's own integer dtype
+is kept, for networks that cannot take fractions."""
+
+
+def text_rows() -> list[str]:
+    """One row for each host that takes text."""
+    return [_text_row(host) for host in HOSTS.values()]
+
+
+def _text_row(host: Host) -> str:
+    plain, flow = host.takes(False), host.takes(True)
+    sigmas = "" if host.for_flow_only else plain.sigmas or ""
+    told_the_end = "with zero" in (plain.sigmas, flow.sigmas) and not host.only_ends_clean
+    ends = "clean, t_min" if told_the_end or host.name == "python" else "clean"
+    takes = (plain.timesteps or "", sigmas, flow.sigmas or "")
+    return f"| {host.name} | {' | '.join(takes)} | {ends if any(takes) or host.name == 'python' else ''} |"
 
 
 def rows() -> list[str]:
     """One row for each scheduler."""
-    variants: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in HOSTS] + [(name, FLOW) for name in FLOW_TOO]
+    variants: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in SCHEDULERS] + [
+        (name, FLOW) for name in FLOW_TOO
+    ]
     lines = [_row(name, settings) for name, settings in variants]
     return lines + [f"| {name} | refused | | | {reason} |" for name, reason in REFUSED.items()]
 
@@ -60,7 +115,11 @@ def page() -> str:
     """The whole file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # diffusers calls NumPy functions on tensors
-        return HEAD + "\n".join(rows()) + "\n" + TAIL
+        return "".join([HEAD, *_lines(text_rows()), NOTES, *_lines(rows()), TAIL])
+
+
+def _lines(texts: list[str]) -> list[str]:
+    return [text + "\n" for text in texts]
 
 
 def _row(name: str, settings: dict[str, Any]) -> str:
@@ -69,7 +128,7 @@ def _row(name: str, settings: dict[str, Any]) -> str:
     ]
     worst = max(deviation for _, deviation, _ in ends)
     result = "exact" if worst <= ROUNDING else "rounded" if worst <= 0.5 else "wrong"
-    note = (type(HOSTS[name]).__doc__ or "").strip().splitlines()[0].replace("``", "`")
+    note = (type(SCHEDULERS[name]).__doc__ or "").strip().splitlines()[0].replace("``", "`")
     label = f"{name}, `use_flow_sigmas`" if settings else name
     return f"| {label} | {result} | {', '.join(end for end, _, _ in ends)} | {ends[0][2]} | {note} |"
 

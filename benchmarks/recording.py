@@ -69,6 +69,20 @@ def made_for(scheduler: Any, nfe: int, clean: bool = True) -> hso.SamplingSchedu
     return hso.SamplingSchedule.from_times(noise, times, 0.0 if clean else 0.0171)
 
 
+def made_for_pipeline(pipe: Any, nfe: int) -> hso.SamplingSchedule:
+    """The same for the scheduler of a pipeline; if its model was distilled, at the levels that the model knows.
+
+    It ends where the scheduler can.
+    """
+    name = type(pipe.scheduler).__name__
+    schedule = made_for(pipe.scheduler, nfe, name != "DEISMultistepScheduler")
+    if name not in ("LCMScheduler", "TCDScheduler"):
+        return schedule
+    stride = pipe.scheduler.config.num_train_timesteps // pipe.scheduler.config.original_inference_steps
+    levels = stride * np.round((schedule.network_timesteps + 1) / stride) - 1
+    return hso.SamplingSchedule.from_timesteps(hso.NoiseSchedule.from_config(pipe.scheduler), levels)
+
+
 def told(scheduler: Any, schedule: hso.SamplingSchedule) -> np.ndarray[Any, Any]:
     """What the network must be told at the nodes, from the definitions and not through the adapter."""
     if is_edm(scheduler):

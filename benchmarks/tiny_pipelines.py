@@ -50,6 +50,11 @@ class Tiny:
     schedulers: tuple[tuple[str, dict[str, Any]], ...]
     scale: float = 1.0
 
+    def calling(self, **arguments: Any) -> Tiny:
+        """The same pipeline, with other arguments of the call."""
+        given = {name: value for name, value in arguments.items() if name != "num_inference_steps"}
+        return Tiny(self.build, lambda: {**self.call(), **given}, self.schedulers, self.scale)
+
 
 def recorded(tiny: Tiny, pipe: Any, steps: int, **extra: Any) -> tuple[list[float], torch.Tensor]:
     """Call the pipeline; what its network was told, call by call, and the final latents."""
@@ -229,6 +234,47 @@ def wan(scheduler: Any) -> Any:
         tokenizer=None, text_encoder=None, transformer=transformer, vae=vae, scheduler=scheduler
     )
     return quiet(made)
+
+
+def cogview4(scheduler: Any) -> Any:
+    """CogView4."""
+    torch.manual_seed(0)
+    transformer = diffusers.CogView4Transformer2DModel(
+        patch_size=2,
+        in_channels=4,
+        num_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        out_channels=4,
+        text_embed_dim=16,
+        time_embed_dim=8,
+        condition_dim=4,
+        rope_axes_dim=(8, 8),
+    )
+    made = diffusers.CogView4Pipeline(
+        tokenizer=None, text_encoder=None, vae=kl_vae(), transformer=transformer, scheduler=scheduler
+    )
+    return quiet(made)
+
+
+def glm_image(scheduler: Any) -> Any:
+    """GLM-Image, with the tokens of its language model given."""
+    torch.manual_seed(0)
+    transformer = diffusers.GlmImageTransformer2DModel(
+        patch_size=2,
+        in_channels=4,
+        num_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        out_channels=4,
+        text_embed_dim=16,
+        time_embed_dim=8,
+        condition_dim=4,
+        prior_vq_quantizer_codebook_size=8,
+    )
+    names = ("tokenizer", "processor", "text_encoder", "vision_language_encoder")
+    empty: dict[str, Any] = dict.fromkeys(names)
+    return quiet(diffusers.GlmImagePipeline(vae=kl_vae(), transformer=transformer, scheduler=scheduler, **empty))
 
 
 def clip_call(**more: Any) -> dict[str, Any]:

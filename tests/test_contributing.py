@@ -256,3 +256,26 @@ def test_a_command(copy):
     copy.write("cli/count.py", COMMAND)
     copy.register("cli/app.py", "from hso.cli import count", "COMMANDS = (", ", count")
     assert copy.hso("count") == [1, 2, 3]
+
+
+HOST = '''
+from hso.hosts.base import FRACTIONAL, Host, Takes
+
+
+class Sampler(Host):
+    """A program that takes fractional timesteps."""
+
+    name = "sampler"
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes(timesteps=FRACTIONAL)
+'''
+
+
+def test_a_host(copy):
+    copy.write("hosts/sampler.py", HOST)
+    copy.register("hosts/__init__.py", "from hso.hosts.sampler import Sampler", "_HOSTS: tuple", "    Sampler(),\n")
+    assert copy.hso("lint 998.5,499.25 --host sampler") == []
+    words = ("convert", "timesteps=[998.5, 499.25]", "--from", "sampler", "--noise", "sd2.1", "--to", "sampler")
+    text = copy.run("-m", "hso", *words)
+    assert text.startswith("timesteps=[998.")

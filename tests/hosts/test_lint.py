@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 import hso
 from hso.errors import ArgumentError
-from hso.hosts.lint import HOSTS, guess_kind, lint
-from hso.hosts.text import levels
+from hso.hosts import HOSTS
+from hso.hosts.base import levels
+from hso.hosts.lint import guess_kind, lint, lint_schedule
 
 DPM, EULER, FLOW = "diffusers:DPMSolverMultistep", "diffusers:EulerDiscrete", "diffusers:FlowMatchEulerDiscrete"
 UNIPC = "diffusers:UniPCMultistep"
@@ -70,10 +71,60 @@ def test_settings_known_to_fight_or_to_give_nan_are_found(host, config):
     assert "settings" in checks([999, 500], host, "timesteps", config=config)
 
 
+COMFYUI, FLOW_HOSTS = "comfyui", ["comfyui", "k-diffusion", "a1111", "diffusers-sigmas", FLOW]
+
+
+@pytest.mark.parametrize("host", FLOW_HOSTS)
+def test_sigma_over_alpha_is_found_where_a_flow_model_is_sampled(host):
+    noise = hso.NoiseSchedule.preset("sd3")
+    schedule = hso.optimize(noise, 5, terminal="clean").schedule
+    zero = [] if host in (FLOW, "diffusers-sigmas") else [0.0]
+    settings = {"shift": 1.0}
+    wrong = [*schedule.sigmas.tolist(), *zero]
+    assert "convention" in checks(wrong, host, "sigmas", noise=noise, config=settings)
+    right = [*(schedule.sigmas / (1 + schedule.sigmas)).tolist(), *zero]
+    assert lint(right, host, "sigmas", noise=noise, config=settings, nfe=5) == []
+    assert lint_schedule(schedule, host, "sigmas", noise=noise, config=settings) == []
+
+
+def test_a_flow_scheduler_tells_the_convention_without_the_model():
+    assert checks([72.0, 14.7, 5.9], FLOW, "sigmas") == {"convention"}
+    assert checks([72.0, 14.7, 5.9], UNIPC, "sigmas", config={"use_flow_sigmas": True}) == {"convention"}
+    assert checks([0.9, 0.5], UNIPC, "sigmas", config={"use_flow_sigmas": True}) == set()
+    assert checks([0.9, 0.5, 0.0], UNIPC, "sigmas", config={"use_flow_sigmas": True}) == {"trailing zero"}
+
+
+def test_flow_models_are_told_timesteps_up_to_the_last():
+    noise = hso.NoiseSchedule.preset("sd3")
+    assert checks([1000.0, 500.0], FLOW, "timesteps", noise=noise, config={"shift": 1.0}) == set()
+    assert checks([1001.0, 500.0], FLOW, "timesteps", noise=noise, config={"shift": 1.0}) == {"range"}
+
+
+def test_a_schedule_with_noise_left_is_found_where_the_host_ends_clean(sd):
+    schedule = hso.optimize(sd, 5, terminal="t_min").schedule
+    for host, kind in ((COMFYUI, "sigmas"), (DPM, "timesteps")):
+        first, *_ = lint_schedule(schedule, host, kind, noise=sd)
+        assert (first.level, first.check) == ("error", "terminal")
+    assert [found.check for found in lint_schedule(schedule, "k-diffusion", "sigmas", noise=sd)] == ["trailing zero"]
+
+
+def test_a_budget_is_counted_in_network_calls():
+    heun = "diffusers:HeunDiscrete"
+    assert checks([999, 500, 20], heun, "timesteps", nfe=5) == set()
+    assert checks([999, 500, 20], heun, "timesteps", nfe=3) == {"length"}
+    with pytest.raises(ArgumentError, match="nfe: expected an odd number of network calls"):
+        lint([999, 500, 20], heun, "timesteps", nfe=4)
+
+
 def test_a_double_shift_is_found():
     assert "double shift" in checks([1.0, 0.9, 0.5], FLOW, "sigmas", config={"shift": 3.0})
     assert "double shift" in checks([1.0, 0.9, 0.5], FLOW, "sigmas", config={"use_dynamic_shifting": True})
+    assert "double shift" in checks([1.0, 0.9, 0.5], FLOW, "sigmas", config={"shift_terminal": 0.1})
+    assert "double shift" in checks([0.9, 0.5], UNIPC, "sigmas", config={"use_flow_sigmas": True, "flow_shift": 5.0})
     assert checks([1.0, 0.9, 0.5], FLOW, "sigmas", config={"shift": 1.0}) == set()
+    # Without settings the scheduler is taken for the model's own.
+    assert "double shift" in checks([1.0, 0.9, 0.5], FLOW, "sigmas", noise=hso.NoiseSchedule.rectified_flow(3.0))
+    assert checks([1.0, 0.9, 0.5], FLOW, "sigmas", noise=hso.NoiseSchedule.rectified_flow(1.0)) == set()
 
 
 def test_errors_come_first():

@@ -9,7 +9,9 @@ import typer
 
 from hso.cli import options, views
 from hso.errors import ArgumentError
-from hso.hosts.text import FORMATS, from_text, read_values, to_text
+from hso.hosts import HOSTS
+from hso.hosts.pasted import is_file, looks_like_path, read_values
+from hso.hosts.text import from_text, to_text
 from hso.schedule import SamplingSchedule
 
 EPILOG = """
@@ -17,11 +19,11 @@ EPILOG = """
 
 hso convert schedule.json --to diffusers-timesteps
 
-hso convert schedule.json --to k-diffusion
+hso convert schedule.json --to comfyui --end-clean
 
 hso convert "14.6,3.1,0.8,0" --from comfyui --noise sd2.1 -o schedule.json
 """
-NAMES = ", ".join(FORMATS)
+NAMES = ", ".join(HOSTS)
 
 
 def register(app: typer.Typer) -> None:
@@ -31,17 +33,24 @@ def register(app: typer.Typer) -> None:
 
 def command(
     values: Annotated[str, typer.Argument(metavar="FILE|VALUES", help="A saved schedule; or text, or a file of it.")],
-    to: Annotated[str | None, typer.Option(metavar="FORMAT", help=f"What to print: {NAMES}.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="HOST", help=f"What to print text for: {NAMES}.")] = None,
     source: Annotated[
-        str | None, typer.Option("--from", metavar="FORMAT", help="What the text is; the same names.")
+        str | None, typer.Option("--from", metavar="HOST", help="What the text was written for; the same names.")
     ] = None,
     noise: Annotated[str | None, typer.Option(help="With --from, the model: a preset, a config or a folder.")] = None,
+    end_clean: Annotated[
+        bool, typer.Option("--end-clean", help="With --to, let the last step land on the clean sample.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
 ) -> None:
     """Print what to paste into another program, or read what was pasted."""
-    schedule = SamplingSchedule.load(values) if source is None else _read(values, source, noise)
+    if end_clean and to is None:
+        raise ArgumentError("end_clean", "a host to write for, with --to", end_clean)
+    schedule = _read(values, source, noise)
     if to is not None:
-        print(to_text(schedule, to))
+        print(to_text(schedule, to, end_clean=end_clean))
+        if end_clean and not schedule.ends_clean:
+            views.note(f"the last step lands on the clean sample instead of t_min = {schedule.terminal_time:.4g}")
     if output is not None:
         schedule.save(output)
         views.note(f"wrote {output}")
@@ -49,9 +58,14 @@ def command(
         views.console().print(views.schedule_table(schedule))
 
 
-def _read(values: str, source: str, noise: str | None) -> SamplingSchedule:
-    if noise is None:
-        raise ArgumentError(
-            "noise", "the model that the values are for, with --from", noise, "a preset, see: hso presets"
-        )
-    return from_text(read_values(values), source, options.noise_schedule(noise))
+def _read(values: str, source: str | None, noise: str | None) -> SamplingSchedule:
+    if source is not None:
+        if noise is None:
+            cause = "a preset, see: hso presets"
+            raise ArgumentError("noise", "the model that the values are for, with --from", noise, cause)
+        return from_text(read_values(values), source, options.noise_schedule(noise))
+    if noise is not None:
+        raise ArgumentError("noise", "nothing without --from; a saved schedule names its model", noise)
+    if not is_file(values) and not looks_like_path(values):
+        raise ArgumentError("values", "the file of a saved schedule, or text with --from and --noise", values)
+    return SamplingSchedule.load(values)

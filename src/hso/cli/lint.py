@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from hso.cli import options, views
-from hso.errors import ArgumentError
-from hso.hosts.lint import ERROR, HOSTS, KINDS, SIGMAS, TIMESTEPS, Finding, guess_kind, lint
-from hso.hosts.text import levels, numbers
+from hso.hosts import HOSTS, find_host
+from hso.hosts.base import KINDS
+from hso.hosts.lint import ERROR, Finding, guess_kind, lint, lint_schedule
+from hso.hosts.pasted import is_file, numbers, read_values
 from hso.noise.config import read_json
 from hso.schedule import SamplingSchedule
 
@@ -52,28 +53,21 @@ def command(
 
     The exit code is 1 if there are errors.
     """
-    noise_schedule = options.noise_schedule(noise) if noise else None
-    schedule = SamplingSchedule.load(values) if Path(values).is_file() else None
-    if schedule is None:
-        given = numbers(values)
-        kind = kind or guess_kind(given, host)
+    model = options.noise_schedule(noise) if noise else None
+    settings = read_json(config) if config else None
+    if is_file(values):
+        schedule = SamplingSchedule.load(values)
+        kind = kind or find_host("host", host).kind_for(schedule)
+        findings = lint_schedule(
+            schedule, host, kind, noise=model or views.preset_of(schedule), config=settings, nfe=nfe
+        )
     else:
-        kind = kind or guess_kind(levels(schedule), host)
-        given = _values(schedule, kind)
-        nfe = nfe or schedule.nfe
-        noise_schedule = noise_schedule or views.preset_of(schedule)
-    findings = lint(given, host, kind, noise=noise_schedule, config=read_json(config) if config else None, nfe=nfe)
+        given = numbers(read_values(values))
+        kind = kind or guess_kind(given, host)
+        findings = lint(given, host, kind, noise=model, config=settings, nfe=nfe)
     _print(findings, host, kind, json)
     if any(finding.level == ERROR for finding in findings):
         raise typer.Exit(FOUND_ERRORS)
-
-
-def _values(schedule: SamplingSchedule, kind: str) -> list[float]:
-    """The values of a schedule as they would be passed."""
-    views_of = {SIGMAS: lambda: levels(schedule), TIMESTEPS: lambda: list(map(float, schedule.timesteps))}
-    if kind not in views_of:
-        raise ArgumentError("as", " or ".join(KINDS), kind)
-    return views_of[kind]()
 
 
 def _print(findings: list[Finding], host: str, kind: str, json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import pickle
 import subprocess
 import sys
 
@@ -17,7 +18,7 @@ from benchmarks.recording import made_for, make_scheduler, record, told  # noqa:
 
 import hso  # noqa: E402
 from hso.errors import ArgumentError, HostError  # noqa: E402
-from hso.hosts.diffusers import HOSTS, REFUSED, attach, detach  # noqa: E402
+from hso.hosts.diffusers import REFUSED, SCHEDULERS, attach, detach  # noqa: E402
 
 # diffusers calls NumPy functions on tensors.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
@@ -32,7 +33,7 @@ def same(a, b):
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a is b or a == b
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_detach_gives_back_class_and_state(name):
     scheduler = make_scheduler(name)
     scheduler.set_timesteps(7)
@@ -86,7 +87,7 @@ def test_a_refused_schedule_leaves_the_one_before(scheduler):
 
 def test_a_landing_that_fails_detaches(scheduler, monkeypatch):
     kind = type(scheduler)
-    monkeypatch.setattr(type(HOSTS[kind.__name__]), "write", lambda *_: None)
+    monkeypatch.setattr(type(SCHEDULERS[kind.__name__]), "write", lambda *_: None)
     with pytest.raises(HostError, match=r"timesteps\[\d\] differs after set_timesteps: expected"):
         attach(scheduler, made_for(scheduler, 4))
     assert type(scheduler) is kind
@@ -103,6 +104,76 @@ def test_copies_keep_the_schedule(scheduler):
     assert not np.allclose(scheduler.timesteps, told(twin, schedule), atol=1)
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_copies_and_pickles_go_on_where_the_original_was(name, copied):
+    scheduler = make_scheduler(name)
+    schedule = made_for(scheduler, 4, name != "DEISMultistepScheduler")
+    attach(scheduler, schedule)
+    twin = copied(scheduler)
+    assert type(twin) is type(scheduler)
+    seen = record(twin, schedule)
+    assert seen.deviation(schedule, told(twin, schedule)) < 1e-4
+    detach(twin)
+    assert type(twin) is getattr(diffusers, name)
+    twin.set_timesteps(9)
+    scheduler.set_timesteps(4)
+    assert len(set(scheduler.timesteps.tolist())) == 4
+
+
+def test_a_pickle_half_way_through_a_run_goes_on(scheduler):
+    attach(scheduler, made_for(scheduler, 3))
+    x = torch.ones(1, 1, 2, 2)
+    scheduler.step(x, scheduler.timesteps[0], x)
+    twin = pickle.loads(pickle.dumps(scheduler))
+    for each in (twin, scheduler):
+        for t in each.timesteps[1:]:
+            each.step(x, t, x)
+        with pytest.raises(HostError, match="all 3 steps of the attached schedule were taken"):
+            each.step(x, each.timesteps[2], x)
+
+
+def test_a_device_without_values_is_refused(scheduler):
+    handle = attach(scheduler, made_for(scheduler, 4))
+    with pytest.raises(HostError, match="the device 'meta' holds no values"):
+        scheduler.set_timesteps(4, device="meta")
+    scheduler.set_timesteps(4)
+    handle.detach()
+
+
+def steps(scheduler, order):
+    x = torch.ones(1, 1, 2, 2)
+    for node in order:
+        scheduler.step(x, scheduler.timesteps[node], x)
+
+
+@pytest.mark.parametrize("name", ["DDIMScheduler", "UniPCMultistepScheduler", "EulerDiscreteScheduler", "LCMScheduler"])
+@pytest.mark.parametrize("order", [(1,), (2, 3), (0, 2), (0, 1, 3), (0, 1, 2, 1)])
+def test_nodes_out_of_order_are_refused(name, order):
+    scheduler = make_scheduler(name)
+    attach(scheduler, made_for(scheduler, 4))
+    with pytest.raises(HostError, match=r"and this run (is )?at"):
+        steps(scheduler, order)
+
+
+def test_a_scheduler_that_does_not_count_may_step_twice_from_a_node_and_begin_again():
+    ddim, unipc = make_scheduler("DDIMScheduler"), make_scheduler("UniPCMultistepScheduler")
+    for scheduler in (ddim, unipc):
+        attach(scheduler, made_for(scheduler, 3))
+    steps(ddim, (0, 0, 1, 1, 2, 2, 0, 1, 2))
+    with pytest.raises(HostError, match="run its nodes in order, each once"):
+        steps(unipc, (0, 0))
+
+
+def test_a_run_that_stopped_early_is_said_when_the_next_begins(scheduler):
+    attach(scheduler, made_for(scheduler, 4))
+    steps(scheduler, (0, 1, 2))
+    with pytest.warns(UserWarning, match="the last run of the attached schedule stopped after 3 of 4 steps"):
+        scheduler.set_timesteps(4)
+    steps(scheduler, (0, 1, 2, 3))
+    scheduler.set_timesteps(4)
+
+
 def test_schedulers_made_from_its_configuration_are_plain(scheduler):
     attach(scheduler, made_for(scheduler, 4))
     other = type(scheduler).from_config(scheduler.config)
@@ -116,7 +187,7 @@ def test_schedulers_made_from_its_configuration_are_plain(scheduler):
     assert torch.isfinite(plain.step(x, 900, x).prev_sample).all()
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_signatures_are_kept(name):
     scheduler = make_scheduler(name)
     methods = ("set_timesteps", "step", "add_noise")
@@ -152,7 +223,10 @@ def test_a_timestep_between_the_nodes_is_refused(name):
     scheduler = make_scheduler(name)
     attach(scheduler, made_for(scheduler, 3))
     x = torch.ones(1, 1, 2, 2)
-    with pytest.raises(HostError, match="timestep 500, which is no node"):
+    with pytest.raises(HostError, match=r"begins at timestep 975\.5, and this run at 500"):
+        scheduler.step(x, torch.tensor(500), x)
+    scheduler.step(x, scheduler.timesteps[0], x)
+    with pytest.raises(HostError, match=r"step 2 of the attached schedule is at timestep .*, and this run is at 500"):
         scheduler.step(x, torch.tensor(500), x)
 
 
@@ -232,7 +306,7 @@ def test_edm_nodes_outside_the_trained_range_are_refused():
         attach(scheduler, hso.SamplingSchedule.from_knots(hso.NoiseSchedule.from_config(scheduler), knots, "clean"))
 
 
-@pytest.mark.parametrize("name", [n for n in HOSTS if "EDM" in n])
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if "EDM" in n])
 def test_edm_draws_its_first_noise_at_the_first_node(name):
     scheduler = make_scheduler(name)
     before = scheduler.init_noise_sigma
@@ -271,11 +345,12 @@ def test_wrong_arguments_are_named(scheduler):
 
 
 def test_missing_packages_are_named():
-    code = "import sys; sys.modules['diffusers'] = None; import hso.hosts.diffusers"
+    code = "import sys; sys.modules['diffusers'] = None; from hso.hosts.diffusers import detach; detach(None)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MissingExtraError: diffusers is not installed; run: pip install 'hso[diffusers]'" in run.stderr
 
 
 def test_the_library_itself_needs_no_torch():
-    code = "import sys, hso, hso.hosts; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
+    imports = "import sys, hso, hso.hosts.diffusers, hso.hosts.lint"
+    code = f"{imports}; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

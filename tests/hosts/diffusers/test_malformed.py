@@ -15,9 +15,9 @@ pytest.importorskip("diffusers")
 from benchmarks.recording import make_scheduler  # noqa: E402
 
 import hso  # noqa: E402
-from hso.hosts.diffusers import HOSTS, attach, detach  # noqa: E402
+from hso.hosts.diffusers import SCHEDULERS, attach, detach  # noqa: E402
 
-VP = [name for name in HOSTS if "Flow" not in name and "EDM" not in name]
+VP = [name for name in SCHEDULERS if "Flow" not in name and "EDM" not in name]
 SCHEDULERS = {name: make_scheduler(name) for name in VP}
 NOISE = hso.NoiseSchedule.from_config(SCHEDULERS["DDIMScheduler"])
 OTHER = hso.NoiseSchedule.linear_vp()
@@ -169,7 +169,7 @@ def test_good_times_are_not_refused(times, name):
     assert not refused(lambda: hso.SamplingSchedule.from_times(NOISE, times, terminal), name)
 
 
-FLOW_AND_EDM = [name for name in HOSTS if name not in VP]
+FLOW_AND_EDM = [name for name in SCHEDULERS if name not in VP]
 OTHER_LAMBDAS = ([3.0, 1.0], [0.0, 0.0], [-60.0, -50.0], [math.nan, 0.0], [0.0, math.inf], [[0.0, 1.0]], [])
 
 

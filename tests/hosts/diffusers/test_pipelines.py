@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("diffusers")
+diffusers = pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 
-from benchmarks.recording import made_for, told  # noqa: E402
-from benchmarks.tiny_pipelines import PIPELINES, make, recorded  # noqa: E402
+from benchmarks.recording import made_for, made_for_pipeline, told  # noqa: E402
+from benchmarks.tiny_pipelines import PIPELINES, make, quiet, recorded  # noqa: E402
 
 from hso.errors import HostError  # noqa: E402
-from hso.hosts.diffusers import attach  # noqa: E402
+from hso.hosts.diffusers import attach, call_arguments  # noqa: E402
 
 pytestmark = [
     # diffusers calls NumPy functions on tensors, and its pipelines use deprecated parts of their own.
@@ -30,14 +28,10 @@ def test_the_call_asks_the_network_at_the_nodes(pipeline, name, settings):
     tiny = PIPELINES[pipeline]
     pipe = make(tiny, name, settings)
     for nfe in (2, 5):
-        schedule = made_for(pipe.scheduler, nfe, name != "DEISMultistepScheduler")
+        schedule = made_for_pipeline(pipe, nfe)
         attach(pipe, schedule)
-        seen, sample = recorded(tiny, pipe, nfe)
-        distinct = list(dict.fromkeys(seen))
-        # The pipelines of flow models round the part that is left up, the others down.
-        left = math.ceil(nfe * 0.6) if "Flow" in name else int(nfe * 0.6)
-        start = nfe - left if "Img2Img" in pipeline else 0
-        np.testing.assert_allclose(distinct, told(pipe.scheduler, schedule)[start:], atol=4e-5, rtol=1e-7)
+        seen, sample = recorded(tiny.calling(**call_arguments(pipe, schedule)), pipe, nfe)
+        np.testing.assert_allclose(list(dict.fromkeys(seen)), told(pipe.scheduler, schedule), atol=4e-5, rtol=1e-7)
         assert torch.as_tensor(sample).isfinite().all()
 
 
@@ -49,12 +43,32 @@ def test_a_call_with_other_steps_says_what_to_pass():
         recorded(tiny, pipe, 50)
 
 
-@pytest.mark.parametrize(("strength", "left"), [(0.2, 1), (0.5, 2), (1.0, 5)])
-def test_strength_keeps_the_last_nodes(strength, left):
-    tiny = PIPELINES["StableDiffusionImg2Img"]
-    pipe = make(tiny, "UniPCMultistepScheduler", {})
+IMAGE_TO_IMAGE = [(pipeline, *tiny.schedulers[0]) for pipeline, tiny in PIPELINES.items() if "Img2Img" in pipeline]
+
+
+@pytest.mark.parametrize("strength", [0.2, 0.6, 0.8])
+@pytest.mark.parametrize(("pipeline", "name", "settings"), IMAGE_TO_IMAGE)
+def test_a_strength_that_would_leave_nodes_out_is_refused(pipeline, name, settings, strength):
+    tiny = PIPELINES[pipeline]
+    pipe = make(tiny, name, settings)
     schedule = made_for(pipe.scheduler, 5)
     attach(pipe, schedule)
-    call = {**tiny.call(), "strength": strength}
-    seen, _ = recorded(type(tiny)(tiny.build, lambda: call, tiny.schedulers), pipe, 5)
-    np.testing.assert_allclose(seen, told(pipe.scheduler, schedule)[-left:], atol=4e-5)
+    remedy = r"constraints=hso\.Constraints\(start=strength\).*call_arguments\(pipeline, schedule\)"
+    with pytest.raises(HostError, match=rf"the attached schedule begins at timestep .*, and this run at .*{remedy}"):
+        recorded(tiny.calling(strength=strength), pipe, 5)
+    assert call_arguments(pipe, schedule) == {"num_inference_steps": 5, "strength": 1.0}
+
+
+@pytest.mark.parametrize("name", ["DDIMScheduler", "UniPCMultistepScheduler", "EulerDiscreteScheduler"])
+def test_a_pipeline_made_from_an_attached_one_runs_all_nodes_or_none(name):
+    text, image = PIPELINES["StableDiffusion"], PIPELINES["StableDiffusionImg2Img"]
+    pipe = make(text, name, {})
+    schedule = made_for(pipe.scheduler, 5)
+    attach(pipe, schedule)
+    other = quiet(diffusers.StableDiffusionImg2ImgPipeline.from_pipe(pipe))
+    with pytest.raises(HostError, match="the attached schedule begins at timestep"):
+        recorded(image.calling(strength=0.6), other, 5)
+    seen, _ = recorded(image.calling(strength=1.0), other, 5)
+    np.testing.assert_allclose(seen, told(pipe.scheduler, schedule), atol=4e-5)
+    seen, _ = recorded(text, pipe, 5)
+    np.testing.assert_allclose(seen, told(pipe.scheduler, schedule), atol=4e-5)

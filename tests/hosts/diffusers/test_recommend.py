@@ -9,19 +9,22 @@ pytest.importorskip("diffusers")
 from benchmarks.recording import make_scheduler, record, told
 
 import hso
-from hso.hosts.diffusers import HOSTS, recommend
+from hso.errors import ArgumentError
+from hso.hosts.diffusers import SCHEDULERS, recommend
 from hso.objectives import MEP
+from hso.solvers import DPMSolverPP, Heun, UniPC
 
 # diffusers calls NumPy functions on tensors.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
 
 
-@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_scheduler_gets_a_schedule_that_it_keeps(name):
     scheduler = make_scheduler(name)
-    schedule = recommend(scheduler, 6)
+    schedule = recommend(scheduler, 5)
     seen = record(scheduler, schedule)
-    assert schedule.nfe == 6
+    assert len(seen.timesteps) == 5
+    assert schedule.nfe == (3 if name.startswith("Heun") else 5)
     assert schedule.ends_clean == (not name.startswith("DEIS"))
     assert seen.deviation(schedule, told(scheduler, schedule)) < 3.1e-5
     assert seen.sample.isfinite().all()
@@ -32,6 +35,19 @@ def test_final_sigmas_type_decides_the_terminal_and_survives_attaching():
     assert not recommend(scheduler, 5).ends_clean
     assert recommend(scheduler, 5, terminal="clean").ends_clean
     assert not recommend(scheduler, 8).ends_clean
+
+
+def test_a_budget_that_heun_cannot_spend_is_refused_with_the_nearest():
+    with pytest.raises(ArgumentError, match=r"nfe: expected .* 5 or 7, got 6"):
+        recommend(make_scheduler("HeunDiscreteScheduler"), 6)
+
+
+def test_the_solver_is_the_scheduler_s_own_with_its_order():
+    solvers = {"DPMSolverMultistepScheduler": DPMSolverPP(3), "UniPCMultistepScheduler": UniPC(3)}
+    for name, solver in solvers.items():
+        scheduler = make_scheduler(name, solver_order=3)
+        assert SCHEDULERS[name].solver(scheduler.config) == solver
+    assert SCHEDULERS["HeunDiscreteScheduler"].solver({}) == Heun()
 
 
 def test_options_reach_the_optimizer():

@@ -2,7 +2,10 @@ r"""Make a diffusers scheduler or pipeline evaluate the network at the nodes of 
 
 A scheduler is given its tables (``timesteps``, ``sigmas``) directly, after its own ``set_timesteps`` has reset it, so it
 makes no difference whether its class accepts ``timesteps=`` or ``sigmas=``, and no rounding, shift or Karras flag comes
-between. The result is read back and compared. ``docs/hosts.md`` lists the schedulers.
+between. The result is read back and compared. Every run is watched: it goes through all nodes in order, or an error says
+why it does not. ``docs/hosts.md`` lists the schedulers.
+
+diffusers and torch are imported when they are used, so ``hso lint`` knows these schedulers without them.
 
 Example:
     >>> from diffusers import DDIMScheduler
@@ -16,20 +19,10 @@ Example:
     [999.0, 640.0, 210.5]
 """
 
-from hso.errors import MissingExtraError
+from hso.hosts.diffusers.attachment import Attachment, attach, detach
+from hso.hosts.diffusers.network import PipelineNetwork
+from hso.hosts.diffusers.part_way import call_arguments
+from hso.hosts.diffusers.recommend import recommend
+from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
 
-try:
-    import diffusers as _diffusers
-    import torch as _torch
-except ImportError as error:
-    raise MissingExtraError(error.name or "diffusers", extra="diffusers") from None
-
-del _diffusers, _torch
-
-from hso.hosts.diffusers.attachment import Attachment, attach, detach  # noqa: E402
-from hso.hosts.diffusers.network import PipelineNetwork  # noqa: E402
-from hso.hosts.diffusers.part_way import call_arguments  # noqa: E402
-from hso.hosts.diffusers.recommend import recommend  # noqa: E402
-from hso.hosts.diffusers.registry import HOSTS, REFUSED  # noqa: E402
-
-__all__ = ["HOSTS", "REFUSED", "Attachment", "PipelineNetwork", "attach", "call_arguments", "detach", "recommend"]
+__all__ = ["REFUSED", "SCHEDULERS", "Attachment", "PipelineNetwork", "attach", "call_arguments", "detach", "recommend"]

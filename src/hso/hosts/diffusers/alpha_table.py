@@ -10,22 +10,32 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from hso.errors import HostError
+from hso.hosts.base import WHOLE, Takes
 from hso.hosts.diffusers import levels
-from hso.hosts.diffusers.host import Call, Config, Host, Landing, level_dtype, network_times, numbers
+from hso.hosts.diffusers.family import Call, Config, Landing, SchedulerFamily
+from hso.hosts.diffusers.tensors import level_tensor, network_times, numbers
 from hso.schedule import SamplingSchedule
+from hso.solvers import DDIM, Solver
+
+if TYPE_CHECKING:
+    import torch
 
 
-class AlphaTable(Host):
+class AlphaTable(SchedulerFamily):
     """What the four have in common: landing, and the noising of image-to-image."""
 
-    solver = "ddim"
     wrapped = ("step", "add_noise")
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes(timesteps=WHOLE)
+
+    def solver(self, config: Config) -> Solver:
+        return DDIM()
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         return Landing(schedule.fractional_timesteps, levels.alphas_cumprod(schedule.levels))
@@ -42,7 +52,7 @@ class AlphaTable(Host):
         if None in ranks:
             return call.original(original_samples, noise, timesteps)
         with exchanged(call.scheduler, alphas_cumprod=node_table(call.landing)):
-            return call.original(original_samples, noise, torch.tensor(ranks))
+            return call.original(original_samples, noise, timesteps.new_tensor(ranks, dtype=int))
 
 
 class Ddim(AlphaTable):
@@ -50,6 +60,9 @@ class Ddim(AlphaTable):
 
     The scheduler's formula for the next timestep gives the next rank once num_inference_steps is N_train.
     """
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes()
 
     def step(self, call: Call, model_output: Any, timestep: Any, *args: Any, **kw: Any) -> Any:
         rank = known_rank(call, timestep)
@@ -69,6 +82,8 @@ class Ddpm(AlphaTable):
     """
 
     def step(self, call: Call, model_output: Any, timestep: Any, *args: Any, **kw: Any) -> Any:
+        import torch
+
         terminal = terminal_level(call.landing)
         shift = int(terminal < 1)
         rank = known_rank(call, timestep) + shift
@@ -89,6 +104,8 @@ class Lcm(AlphaTable):
         return "" if schedule.ends_clean else "LCM always ends at the clean sample; use terminal 'clean'"
 
     def step(self, call: Call, model_output: Any, timestep: Any, *args: Any, **kw: Any) -> Any:
+        import torch
+
         rank = known_rank(call, timestep)
         scalings = call.scheduler.get_scalings_for_boundary_condition_discrete(timestep)
         with exchanged(
@@ -134,12 +151,12 @@ class _TcdTable:
 
 def node_table(landing: Landing) -> torch.Tensor:
     r""":math:`\bar\alpha` of the nodes by rank."""
-    return torch.tensor(landing.levels[-2::-1].copy(), dtype=level_dtype())
+    return level_tensor(landing.levels[-2::-1].copy())
 
 
 def terminal_level(landing: Landing) -> torch.Tensor:
     r""":math:`\bar\alpha` of the terminal, 1 if clean."""
-    return torch.tensor(landing.levels[-1], dtype=level_dtype())
+    return level_tensor(landing.levels[-1])
 
 
 def rank_of(landing: Landing, timestep: Any) -> int | None:

@@ -1,8 +1,8 @@
 """Attach a sampling schedule to a diffusers scheduler, and detach it.
 
 An attached scheduler is the same object with another class: a subclass of its own whose ``set_timesteps`` puts the
-schedule's nodes in place after the original has run, each time it runs. So pipelines, ``isinstance``, signatures and
-copies of the scheduler work as before, and a copy keeps the schedule.
+schedule's nodes in place after the original has run, each time it runs, and whose ``step`` is watched. So pipelines,
+``isinstance``, signatures, copies and pickles of the scheduler work as before, and a copy keeps the schedule.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import inspect
 from types import TracebackType
 from typing import Any
 
-from diffusers.schedulers.scheduling_utils import SchedulerMixin
-
-from hso.errors import ArgumentError, HostError, HSOError
-from hso.hosts.diffusers import part_way
+from hso.errors import ArgumentError, HostError, HSOError, MissingExtraError
+from hso.hosts.diffusers import part_way, watch
 from hso.hosts.diffusers.checks import check_landed, check_landing, check_pipeline, check_schedule
-from hso.hosts.diffusers.host import Call, Config
-from hso.hosts.diffusers.registry import host_of
+from hso.hosts.diffusers.family import Call, Config
+from hso.hosts.diffusers.registry import family_of
+from hso.hosts.diffusers.tensors import numbers
 from hso.schedule import SamplingSchedule
 
 SLOT, LANDING = "_hso_attachment", "_hso_landing"
@@ -39,10 +38,9 @@ class Attachment:
         self._pipeline = pipeline
         self.config: Config = scheduler.config
         self.schedule = schedule
-        self._host = host_of(scheduler)
-        check_schedule(scheduler, self._host, schedule)
-        self._landing = self._host.landing(self.config, schedule)
-        check_landing(scheduler, self._landing)
+        self._family = family_of(scheduler)
+        check_schedule(scheduler, self._family, schedule)
+        self._landing = self._family.landing(self.config, schedule)
         self._part_way = part_way.begins_part_way(schedule)
         self._class: Any = type(scheduler)
         # Lists are copied: some schedulers fill theirs in place.
@@ -73,24 +71,18 @@ class Attachment:
         state = "" if self.active else ", detached"
         return f"Attachment({self._class.__name__}, {self.schedule!r}{state})"
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Attachment:
-        twin = copy.copy(self)
-        memo[id(self)] = twin
-        twin.scheduler, twin._state = copy.deepcopy((self.scheduler, self._state), memo)
-        return twin
-
     def _restore(self, scheduler: Any) -> None:
         scheduler.__class__ = self._class
         vars(scheduler).clear()
         vars(scheduler).update(self._state)
 
     def _install(self) -> None:
-        settings = self._host.settings(self.config, self.schedule)
+        settings = self._family.settings(self.config, self.schedule)
         # A copy even without settings: some schedulers write to their configuration in set_timesteps.
         self.scheduler._internal_dict = type(self.scheduler.config)({**self.config, **settings})
         setattr(self.scheduler, SLOT, self)
-        watched = [name for name in part_way.WATCHED if self._part_way and hasattr(self._class, name)]
-        self.scheduler.__class__ = _attached_class(self._class, tuple(dict.fromkeys((*self._host.wrapped, *watched))))
+        watched = [name for name in watch.WATCHED if hasattr(self._class, name)]
+        self.scheduler.__class__ = _attached_class(self._class, tuple(dict.fromkeys((*self._family.wrapped, *watched))))
         try:
             self.scheduler.set_timesteps(self.schedule.nfe)
         except BaseException:
@@ -104,39 +96,51 @@ class Attachment:
             original(scheduler, **arguments)
         except ValueError as error:
             raise HostError(self._class.__name__, " ".join(str(error).split())) from error
+        if scheduler.timesteps.is_meta:
+            self._refuse("the device 'meta' holds no values, so the schedule cannot be put there; pass another device")
         lead = arguments["num_inference_steps"] - self.schedule.nfe
         landing = part_way.with_lead(self._landing) if lead else self._landing
-        self._host.write(scheduler, landing)
-        check_landed(scheduler, landing, self._host.read(scheduler, landing))
-        vars(scheduler).update({LANDING: landing, part_way.STAGE: part_way.FRESH})
+        landing = self._family.as_called(scheduler, landing, arguments)
+        check_landing(scheduler, landing)
+        self._family.write(scheduler, landing)
+        check_landed(scheduler, landing, self._family.read(scheduler, landing))
+        vars(scheduler)[LANDING] = landing
+        told = numbers(scheduler.timesteps)[lead * scheduler.order :]
+        watch.begin(scheduler, told, self._part_way, needs_image=self._part_way and self._pipeline)
 
     def _called(self, scheduler: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call of a wrapped method."""
+        if name in watch.WATCHED:
+            watch.called(scheduler, name, args, kwargs)
         call = Call(scheduler, vars(scheduler)[LANDING], functools.partial(original, scheduler))
-        if self._part_way and name in part_way.WATCHED:
-            part_way.watch(call, name, self._landing.timesteps[0], self._pipeline, args, kwargs)
-        method = getattr(self._host, name) if name in self._host.wrapped else None
+        method = getattr(self._family, name) if name in self._family.wrapped else None
         return method(call, *args, **kwargs) if method else call.original(*args, **kwargs)
 
     def _arguments(self, signature: inspect.Signature, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The call's arguments, if they ask for this schedule, without values that it replaces."""
+        """The arguments for the scheduler's own ``set_timesteps``, if the call asks for this schedule."""
         arguments = dict(signature.bind(*args, **kwargs).arguments)
-        given = {name: arguments.pop(name, None) for name in ("timesteps", "sigmas")}
-        values = [value for value in given.values() if value is not None]
-        if values and not self._host.takes_values(self.config):
+        given = {name: arguments.pop(name) for name in ("timesteps", "sigmas") if arguments.get(name) is not None}
+        if given and not self._family.takes_values(self.config):
             self._refuse("pass neither timesteps= nor sigmas= while a schedule is attached")
         if arguments.get("strength", 1.0) != 1.0:
             self._refuse(
                 "set_timesteps(strength=) would drop nodes of the attached schedule; pass strength to the pipeline"
             )
-        steps, nfe = arguments.get("num_inference_steps"), self.schedule.nfe
-        steps = len(values[0]) if steps is None and values else steps
-        if steps != nfe and not (self._part_way and steps == nfe + 1):
-            remedy = part_way.REMEDY if self._part_way else f"pass num_inference_steps={nfe}"
-            self._refuse(f"the attached schedule has {nfe} nodes, {steps} steps were asked for; {remedy}")
+        steps = arguments.get("num_inference_steps")
+        steps = len(next(iter(given.values()))) if steps is None and given else steps
+        self._check_steps(steps)
         if "mu" in signature.parameters and self.config.get("use_dynamic_shifting"):
             arguments.setdefault("mu", 1.0)
-        return {**arguments, "num_inference_steps": steps}
+        # Sigmas alone mean nothing, since the schedule has its own; beside timesteps they say what the network is told.
+        kept = given if "timesteps" in given else {}
+        return {**arguments, "num_inference_steps": steps, **kept}
+
+    def _check_steps(self, steps: int | None) -> None:
+        nfe = self.schedule.nfe
+        if steps == nfe or (self._part_way and steps == nfe + 1):
+            return
+        remedy = watch.PASS_ARGUMENTS if self._part_way else f"pass num_inference_steps={nfe}"
+        self._refuse(f"the attached schedule has {nfe} nodes, {steps} steps were asked for; {remedy}")
 
     def _refuse(self, problem: str) -> None:
         raise HostError(self._class.__name__, problem)
@@ -145,8 +149,8 @@ class Attachment:
 def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
     """Make a scheduler, or the scheduler of a pipeline, evaluate the network at the nodes of a schedule.
 
-    A schedule that begins part-way is for pipelines that noise an image with the scheduler; call them with what
-    :func:`call_arguments` returns. On a scheduler by itself it is for latents that are noised already.
+    Call the pipeline with what :func:`call_arguments` returns. A schedule that begins part-way is for pipelines that noise
+    an image with the scheduler; on a scheduler by itself it is for latents that are noised already.
 
     Args:
         target: A diffusers scheduler, or a pipeline with one. A schedule attached before is replaced.
@@ -199,6 +203,10 @@ def detach(target: Any) -> None:
 
 def scheduler_of(target: Any) -> Any:
     """The scheduler itself, or the pipeline's."""
+    try:
+        from diffusers import SchedulerMixin
+    except ImportError as error:
+        raise MissingExtraError(error.name or "diffusers", extra="diffusers") from None
     scheduler = getattr(target, "scheduler", target)
     if not isinstance(scheduler, SchedulerMixin):
         raise ArgumentError("target", "a diffusers scheduler, or a pipeline with one", type(target).__name__)
@@ -215,7 +223,15 @@ def attachment_of(scheduler: Any) -> Attachment | None:
 def _attached_class(plain: type, wrapped: tuple[str, ...]) -> type:
     methods = {"set_timesteps": _wrapped_set_timesteps(plain), **{name: _wrapped(plain, name) for name in wrapped}}
     names = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__}
-    return type(plain.__name__, (plain,), {**names, **methods})
+    # A pickle cannot look this class up by its name, which is the plain one's; so it says how to make it.
+    pickled = {"__reduce_ex__": lambda self, _: (_unattached, (plain, wrapped), vars(self))}
+    return type(plain.__name__, (plain,), {**names, **methods, **pickled})
+
+
+def _unattached(plain: type, wrapped: tuple[str, ...]) -> Any:
+    """A scheduler of the class that attached ones have, without attributes."""
+    kind: Any = _attached_class(plain, wrapped)
+    return kind.__new__(kind)
 
 
 def _wrapped_set_timesteps(plain: type) -> Any:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
 
 from hso.errors import ArgumentError, HostError
+from hso.hosts.diffusers.family import Config, Landing, SchedulerFamily
 from hso.hosts.diffusers.flow import flow_at_its_resolution
-from hso.hosts.diffusers.host import Config, Host, Landing
-from hso.hosts.diffusers.part_way import begins_part_way
+from hso.hosts.diffusers.part_way import begins_part_way, takes_strength
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.noise.config import DISTILLED_WITH_MODEL
@@ -37,12 +36,12 @@ def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) ->
         problem = "the model was distilled onto fixed noise levels, every {0}th training timestep from {1}"
         stride = _stride(scheduler.config)
         raise HostError(name, f"{problem.format(stride, stride - 1)}; timestep {stray:.6g} is none of them")
-    if begins_part_way(schedule) and "strength" not in signature(type(pipeline).__call__).parameters:
+    if begins_part_way(schedule) and not takes_strength(pipeline):
         problem = "begins with noise alone, and the schedule part-way; use an image-to-image pipeline, or attach to "
         raise HostError(type(pipeline).__name__, f"{problem}pipeline.scheduler if the latents are noised already")
 
 
-def check_schedule(scheduler: Any, host: Host, schedule: SamplingSchedule) -> None:
+def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSchedule) -> None:
     """Refuse a schedule that was made for another model, contradicts itself or has no meaning for this scheduler.
 
     Raises:
@@ -59,12 +58,11 @@ def check_schedule(scheduler: Any, host: Host, schedule: SamplingSchedule) -> No
     noise = NoiseSchedule.from_config(scheduler)
     if isinstance(noise.clock, ShiftedClock) and scheduler.config.get("use_dynamic_shifting"):
         # The fingerprint tells resolutions apart, which the scheduler learns only when it is called.
-        problem = _misfit(
-            replace(noise, clock=flow_at_its_resolution(noise.clock, scheduler.config, schedule)), schedule
-        )
+        clock = flow_at_its_resolution(noise.clock, scheduler.config, schedule)
+        problem = _misfit(replace(noise, clock=clock), schedule)
     else:
         problem = _other_model(noise, schedule) or _misfit(noise, schedule)
-    problem = problem or host.objection(scheduler.config, schedule)
+    problem = problem or family.objection(scheduler.config, schedule)
     if problem:
         raise HostError(name, problem)
 

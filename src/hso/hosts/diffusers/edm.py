@@ -11,16 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from hso.hosts.base import FRACTIONAL, RAMP, WITH_ZERO, Takes
 from hso.hosts.diffusers import levels
-from hso.hosts.diffusers.host import Call, Config, Landing
-from hso.hosts.diffusers.sigma_table import SigmaTable, final_sigmas
+from hso.hosts.diffusers.family import Call, Config, Landing
+from hso.hosts.diffusers.sigma_table import SigmaTable, final_sigmas, order_of
 from hso.schedule import SamplingSchedule
+from hso.solvers import DPMSolverPP, Solver
 
 
 class Edm(SigmaTable):
     """The first noise is drawn at the first node instead of ``sigma_max``."""
 
     wrapped = ("init_noise_sigma",)
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes() if flow else Takes(sigmas=RAMP)
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         return Landing(-schedule.lambdas / 4, levels.sigmas(schedule.levels))
@@ -33,17 +38,22 @@ class Edm(SigmaTable):
 class EdmMultistep(Edm):
     """As EDMEuler; ``final_sigmas_type`` follows the schedule's end."""
 
+    def takes(self, flow: bool) -> Takes:
+        return Takes()
+
+    def solver(self, config: Config) -> Solver:
+        return DPMSolverPP(order_of(config))
+
     def settings(self, config: Config, schedule: SamplingSchedule) -> dict[str, Any]:
         return final_sigmas(schedule)
 
 
-class Euler(SigmaTable):
-    """With ``timestep_type="continuous"`` and v prediction, as in Stable Video Diffusion, an EDM scheduler."""
+class EulerTable(SigmaTable):
+    """With ``timestep_type="continuous"`` and v prediction, as in Stable Video Diffusion, it is an EDM scheduler."""
 
-    def __init__(self, solver: str) -> None:
-        super().__init__(solver)
-        self._edm = Edm(solver)
+    def takes(self, flow: bool) -> Takes:
+        return Takes() if flow else Takes(timesteps=FRACTIONAL, sigmas=WITH_ZERO)
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         continuous = config["timestep_type"] == "continuous" and config["prediction_type"] == "v_prediction"
-        return self._edm.landing(config, schedule) if continuous else super().landing(config, schedule)
+        return Edm().landing(config, schedule) if continuous else super().landing(config, schedule)

@@ -14,15 +14,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from hso.errors import HostError
 from hso.hosts.diffusers.attachment import detach, scheduler_of
 from hso.noise import NoiseSchedule
 from hso.noise.path import VarianceExploding
 from hso.solvers import Node
+
+if TYPE_CHECKING:
+    import torch
 
 
 class PipelineNetwork:
@@ -64,6 +65,8 @@ class PipelineNetwork:
         Args:
             generator: A torch generator, or one for each image, as the pipeline takes it.
         """
+        import torch
+
         noisiest = float(self.noise.timestep_of_time(self.noise.t_range[1]))
         return torch.as_tensor(self._ask(noisiest, {"generator": generator}).sample).clone()
 
@@ -73,6 +76,8 @@ class PipelineNetwork:
         Raises:
             HostError: If the pipeline changes the state before its network sees it.
         """
+        import torch
+
         given = x.to(getattr(self._pipe, "dtype", x.dtype))
         asked = self._ask(float(self.noise.timestep_of_time(node.t)), {"latents": given})
         if asked.sample.shape != x.shape or not torch.allclose(asked.sample.to(given), given, rtol=1e-3, atol=1e-4):
@@ -83,6 +88,8 @@ class PipelineNetwork:
         return torch.as_tensor(asked.output).to(x)
 
     def _ask(self, timestep: float, extra: Mapping[str, Any]) -> _OneNode:
+        import torch
+
         asked = _OneNode(timestep)
         self._pipe.scheduler = _asking(self._plain, asked)
         try:
@@ -106,6 +113,8 @@ class _OneNode:
 
 def _asking(scheduler: Any, asked: _OneNode) -> Any:
     """A twin of the scheduler that has one node; its class derives from the scheduler's, so that pipelines accept it."""
+    import torch
+
     twin = copy.copy(scheduler)
 
     # Pipelines look at the names of the parameters before they pass timesteps or sigmas.

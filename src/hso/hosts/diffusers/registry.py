@@ -1,4 +1,4 @@
-"""Which scheduler class is landed how. A new host scheduler is one line here."""
+"""The schedulers of diffusers, and how a schedule is landed on each. A new scheduler is one line here."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ from collections.abc import Mapping
 
 from hso.errors import HostError
 from hso.hosts.diffusers.alpha_table import Ddim, Ddpm, Lcm, Tcd
-from hso.hosts.diffusers.edm import Edm, EdmMultistep, Euler
+from hso.hosts.diffusers.edm import Edm, EdmMultistep, EulerTable
+from hso.hosts.diffusers.family import SchedulerFamily
 from hso.hosts.diffusers.flow import FlowMatch
-from hso.hosts.diffusers.host import Host
-from hso.hosts.diffusers.sigma_table import Deis, ExponentialIntegrator, Heun, Lms, SigmaTable, Singlestep, UniPC
+from hso.hosts.diffusers.sigma_table import (
+    Deis,
+    HeunTable,
+    Lms,
+    Multistep,
+    SigmaTable,
+    Singlestep,
+    UniPCTable,
+)
 
-HOSTS: Mapping[str, Host] = {
+SCHEDULERS: Mapping[str, SchedulerFamily] = {
     "DDIMScheduler": Ddim(),
     "DDPMScheduler": Ddpm(),
-    "DPMSolverMultistepScheduler": ExponentialIntegrator("dpmpp_2m"),
-    "DPMSolverSinglestepScheduler": Singlestep("dpmpp_2s"),
-    "UniPCMultistepScheduler": UniPC("unipc"),
-    "DEISMultistepScheduler": Deis("deis"),
-    "EulerDiscreteScheduler": Euler("euler"),
-    "EulerAncestralDiscreteScheduler": SigmaTable("euler"),
-    "HeunDiscreteScheduler": Heun("heun"),
-    "LMSDiscreteScheduler": Lms("euler"),
+    "DPMSolverMultistepScheduler": Multistep(),
+    "DPMSolverSinglestepScheduler": Singlestep(),
+    "UniPCMultistepScheduler": UniPCTable(),
+    "DEISMultistepScheduler": Deis(),
+    "EulerDiscreteScheduler": EulerTable(),
+    "EulerAncestralDiscreteScheduler": SigmaTable(),
+    "HeunDiscreteScheduler": HeunTable(),
+    "LMSDiscreteScheduler": Lms(),
     "LCMScheduler": Lcm(),
     "TCDScheduler": Tcd(),
     "FlowMatchEulerDiscreteScheduler": FlowMatch(),
-    "EDMEulerScheduler": Edm("euler"),
-    "EDMDPMSolverMultistepScheduler": EdmMultistep("dpmpp_2m"),
+    "EDMEulerScheduler": Edm(),
+    "EDMDPMSolverMultistepScheduler": EdmMultistep(),
 }
 
 EQUAL_STEPS = "its multistep coefficients hold for equal steps in t only"
@@ -40,7 +48,7 @@ REFUSED: Mapping[str, str] = {
 }
 
 
-def host_of(scheduler: object) -> Host:
+def family_of(scheduler: object) -> SchedulerFamily:
     """How a schedule is landed on this scheduler.
 
     Raises:
@@ -50,6 +58,6 @@ def host_of(scheduler: object) -> Host:
     if name in REFUSED:
         remedy = "use DPMSolverMultistepScheduler.from_config(scheduler.config)"
         raise HostError(name, f"cannot take a schedule: {REFUSED[name]}; {remedy}")
-    if name not in HOSTS:
-        raise HostError(name, f"no adapter; there is one for {', '.join(HOSTS)}")
-    return HOSTS[name]
+    if name not in SCHEDULERS:
+        raise HostError(name, f"no adapter; there is one for {', '.join(SCHEDULERS)}")
+    return SCHEDULERS[name]

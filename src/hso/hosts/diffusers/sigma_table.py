@@ -11,20 +11,23 @@ from typing import Any
 
 import numpy as np
 
+from hso.hosts.base import FRACTIONAL, WHOLE, WITHOUT_ZERO, Takes
 from hso.hosts.diffusers import levels
-from hso.hosts.diffusers.host import Call, Config, Host, Landing, level_dtype, network_times, numbers, replaced
+from hso.hosts.diffusers.family import Call, Config, Landing, SchedulerFamily
 from hso.hosts.diffusers.part_way import begins_part_way
+from hso.hosts.diffusers.tensors import level_dtype, network_times, numbers, replaced
 from hso.noise.levels import flow_sigma_of_lambda
 from hso.schedule import T_MIN, SamplingSchedule
+from hso.solvers import DEIS, DPMSolverPP, DPMSolverPP2S, Euler, Heun, Solver, UniPC
 
 NO_LIMIT = "has no limit at the clean sample; use a schedule with terminal 't_min'"
 
 
-class SigmaTable(Host):
+class SigmaTable(SchedulerFamily):
     """Its formulas hold for any terminal."""
 
-    def __init__(self, solver: str) -> None:
-        self.solver = solver
+    def solver(self, config: Config) -> Solver:
+        return Euler()
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         lambdas = schedule.levels
@@ -44,8 +47,14 @@ class SigmaTable(Host):
         return bool(config.get("use_flow_sigmas"))
 
 
-class Heun(SigmaTable):
+class HeunTable(SigmaTable):
     """Every node but the first is evaluated twice; the step to the terminal is an Euler step."""
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes(timesteps=FRACTIONAL)
+
+    def solver(self, config: Config) -> Solver:
+        return Heun()
 
     def write(self, scheduler: Any, landing: Landing) -> None:
         twice = Landing(_twice(landing.timesteps), np.append(_twice(landing.levels[:-1]), landing.levels[-1]))
@@ -69,8 +78,14 @@ class Lms(SigmaTable):
         return call.original(model_output, timestep, sample, order=min(order, slopes), **kw)
 
 
-class ExponentialIntegrator(SigmaTable):
+class Multistep(SigmaTable):
     """``final_sigmas_type`` follows the schedule's end; to end clean, ``algorithm_type`` must be a '++'."""
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes(timesteps=WHOLE)
+
+    def solver(self, config: Config) -> Solver:
+        return DPMSolverPP(order_of(config))
 
     def settings(self, config: Config, schedule: SamplingSchedule) -> dict[str, Any]:
         return final_sigmas(schedule)
@@ -82,8 +97,11 @@ class ExponentialIntegrator(SigmaTable):
         return ""
 
 
-class Singlestep(ExponentialIntegrator):
-    """``lower_order_final`` is set where the nodes do not fill the last block, or end clean."""
+class Singlestep(Multistep):
+    """``lower_order_final`` is set if the nodes do not fill the last block, or if the schedule ends clean."""
+
+    def solver(self, config: Config) -> Solver:
+        return DPMSolverPP2S()
 
     def settings(self, config: Config, schedule: SamplingSchedule) -> dict[str, Any]:
         filled = schedule.nfe % config["solver_order"] == 0 and not begins_part_way(schedule)
@@ -92,7 +110,10 @@ class Singlestep(ExponentialIntegrator):
 
 
 class Deis(SigmaTable):
-    """Its own tables end at the training minimum too: it has no step to the clean sample."""
+    """It has no step to the clean sample; its own tables end at the training minimum too."""
+
+    def solver(self, config: Config) -> Solver:
+        return DEIS(order_of(config))
 
     def terminal(self, config: Config) -> str:
         return T_MIN
@@ -101,8 +122,14 @@ class Deis(SigmaTable):
         return f"DEIS {NO_LIMIT}" if schedule.ends_clean else ""
 
 
-class UniPC(ExponentialIntegrator):
+class UniPCTable(Multistep):
     """Ends clean only with solver_type 'bh2', predict_x0 and lower_order_final; the others give NaN there."""
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes(sigmas=WITHOUT_ZERO, shift="flow_shift") if flow else Takes()
+
+    def solver(self, config: Config) -> Solver:
+        return UniPC(order_of(config))
 
     def objection(self, config: Config, schedule: SamplingSchedule) -> str:
         if config["solver_p"] is not None:
@@ -121,6 +148,11 @@ class UniPC(ExponentialIntegrator):
 def final_sigmas(schedule: SamplingSchedule) -> dict[str, Any]:
     """The setting by which DPM-Solver++ knows whether its last step goes to the clean sample."""
     return {"final_sigmas_type": "zero" if schedule.ends_clean else "sigma_min"}
+
+
+def order_of(config: Config) -> int:
+    """``solver_order``, as far as the solvers of this library go."""
+    return min(int(config.get("solver_order", 2)), 3)
 
 
 def _twice(values: Any) -> Any:

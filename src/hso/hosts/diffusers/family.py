@@ -1,4 +1,8 @@
-"""What a family of schedulers must say of itself so that a schedule can be landed on it."""
+"""What a family of diffusers' schedulers says of itself, so that a schedule can be landed on a live scheduler.
+
+*To land* a schedule is to make a scheduler hold exactly its nodes. A family says what a scheduler must hold (a
+:class:`Landing`, plain NumPy), writes it into a live scheduler and reads it back. torch is imported only there.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-
+from hso.hosts.base import Takes
 from hso.noise.base import Array
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule
+from hso.solvers import Solver
 
 Config = Mapping[str, Any]
 
@@ -38,17 +41,25 @@ class Call:
     original: Callable[..., Any]
 
 
-class Host(ABC):
+class SchedulerFamily(ABC):
     """One family of schedulers. A new one is a subclass in its own file and a line in the registry.
 
     Attributes:
-        solver: The name in ``hso.optimize`` that comes closest to the family's method.
+        for_flow_only: Whether its schedulers run flow models only.
         wrapped: Methods and properties of the scheduler, besides ``set_timesteps``, that the method of this class with the
             same name stands in for; its first argument is the :class:`Call`.
     """
 
-    solver: str = "unipc"
+    for_flow_only: bool = False
     wrapped: tuple[str, ...] = ()
+
+    def takes(self, flow: bool) -> Takes:
+        """What ``set_timesteps`` of its schedulers takes, for a flow model or for another model."""
+        return Takes()
+
+    @abstractmethod
+    def solver(self, config: Config) -> Solver:
+        """The solver of this library that a scheduler with this configuration is, or the nearest one."""
 
     @abstractmethod
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
@@ -74,28 +85,19 @@ class Host(ABC):
         """Fields of the configuration to change while attached, because ``step`` reads them and they would disagree."""
         return {}
 
+    def as_called(self, scheduler: Any, landing: Landing, arguments: Mapping[str, Any]) -> Landing:
+        """The landing for one call of ``set_timesteps``, whose arguments may change what the network is told.
+
+        Args:
+            scheduler: The scheduler, whose own ``set_timesteps`` has just run with the arguments.
+            landing: What it would hold otherwise.
+            arguments: The arguments.
+
+        Raises:
+            HostError: If the arguments ask for something that the schedule cannot have.
+        """
+        return landing
+
     def takes_values(self, config: Config) -> bool:
         """Whether pipelines pass ``timesteps=`` or ``sigmas=`` of their own accord, so that these mean nothing."""
         return False
-
-
-def replaced(old: torch.Tensor, values: Array, dtype: torch.dtype) -> torch.Tensor:
-    """``values`` on the device of the tensor that they replace."""
-    return torch.tensor(np.array(values), dtype=dtype).to(old.device)
-
-
-def network_times(old: torch.Tensor, values: Array) -> torch.Tensor:
-    """Timesteps for the network, float32; integers stay integers where the scheduler's own were."""
-    single = values.astype(np.float32)
-    whole = not old.is_floating_point() and bool(np.all(single == np.round(single)))
-    return replaced(old, single, old.dtype if whole else torch.float32)
-
-
-def level_dtype() -> torch.dtype:
-    """float64, so that a float64 sample keeps its precision, unless the machine has a device that lacks it."""
-    return torch.float32 if torch.backends.mps.is_available() else torch.float64
-
-
-def numbers(tensor: torch.Tensor) -> Array:
-    """A tensor as a float64 array."""
-    return np.asarray(tensor.detach().cpu().double().numpy())

@@ -1,0 +1,50 @@
+"""The schedulers of diffusers as hosts: what ``set_timesteps`` of each takes, for ``hso lint`` and ``hso convert``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hso.hosts.base import ATTACH, Host, Takes
+from hso.hosts.diffusers.family import SchedulerFamily
+from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
+from hso.solvers import Solver
+
+
+class DiffusersScheduler(Host):
+    """A scheduler that a schedule can be landed on."""
+
+    def __init__(self, class_name: str, family: SchedulerFamily) -> None:
+        self.name = host_name(class_name)
+        self._family = family
+        self.for_flow_only = family.for_flow_only
+
+    def takes(self, flow: bool) -> Takes:
+        return self._family.takes(flow)
+
+    def solver(self, config: Mapping[str, Any]) -> Solver:
+        return self._family.solver(config)
+
+
+class RefusedScheduler(Host):
+    """A scheduler that takes no schedule in any way."""
+
+    def __init__(self, class_name: str, reason: str) -> None:
+        self.name = host_name(class_name)
+        self.advice = f"{reason}; use another scheduler, and {ATTACH}"
+
+    def takes(self, flow: bool) -> Takes:
+        return Takes()
+
+
+def host_name(class_name: str) -> str:
+    """The name of a scheduler among the hosts."""
+    return f"diffusers:{class_name.removesuffix('Scheduler')}"
+
+
+def scheduler_hosts() -> Iterator[Host]:
+    """All schedulers that this library knows."""
+    for name, family in SCHEDULERS.items():
+        yield DiffusersScheduler(name, family)
+    for name, reason in REFUSED.items():
+        yield RefusedScheduler(name, reason)
