@@ -103,10 +103,11 @@ def test_a_scheduler_that_takes_nothing_has_no_text(sd):
             to_text(hso.optimize(sd, 4, solver="ddim").schedule, host)
 
 
-@given(st.lists(st.floats(1e-8, 1 - 1e-7), min_size=1, max_size=8, unique=True))
-def test_text_for_comfyui_has_no_exponents(sigmas):
+@given(st.lists(st.integers(1, 10**8 - 1), min_size=1, max_size=8, unique=True))
+def test_text_for_comfyui_has_no_exponents(levels):
     noise = hso.NoiseSchedule.edm(1e-8, 1.0)
-    schedule = hso.SamplingSchedule.from_knots(noise, -np.log(sorted(sigmas, reverse=True)), "clean")
+    sigmas = np.sort(levels)[::-1] / 1e8
+    schedule = hso.SamplingSchedule.from_knots(noise, -np.log(sigmas), "clean")
     text = to_text(schedule, "comfyui")
     assert set(text) <= set("0123456789., ")
     # Its parser: numbers between commas and spaces.
