@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import hso
-from hso.comparison.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, PEERS, Case, check_names, enter
+from hso.comparison.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, PEERS, Task, check_names, enter
 from hso.noise import Traits
 from hso.rules import ALIASES, RULES, TABLES
 from hso.search import STRATEGIES
@@ -26,33 +26,33 @@ def test_every_contestant_is_of_one_kind():
 @pytest.mark.parametrize("terminal", ["clean", "t_min"])
 def test_all_have_the_nodes_and_the_terminal_that_were_asked_for(sd, terminal):
     names = [name for name in CONTESTANTS if name not in SLOW]
-    groups, refused = enter(names, Case(sd, 5, terminal))
+    groups, refused = enter(names, Task(sd, 5, terminal))
     assert all(group.schedule.nfe == 5 for group in groups)
     assert all(group.schedule.ends_clean == (terminal == "clean") for group in groups)
     assert sorted([*names]) == sorted([name for g in groups for name in g.names] + [r.name for r in refused])
 
 
 def test_what_cannot_serve_says_why(sd):
-    groups, refused = enter(["gits_sd15", "ays_svd", "gits", "trailing"], Case(sd, 25))
+    groups, refused = enter(["gits_sd15", "ays_svd", "gits", "trailing"], Task(sd, 25))
     assert [group.names for group in groups] == [("trailing",)]
     reasons = {refusal.name: refusal.reason for refusal in refused}
     assert "a number of steps that gits_sd15 has" in reasons["gits_sd15"]
     assert "Stable Video Diffusion" in reasons["ays_svd"]
     assert "cannot be called" in reasons["gits"]
-    _, refused = enter(["trailing"], Case(hso.NoiseSchedule.edm(), 5))
+    _, refused = enter(["trailing"], Task(hso.NoiseSchedule.edm(), 5))
     assert "training timesteps" in refused[0].reason
 
 
 def test_the_same_schedule_stands_once_under_all_names(sd):
-    groups, _ = enter(["uniform_lambda", "hso_exact", "polyexponential", "hso_bilevel"], Case(sd, 4))
+    groups, _ = enter(["uniform_lambda", "hso_exact", "polyexponential", "hso_bilevel"], Task(sd, 4))
     assert [group.names for group in groups] == [("uniform_lambda", "polyexponential"), ("hso_exact", "hso_bilevel")]
 
 
 def test_settings_are_those_of_the_papers(sd):
-    t = enter(["dm_nonuniform_t"], Case(sd, 5, "t_min"))[0][0].schedule
+    t = enter(["dm_nonuniform_t"], Task(sd, 5, "t_min"))[0][0].schedule
     expected = np.array([1000, 602, 376, 208, 80]) / 1000
     np.testing.assert_allclose(t.times, expected, atol=2e-3)
-    first = enter(["hso_exact_t1"], Case(sd, 5))[0][0].schedule
+    first = enter(["hso_exact_t1"], Task(sd, 5))[0][0].schedule
     assert first.times[0] == 1
     assert all("hso" in name or "dm" in name for name in OPTIMIZED)
 
@@ -60,16 +60,16 @@ def test_settings_are_those_of_the_papers(sd):
 @pytest.mark.parametrize(("space", "guidance", "solver"), [("latent", 7.5, "unipc"), ("pixel", 1.0, "ddim")])
 def test_hso_is_what_optimize_gives_when_asked_for_nothing_else(sd, space, guidance, solver):
     noise = sd.with_traits(Traits(space, guidance))
-    ((names, schedule),), _ = enter(["hso"], Case(noise, 5, solver=solver))
+    ((names, schedule),), _ = enter(["hso"], Task(noise, 5, solver=solver))
     assert names == ("hso",)
     assert schedule == hso.optimize(noise, 5, solver=solver, terminal="clean").schedule
 
 
 def test_hso_knows_the_guidance_and_the_solver(sd):
     guided = sd.with_traits(Traits("latent", 7.5))
-    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Case(guided, 5, solver="unipc"))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Task(guided, 5, solver="unipc"))
     assert [group.names for group in groups] == [("hso", "hso_exact_jump"), ("hso_exact",)]
-    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Case(guided, 5, solver="ddim"))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Task(guided, 5, solver="ddim"))
     assert [group.names for group in groups] == [("hso", "hso_exact"), ("hso_exact_jump",)]
 
 
@@ -84,7 +84,7 @@ def saved(sd, tmp_path):
 def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     schedule, path = saved
     assert check_names([ALL, path]) == (*CONTESTANTS, path)
-    groups, refused = enter(["trailing", path], Case(sd, 4))
+    groups, refused = enter(["trailing", path], Task(sd, 4))
     assert [group.names for group in groups] == [("trailing",), ("mine.json",)]
     assert groups[1].schedule == schedule
     assert not refused
@@ -99,7 +99,7 @@ def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     ],
 )
 def test_a_saved_schedule_serves_its_own_case_alone(saved, noise, nfe, terminal, says):
-    _, refused = enter([saved[1]], Case(hso.NoiseSchedule.preset(noise), nfe, terminal))
+    _, refused = enter([saved[1]], Task(hso.NoiseSchedule.preset(noise), nfe, terminal))
     assert [refusal.name for refusal in refused] == ["mine.json"]
     assert says in refused[0].reason
 

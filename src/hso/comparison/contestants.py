@@ -33,6 +33,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from hso.errors import ArgumentError, HSOError, check_choice
+from hso.models.exact import Denoiser
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.objectives import GITS, KLUB, MEP, DMNonUniform, Objective, ScoreOptimal
@@ -164,12 +165,20 @@ class CountedNetwork:
         return self.network(x, node)
 
 
+def _counted(teacher: Teacher) -> tuple[Teacher, CountedNetwork]:
+    """The same teacher on a network that counts its calls, and this network."""
+    if isinstance(teacher.model, Denoiser):
+        network = CountedNetwork(teacher.model.x0)
+        return dataclasses.replace(teacher, model=network, prediction="sample"), network
+    network = CountedNetwork(teacher.model)
+    return dataclasses.replace(teacher, model=network), network
+
+
 def _peer(name: str, task: Task) -> Prepared:
     given = task.teacher
     if given is None:
         raise NotServedError("this model's network cannot be called by itself")
-    network = task.once("counted network", lambda: CountedNetwork(given.model))
-    teacher = task.once("teacher", lambda: dataclasses.replace(given, model=network))
+    teacher, network = task.once("teacher", lambda: _counted(given))
     # All peers share the teacher's trajectory, and each would have to make it if it were alone.
     shared = task.once("calls of the trajectory", lambda: len(teacher.trajectory.lambdas) * len(teacher.x))
     before = network.calls

@@ -117,4 +117,36 @@ def guided(
 
     The timestep is a training index, not necessarily a whole number: a number for
     the whole batch or a tensor with one for every sample. Guidance 1 costs one
-    nothing = unet.config.num_class_embeds - 1 if no_class is None else no_class
+    conditional forward; any other value evaluates both halves as one batch.
+    ``no_class`` is the label that means "no class", by default the last one.
+    """
+    _require("torch")
+    import torch
+
+    # A model without labels has none for no class, and needs none without guidance.
+    nothing = (unet.config["num_class_embeds"] or 0) - 1 if no_class is None else no_class
+
+    def predict(x: torch.Tensor, timesteps: float | torch.Tensor) -> torch.Tensor:
+        # The U-Net truncates Python numbers to whole indices, but not tensors.
+        index = torch.as_tensor(timesteps, dtype=torch.float32, device=x.device).expand(len(x))
+        classes = labels.to(x.device).expand(len(x))
+        sample = x.to(unet.dtype)
+        if guidance == 1:
+            eps: torch.Tensor = unet(sample, index, class_labels=classes).sample
+            return eps.to(x.dtype)
+        both = torch.cat([torch.full_like(classes, nothing), classes])
+        stacked = unet(torch.cat([sample, sample]), index.repeat(2), class_labels=both).sample
+        without, conditional = stacked.to(x.dtype).chunk(2)
+        combined: torch.Tensor = without + guidance * (conditional - without)
+        return combined
+
+    return predict
+
+
+def _require(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        from hso.errors import MissingExtraError
+
+        raise MissingExtraError(name.partition(".")[0], extra="demo") from error

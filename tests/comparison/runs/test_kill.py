@@ -17,7 +17,7 @@ FEWER = (*COMMAND, "--samples", "300", "--nfe", "3,4")
 def whole(tmp_path_factory):
     """The statistics of a run that nobody disturbs."""
     run = Run(tmp_path_factory.mktemp("whole"), FEWER)
-    assert main(["compare", *run.words[3:]]) == 0
+    assert main(run.words[3:]) == 0
     return run.statistics()
 
 

@@ -16,16 +16,22 @@ import pytest
 
 import hso
 from hso.comparison.report import files as comparison_files
-from hso.comparison.report.page import html_report, verdict
+from hso.comparison.report.page import html_report
+from hso.comparison.runs import plan as planning
 from hso.comparison.runs import run as comparing
 from hso.comparison.runs import store
-from hso.comparison.runs.plan import Settings, load_plan
-from hso.comparison.runs.run import prepare
+from hso.comparison.runs.plan import load_plan
+from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.work import Shard, work
-from hso.comparison.subjects import SubjectSettings
+from hso.comparison.subjects import SubjectSettings, load_subject
+from hso.solvers import UniPC
 
 compare = partial(comparing.compare, resamples=40)
 finished_part = partial(comparing.finished_part, resamples=40)
+
+
+def prepare(settings, folder):
+    return planning.prepare(settings, folder, load_subject(settings.subject))
 
 
 def sums_of(folder):
@@ -52,7 +58,7 @@ def test_the_reference_is_at_no_distance_from_itself(outcome):
 def test_a_schedule_is_beaten_only_if_the_interval_of_the_difference_says_so(outcome):
     for solver, nfe in outcome.cells:
         best, *others = outcome.cell(solver, nfe, "error")
-        assert verdict(outcome, best, "error") == "best"
+        assert outcome.verdict(best, "error") == "best"
         for row in others:
             low, high = best.figures["error"].minus(row.figures["error"]).interval()
             assert outcome.is_beaten(row, "error") == (high < 0)
@@ -68,7 +74,7 @@ def test_the_same_run_again_generates_nothing(outcome, small, monkeypatch):
     folder = outcome.store.folder
     before = {path: path.stat().st_mtime_ns for path in (folder / "sums").rglob("*.npz")}
     monkeypatch.setattr("hso.comparison.subjects.exact.ExactSubject.sample", None)
-    monkeypatch.setattr("hso.comparison.runs.run.make_plan", None)
+    monkeypatch.setattr("hso.comparison.runs.plan.make_plan", None)
     again = compare(small, folder)
     assert {path: path.stat().st_mtime_ns for path in (folder / "sums").rglob("*.npz")} == before
     assert comparison_files.to_json(again) == comparison_files.to_json(outcome)
@@ -90,10 +96,10 @@ def test_a_run_grows_with_samples_budgets_and_schedules(outcome, small, tmp_path
 
 
 def test_what_is_finished_can_be_judged(outcome, small, tmp_path):
-    subject, plan, kept = prepare(small, tmp_path)
+    run = prepare(small, tmp_path)
     with pytest.raises(hso.ArgumentError, match="a batch that every schedule has finished"):
         finished_part(small, tmp_path)
-    work(small, subject, plan, kept, Shard(0, 2))
+    work(run, Shard(0, 2))
     part = finished_part(small, tmp_path)
     assert part.images == 120
     with pytest.raises(hso.FileError, match="expected the folder of a run"):
@@ -128,8 +134,11 @@ def test_another_run_in_the_folder_is_refused(outcome, small):
 
 
 def test_damaged_files_are_named(small, tmp_path):
-    subject, plan, kept = prepare(small, tmp_path)
-    work(small, subject, plan, kept)
+    # A single batch, of which every file can be damaged.
+    small = dataclasses.replace(small, samples=40, budgets=(3,), schedules=("trailing",))
+    run = prepare(small, tmp_path)
+    work(run)
+    plan, kept = run.plan, run.store
     path = kept.sums_path(plan.entries[0].key, small.batches()[0])
     whole = path.read_bytes()
     for damaged in (b"", b"PK half", whole[:-100], whole.replace(b"NUMPY", b"NIMPY")):
@@ -170,7 +179,7 @@ def test_fewer_images_than_features_call_for_caution(outcome, small, tmp_path):
     assert comparison_files.to_json(outcome)["caution"] is None
     few = compare(dataclasses.replace(small, samples=40, budgets=(3,)), tmp_path)
     assert "40 images are fewer than the 64 features" in comparison_files.to_json(few)["caution"]
-    comparison_files.write(few)
+    few.write()
     assert "Caution" in (tmp_path / "report.html").read_text()
 
 
@@ -203,6 +212,10 @@ def test_the_ranking_names_all_that_took_part(outcome):
     ("settings", "says"),
     [
         ({"solvers": ("dddim",)}, "solver: expected one of"),
+        ({"solvers": ("ddim", "unipc", "ddim")}, "solver: expected each of them once, got 'ddim more than once'"),
+        ({"solvers": ("unipc", UniPC())}, "solver: expected each of them once"),
+        ({"budgets": (4, 5, 4)}, "nfe: expected each of them once"),
+        ({"also": ("kid", "kid")}, "also: expected each of them once"),
         ({"budgets": (0,)}, "nfe: expected an integer"),
         ({"schedules": ("nobody",)}, "schedules: expected one of"),
         ({"samples": 3}, "samples: expected an integer from 10"),
@@ -213,19 +226,19 @@ def test_the_ranking_names_all_that_took_part(outcome):
 )
 def test_unusable_settings_are_refused(settings, says):
     with pytest.raises(hso.ArgumentError, match=says):
-        Settings(SubjectSettings("gaussian"), **settings)
+        ComparisonSettings(SubjectSettings("gaussian"), **settings)
 
 
 def test_each_solver_can_land_where_it_does_by_itself(small, tmp_path):
     settings = dataclasses.replace(small, solvers=("ddim", "unipc"), budgets=(3,), terminal="own", samples=40)
-    _, plan, _ = prepare(settings, tmp_path)
+    plan = prepare(settings, tmp_path).plan
     assert {entry.solver for entry in plan.entries if entry.schedule.ends_clean} == {"ddim"}
     assert {entry.solver for entry in plan.entries if not entry.schedule.ends_clean} == {"unipc"}
     for entry in plan.entries:
         if "hso_exact" in entry.names:
             assert entry.schedule == hso.optimize(hso.NoiseSchedule.preset("sd1.5"), 3, solver=entry.solver).schedule
     assert [refusal.name for refusal in plan.refused] == ["ays_svd"]
-    assert load_plan(settings, prepare(settings, tmp_path)[2]).entries == plan.entries
+    assert load_plan(settings, prepare(settings, tmp_path).store).entries == plan.entries
 
 
 def test_a_saved_schedule_that_changed_is_planned_anew(small, tmp_path):
@@ -234,7 +247,7 @@ def test_a_saved_schedule_that_changed_is_planned_anew(small, tmp_path):
     for last in (0.1, 0.2):
         hso.SamplingSchedule.from_times(noise, [0.98, 0.5, last]).save(path)
         settings = dataclasses.replace(small, budgets=(3,), schedules=("trailing", str(path)), samples=40)
-        _, plan, kept = prepare(settings, tmp_path / "run")
+        _, _, plan, kept = prepare(settings, tmp_path / "run")
         keys.append([entry.key for entry in plan.entries if "mine.json" in entry.names])
         assert load_plan(settings, kept) is not None
     assert len(keys[0]) == len(keys[1]) == 2
@@ -245,8 +258,8 @@ def test_a_saved_schedule_is_refused_only_where_it_serves_no_case(small, tmp_pat
     noise, path = hso.NoiseSchedule.preset("sd1.5"), tmp_path / "mine.json"
     hso.SamplingSchedule.from_times(noise, [0.98, 0.5, 0.1]).save(path)
     settings = dataclasses.replace(small, budgets=(3, 4), schedules=("trailing", str(path)), samples=40)
-    assert prepare(settings, tmp_path / "run")[1].refused == []
-    _, plan, _ = prepare(dataclasses.replace(settings, budgets=(4, 5)), tmp_path / "run")
+    assert prepare(settings, tmp_path / "run").plan.refused == []
+    plan = prepare(dataclasses.replace(settings, budgets=(4, 5)), tmp_path / "run").plan
     reason = "it has 3 nodes"
     assert plan.refused == [("mine.json", 4, reason), ("mine.json", 5, reason)]
 
@@ -257,9 +270,9 @@ def test_no_schedule_at_all_is_an_error(small, tmp_path):
 
 
 def test_the_sums_are_what_sampling_gives(outcome, small):
-    subject, plan, kept = prepare(small, outcome.store.folder)
+    _, subject, plan, kept = prepare(small, outcome.store.folder)
     entry, images = plan.entries[0], small.batches()[1]
-    rows = subject.features(subject.sample(entry.solver, entry.schedule, subject.begin(images)))
+    rows = subject.features(subject.sample(entry.method, entry.schedule, subject.begin(images)))
     blocks = kept.read(entry.key, images)
     assert sum(block.count for block in blocks) == len(images)
     np.testing.assert_allclose(sum(block.total for block in blocks), rows.sum(axis=0))

@@ -11,8 +11,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, MissingExtraError
 from hso.files import write_atomic
-from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+from hso.noise.base import NoiseSchedule
 from hso.schedule import SamplingSchedule
 
 if TYPE_CHECKING:
@@ -83,7 +82,10 @@ def plot_schedules(panels: Mapping[str, Mapping[str, SamplingSchedule]], noise: 
 
 
 def image_grid(
-    blocks: Mapping[str, Mapping[str, Array]], title: str = "", columns: int = 10, groups: Iterable[int] = ()
+    blocks: Mapping[str, Mapping[str, np.ndarray[Any, Any]]],
+    title: str = "",
+    columns: int = 10,
+    groups: Iterable[int] = (),
 ) -> Figure:
     """Blocks of images side by side, each with the same named rows.
 
@@ -116,7 +118,7 @@ def image_grid(
     return figure
 
 
-def _strip(images: Array) -> Array:
+def _strip(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Images side by side, each with a white column of pixels after it."""
     gap = np.full_like(images[:, :, :1], 255)
     return np.concatenate(list(np.concatenate([images, gap], axis=2)), axis=1)
@@ -137,7 +139,7 @@ def _label_levels(axes: Any, last: int) -> None:
     if last <= 20:
         axes.set_xticks(range(1, last + 1))
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize=9)
+    axes.legend(loc="lower right", fontsize=9)
     sigmas = axes.secondary_yaxis("right")
     sigmas.set_yticks(-np.log(SIGMA_TICKS), [f"{sigma:g}" for sigma in SIGMA_TICKS])
     sigmas.set_ylabel(r"$\tilde\sigma = \sigma / \alpha$")

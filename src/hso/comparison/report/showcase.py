@@ -18,9 +18,8 @@ from hso.schedule import SamplingSchedule
 
 COLUMNS = 10
 LEGEND = (
-    "Small numbers are intervals for what infinitely many images would give. Bold is the best of its solver and number of "
-    "calls, = is not told apart from it by an interval of the difference. Every schedule starts from the same noise and is "
-    "asked for the same labels."
+    "Bold is the best of its solver and number of calls; = is not told apart from it by a 95% interval of the difference. "
+    "Every schedule starts from the same noise and is asked for the same labels. table.json has the intervals."
 )
 
 
@@ -79,9 +78,9 @@ class Showcase:
             rows.append((*start, " ".join(map(str, row.entry.schedule.timesteps)), *figures))
         return rows
 
-    def _figure(self, row: JudgedEntry, metric: str) -> str:
-        low, high = row.figures[metric].interval()
-        return f"{row.figures[metric].value:.3g} ({low:.3g} to {high:.3g})"
+    @staticmethod
+    def _figure(row: JudgedEntry, metric: str) -> str:
+        return f"{row.figures[metric].value:.3g}"
 
     def _named(self, row: JudgedEntry) -> list[str]:
         return [self.names[name] for name in row.names]

@@ -31,8 +31,12 @@ def label_of(solver: Solver) -> str:
         ('unipc', 'unipc:order=2')
     """
     usual = settings_of(SOLVERS[solver.name]()) if solver.name in SOLVERS else {}
-    changed = [f"{name}={json.dumps(value)}" for name, value in settings_of(solver).items() if value != usual.get(name)]
+    changed = [f"{name}={_word(value)}" for name, value in settings_of(solver).items() if value != usual.get(name)]
     return f"{solver.name}:{','.join(changed)}" if changed else solver.name
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @dataclass(frozen=True)

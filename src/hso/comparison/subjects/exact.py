@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy.fft import idctn
 
-from hso.comparison.subjects.base import LoopSubject, Network, SubjectSettings, refuse
+from hso.comparison.subjects.base import LoopSubject, SubjectSettings, refuse
 from hso.errors import ArgumentError
 from hso.models.bundled import Moments
 from hso.models.datasets import handwritten_digits, image_patches
@@ -18,6 +18,7 @@ from hso.models.empirical import EmpiricalModel
 from hso.models.exact import ExactModel
 from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture
+from hso.models.teacher import Network
 from hso.noise import NoiseSchedule, Traits
 from hso.noise.base import Array
 

@@ -124,7 +124,8 @@ class NetworkSubject(LoopSubject):
     def network(self, images: range) -> Network:
         import torch
 
-        predict, channels = self._plain, self.shape[0]
+        predict: Callable[[Any, Any], Any] = self._plain
+        channels = self.shape[0]
         if self.labels.taken:
             wanted = torch.tensor([self.labels.taken[index % self.period] for index in images], device=self.device)
             predict = guided(self.module, wanted, self.guidance, self.labels.no_class)
@@ -214,7 +215,7 @@ def unet_subject(name: str, folder: Path, settings: SubjectSettings) -> FolderSu
         MissingExtraError: If torch or diffusers is not installed.
     """
     try:
-        unet = load_digits_model(folder=folder)
+        unet: Any = load_digits_model(folder=folder)
     except OSError as error:
         raise FileError(folder, f"cannot load unet: {brief(error)}") from None
     if unet.config.class_embed_type is not None:
