@@ -66,10 +66,8 @@ def test_nothing_to_plot_is_refused(panels):
 
 def test_a_grid_has_the_named_rows_once_and_the_images_in_order():
     rng = np.random.default_rng(0)
-    blocks = {
-        solver: {name: rng.integers(0, 256, (12, 16, 16), dtype=np.uint8) for name in "abcd"}
-        for solver in ("ddim", "unipc")
-    }
+    images = {solver: rng.integers(0, 256, (4, 12, 16, 16), dtype=np.uint8) for solver in ("ddim", "unipc")}
+    blocks = {solver: dict(zip("abcd", found, strict=True)) for solver, found in images.items()}
     first, second = image_grid(blocks, groups=(1,)).axes
     assert [axes.get_title() for axes in (first, second)] == ["ddim", "unipc"]
     assert [label.get_text() for label in first.get_yticklabels()] == list("abcd")

@@ -95,7 +95,8 @@ def spread(images, data):
 def test_where_more_is_better_the_largest_is_best(outcome, monkeypatch):
     found: dict[str, list[str]] = {}
     for metric in (Metric("", "", spread), Metric("", "", lambda *rows: -spread(*rows), more_is_better=True)):
-        monkeypatch.setattr("hso.comparison.outcome.METRICS", {**METRICS, "kid": metric})
+        for module in ("outcome", "runs.judge"):
+            monkeypatch.setattr(f"hso.comparison.{module}.METRICS", {**METRICS, "kid": metric})
         again = finished_part(KEPT, outcome.store.folder, resamples=20)
         found[metric.direction] = [again.verdict(row, "kid") for row in again.rows]
     assert found["more"] == found["less"]

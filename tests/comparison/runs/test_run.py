@@ -276,3 +276,65 @@ def test_the_sums_are_what_sampling_gives(outcome, small):
     blocks = kept.read(entry.key, images)
     assert sum(block.count for block in blocks) == len(images)
     np.testing.assert_allclose(sum(block.total for block in blocks), rows.sum(axis=0))
+
+
+def test_heun_has_cells_where_it_can_make_so_many_calls_and_the_others_stay(small, tmp_path):
+    settings = dataclasses.replace(
+        small, solvers=("heun", "ddim"), budgets=(3, 4), schedules=("trailing", "uniform_lambda"), samples=40
+    )
+    outcome = compare(settings, tmp_path)
+    assert outcome.cells == [("heun", 3), ("ddim", 3), ("ddim", 4)]
+    # Equal calls stand against equal calls: Heun makes three of them with two nodes.
+    assert {(row.entry.solver, len(row.entry.schedule.lambdas)) for row in outcome.rows if row.entry.nfe == 3} == {
+        ("heun", 2),
+        ("ddim", 3),
+    }
+    (refused,) = outcome.plan.refused
+    assert refused[:2] == ("heun", 4)
+    assert "an odd number of network calls with heun" in refused.reason
+    assert "an odd number of network calls" in html_report(outcome)
+    assert outcome.plan.work == outcome.plan.reference.nfe + 2 * 3 + 2 * (3 + 4)
+
+
+def test_progress_counts_the_calls_that_are_made(small, tmp_path, monkeypatch):
+    calls = []
+    plain = hso.models.gaussian.GaussianModel.x0
+    monkeypatch.setattr(
+        "hso.models.gaussian.GaussianModel.x0", lambda self, x, level: calls.append(len(x)) or plain(self, x, level)
+    )
+    told = []
+    settings = dataclasses.replace(small, solvers=("heun", "unipc"), budgets=(5,), schedules=("edm",), samples=40)
+    compare(settings, tmp_path, progress=lambda *words: told.append(words))
+    done = [(amount, total) for stage, amount, total in told if stage == "sampling"]
+    assert sum(calls) == sum(amount for amount, _ in done) == done[0][1]
+
+
+def test_solvers_with_settings_of_their_own_stand_beside_the_usual_ones(small, tmp_path):
+    settings = dataclasses.replace(
+        small, solvers=("unipc", UniPC(order=1, corrector=False)), budgets=(3,), schedules=("trailing",), samples=40
+    )
+    outcome = compare(settings, tmp_path)
+    assert outcome.cells == [("unipc", 3), ("unipc:order=1,corrector=false", 3)]
+    # Without the corrector and with order 1 it is DDIM.
+    alike = dataclasses.replace(settings, solvers=("ddim",))
+    (ddim,) = compare(alike, tmp_path / "ddim").rows
+    assert outcome.rows[1].figures["error"].value == pytest.approx(ddim.figures["error"].value, rel=1e-9)
+    assert comparison_files.to_json(outcome)["settings"]["solvers"] == ["unipc", "unipc:order=1,corrector=false"]
+    assert compare(settings, tmp_path).cells == outcome.cells
+
+
+@pytest.mark.parametrize("judge", [comparing.compare, comparing.finished_part])
+def test_resamples_are_checked_before_any_work(small, tmp_path, judge):
+    with pytest.raises(hso.ArgumentError, match="resamples: expected an integer from 10"):
+        judge(small, tmp_path / "run", resamples=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_preparation_of_schedules_is_reported(outcome):
+    preparation = {name: calls for row in outcome.rows for name, calls in row.entry.preparation.items()}
+    # A trajectory of 61 points of 64 images.
+    assert preparation == {"gits": 61 * 64}
+    assert "gits 3,904. The others took none." in html_report(outcome)
+    rows = [row for row in comparison_files.to_json(outcome)["rows"] if "gits" in row["schedules"]]
+    assert [row["preparation"] for row in rows] == [{"gits": 3904}] * 4
+    assert load_plan(outcome.settings, outcome.store).entries[-1].preparation == outcome.rows[-1].entry.preparation

@@ -31,6 +31,7 @@ from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.work import Advance, Shard, work
 from hso.comparison.subjects import Subject, load_subject
 from hso.errors import FileError, MissingExtraError, check_integer
+from hso.files import make_folder
 
 # Called with the stage, the amount that was done since the last call, and the total. The stage "sampling" counts network
 # calls, where an image counts as one call; the stage "judging" counts schedules.
@@ -67,6 +68,8 @@ def compare(
         return _launched(settings, folder, resamples, progress)
     if processes == 1:
         return compare_subject(settings, load_subject(settings.subject), folder, resamples, progress)
+    # Helpers take seconds to start, and a folder that cannot be made is known at once.
+    make_folder(folder)
     with start_helpers(settings.subject, processes - 1) as pool:
         run = prepare(settings, folder, load_subject(settings.subject))
         shares = deal_shares(pool, processes - 1, settings, folder)
