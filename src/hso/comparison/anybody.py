@@ -39,7 +39,7 @@ def compare(
 
     Every schedule is sampled from the states x with every solver and number of network calls. Its images are compared with
     those of a reference with many steps, and with real data if there are some. All figures have intervals. Images are rows
-    of the shape of x. Schedules that are measured on the network (such as GITS) are measured on x too.
+    of the shape of x. Schedules that are measured on the network (such as GITS) are measured on the first batch of x.
 
     Args:
         model: The network, called as ``model(x, node)`` with a batch of states and a :class:`hso.solvers.Node`.
@@ -88,7 +88,7 @@ def compare(
     from hso.comparison.subjects import SubjectSettings
     from hso.comparison.subjects.anybody import CallableSubject
 
-    subject = CallableSubject(model, noise, x, prediction, name, features, data)
+    subject = CallableSubject(model, noise, x, prediction, name, features, data, batch)
     settings = ComparisonSettings(
         SubjectSettings(name, features=features if isinstance(features, str) else None),
         solvers=tuple(solvers),

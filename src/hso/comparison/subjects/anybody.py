@@ -39,6 +39,7 @@ class CallableSubject(LoopSubject):
         name: The name in reports.
         given_features: A function from images to rows of features, or the name of one; None for pixels.
         given_data: Real images of the same shape, or rows of their features, or None.
+        batch: Number of states that go through the network together; None for all.
 
     Raises:
         ArgumentError: If a value is unusable.
@@ -51,6 +52,7 @@ class CallableSubject(LoopSubject):
     name: str = "model"
     given_features: Features | str | None = None
     given_data: ArrayLike | None = None
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.model):
@@ -80,8 +82,8 @@ class CallableSubject(LoopSubject):
         return self.model
 
     def teacher(self) -> Teacher:
-        """Measured on the states themselves, since there are no others."""
-        return Teacher(self._quiet, self.noise, self.x, prediction=self.prediction)
+        """Measured on the first batch of the states themselves, since there are no others."""
+        return Teacher(self._quiet, self.noise, self.x[: self.batch], prediction=self.prediction)
 
     def features(self, images: Array) -> Array:
         rows = np.asarray(self._features(images), dtype=np.float64)

@@ -84,7 +84,8 @@ class Subject(ABC):
         name: The name in reports.
         noise: The model's noise schedule.
         solvers: Names of the solvers that it can be sampled with; None if any solver will do.
-        period: Labels repeat after this many images; 1 if there are no labels.
+        period: Blocks of the bootstrap have whole groups of this many images, so that all have the same labels; 1 if there
+            are no labels, or so many that blocks cannot have them all.
         moments: Mean and covariance of the data's features; None if they are not known.
         data: Makes the features of the data, float64, shape (n, d); None if at most their moments are known.
         identity: What tells this subject from others with the same settings. A folder keeps runs with the same only.

@@ -1,6 +1,7 @@
 """Networks of diffusers that take a state, a timestep and possibly a label, sampled in this library's own loop.
 
-Labels take turns: image i has the i-th label, and the last one is followed by the first. The label that means "no class" is
+Labels take turns: image i has the i-th label, and the last one is followed by the first; many labels are shuffled before, so
+that few images show all kinds. The label that means "no class" is
 left out of this. It is the last one unless the settings say otherwise; guidance needs it, and without guidance a model is
 known to have it if its own classifier has one class less, or if the settings name it. A model of latents ends with its
 autoencoder's decoder, and all figures are of decoded images.
@@ -36,6 +37,8 @@ from hso.noise.config import read_json
 from hso.solvers import Node
 
 Decode = Callable[[Any], Any]
+# Up to so many labels, every block of the bootstrap has them all.
+FEW_LABELS = 20
 # Classes of the bundled classifier, whose configuration does not count them.
 DIGITS = 10
 
@@ -81,10 +84,13 @@ class Labels(NamedTuple):
             raise ArgumentError("no_class", expected, given)
         if settings.guidance != 1 and known < 2:
             raise ArgumentError("guidance", f"1 for {parts.name}, which has no label for no class", settings.guidance)
-        if settings.guidance == 1 and given is None and not parts.has_no_class:
-            return cls(tuple(range(known)), None)
         no_class = known - 1 if given is None else given
-        return cls(tuple(label for label in range(known) if label != no_class), no_class)
+        if settings.guidance == 1 and given is None and not parts.has_no_class:
+            no_class = None
+        taken = [label for label in range(known) if label != no_class]
+        if len(taken) > FEW_LABELS:
+            taken = np.random.default_rng(0).permutation(taken).tolist()
+        return cls(tuple(taken), no_class)
 
 
 class NetworkSubject(LoopSubject):
@@ -109,7 +115,7 @@ class NetworkSubject(LoopSubject):
         self.noise = at_guidance(parts.noise, settings.guidance)
         self.prediction = parts.prediction
         self.guidance, self.seed = settings.guidance, settings.seed
-        self.period = max(1, len(self.labels.taken))
+        self.period = len(self.labels.taken) if 1 <= len(self.labels.taken) <= FEW_LABELS else 1
         self.shape = (self.module.config.in_channels, *_size(self.module.config.sample_size))
         self._features: Features
         self._judge(settings)
@@ -127,7 +133,8 @@ class NetworkSubject(LoopSubject):
         predict: Callable[[Any, Any], Any] = self._plain
         channels = self.shape[0]
         if self.labels.taken:
-            wanted = torch.tensor([self.labels.taken[index % self.period] for index in images], device=self.device)
+            taken = self.labels.taken
+            wanted = torch.tensor([taken[index % len(taken)] for index in images], device=self.device)
             predict = guided(self.module, wanted, self.guidance, self.labels.no_class)
 
         def network(x: torch.Tensor, node: Node) -> torch.Tensor:
