@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from hso.comparison.outcome import Outcome
     from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+    from hso.noise.base import Array
     from hso.solvers import Node, Solver
 
 

@@ -122,7 +122,9 @@ def test_a_diffusion_transformer_makes_the_images_of_its_pipeline(dit):
     with pytest.MonkeyPatch.context() as patch:
         drawn = lambda *shape, **kw: start.noise.clone()  # noqa: E731
         patch.setattr("diffusers.pipelines.dit.pipeline_dit.randn_tensor", drawn)
-        theirs = pipe(list(subject.labels.taken[:2]), guidance_scale=4.0, num_inference_steps=3, output_type="np").images
+        theirs = pipe(
+            list(subject.labels.taken[:2]), guidance_scale=4.0, num_inference_steps=3, output_type="np"
+        ).images
     ours = subject.pictures(subject.sample("ddim", schedule, start))
     # The scheduler's last step lands on its first trained level, ours on the clean sample.
     np.testing.assert_allclose(ours / 255, theirs, atol=0.05)

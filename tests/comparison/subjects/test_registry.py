@@ -29,7 +29,14 @@ def four_pixels(settings):
     return ExactSubject("four-pixels", GaussianModel.power_law(2), settings)
 
 
-FEW = {"solvers": ("ddim",), "budgets": (3,), "schedules": ("trailing",), "samples": 40, "batch": 20, "reference_nfe": 5}
+FEW = {
+    "solvers": ("ddim",),
+    "budgets": (3,),
+    "schedules": ("trailing",),
+    "samples": 40,
+    "batch": 20,
+    "reference_nfe": 5,
+}
 
 
 def test_a_registered_name_is_a_model_like_any_other(registry, tmp_path):
@@ -51,7 +58,10 @@ def test_a_name_can_be_registered_again_but_not_taken(registry):
 
 
 def test_a_factory_that_other_processes_cannot_import_is_refused(registry, tmp_path):
-    register("local", lambda settings: four_pixels(settings))
+    def local(settings):
+        return four_pixels(settings)
+
+    register("local", local)
     settings = ComparisonSettings(SubjectSettings("local"), **FEW)
     with pytest.raises(hso.ArgumentError, match="model: expected a subject made by a function of a module"):
         compare(settings, tmp_path, processes=2)
@@ -78,8 +88,8 @@ def test_an_entry_point_of_another_package_is_found_by_all_processes(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)])}
 
     def run(*words):
-        few = "--solver ddim --nfe 3 --schedules trailing --samples 40 --batch 20 --reference-nfe 5 --resamples 20".split()
-        command = [sys.executable, "-m", "hso", "compare", *few, "-o", str(tmp_path / "run"), *words]
+        few = "--solver ddim --nfe 3 --schedules trailing --samples 40 --batch 20 --reference-nfe 5 --resamples 20"
+        command = [sys.executable, "-m", "hso", "compare", *few.split(), "-o", str(tmp_path / "run"), *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     done = run("--model", "nine-pixels", "--processes", "2")

@@ -11,7 +11,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, MissingExtraError
 from hso.files import write_atomic
-from hso.noise.base import NoiseSchedule
+from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 """Networks of diffusers that take a state, a timestep and possibly a label, sampled in this library's own loop.
 
-Labels take turns: image i has the i-th label, and the last one is followed by the first; many labels are shuffled before, so
-that few images show all kinds. The label that means "no class" is
-left out of this. It is the last one unless the settings say otherwise; guidance needs it, and without guidance a model is
-known to have it if its own classifier has one class less, or if the settings name it. A model of latents ends with its
-autoencoder's decoder, and all figures are of decoded images.
+Labels take turns: image i has the i-th label, and the first label follows the last one. If there are many labels, they are
+shuffled before, so that few images show all kinds. The label that means "no class" is left out. It is the last one unless
+the settings name another. Guidance needs it. Without guidance a model is known to have it if its own classifier has one
+class less than there are labels, or if the settings name it. A model of latents ends with its autoencoder's decoder, and
+all figures are of decoded images.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Labels(NamedTuple):
             raise ArgumentError("no_class", expected, given)
         if settings.guidance != 1 and known < 2:
             raise ArgumentError("guidance", f"1 for {parts.name}, which has no label for no class", settings.guidance)
-        no_class = known - 1 if given is None else given
+        no_class: int | None = known - 1 if given is None else given
         if settings.guidance == 1 and given is None and not parts.has_no_class:
             no_class = None
         taken = [label for label in range(known) if label != no_class]
