@@ -41,7 +41,7 @@ def searches(quick: bool) -> None:
     hso.optimize(noise, 3)  # imports SciPy
     recipe.head("method", "paper", "NFE 4", "NFE 5", "evaluations, NFE 5")
     for name, paper, how in ROWS:
-        if quick and how["strategy"] == "published":
+        if quick and how.get("strategy") == "published":
             continue
         four, five = (hso.optimize(noise, nfe, solver=SOLVER, **how) for nfe in (4, 5))
         recipe.line(name, paper, f"{four.seconds:.4f} s", f"{five.seconds:.4f} s", five.evaluations)

@@ -7,4 +7,30 @@ Example:
     SamplingSchedule(nfe=4, timesteps=[959, 782, 557, 291], terminal=clean)
 """
 
+from hso.calibrate import calibrate
+from hso.comparison.anybody import compare
+from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
+from hso.models.calibration import Calibration
+from hso.noise import NoiseSchedule
+from hso.optimize import Result, optimize
+from hso.schedule import SamplingSchedule
+from hso.search import Boundary, Box, Constraints
+from hso.version import VERSION as __version__
+
+__all__ = [
+    "ArgumentError",
+    "Boundary",
+    "Box",
+    "Calibration",
+    "Constraints",
+    "FileError",
+    "HSOError",
+    "MissingExtraError",
+    "NoiseSchedule",
+    "Result",
+    "SamplingSchedule",
+    "__version__",
+    "calibrate",
     "compare",
+    "optimize",
+]

@@ -17,7 +17,9 @@ SLOW = ("hso_published", "dm_nonuniform_bilevel")
 
 
 def test_every_rule_table_strategy_and_peer_stands_once(sd):
-    assert set(CONTESTANTS) >= {*RULES, *PEERS, *(f"hso_{name}" for name in STRATEGIES)}
+    # A free search is for objectives that are measured on a model; it finds of Eq. 8 what "exact" finds.
+    searches = [f"hso_{name}" for name in STRATEGIES if name != "free"]
+    assert set(CONTESTANTS) >= {*RULES, *PEERS, *searches, "hso", "host_default"}
     assert not set(CONTESTANTS) & set(ALIASES)
     assert not set(CLOSED_FORMS) & set(TABLES)
     assert check_names((ALL,)) == tuple(CONTESTANTS)

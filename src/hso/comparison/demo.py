@@ -15,8 +15,8 @@ from hso.schedule import CLEAN
 # The contestants, and how the demo's pictures and tables call them.
 NAMES = {"host_default": "default", "dm_nonuniform_lambda": "DM-NonUniform", "hso": "HSO"}
 SOLVERS, REFERENCE_NFE = ("ddim", "unipc"), 24
-# Small, so that several processes have something to do.
-BATCH = 25
+# The network's time for an image falls up to this batch; two of them keep two cores busy.
+BATCH = 50
 
 
 def demo_settings(

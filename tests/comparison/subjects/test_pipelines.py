@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +92,16 @@ def test_a_folder_with_its_own_classifier_says_how_many_classes_there_are(tmp_pa
     subject = load(folder)
     assert subject.labels == (tuple(range(10)), 10)
     assert load_subject(SubjectSettings(str(folder))).moments.mean.shape == (5,)
+
+
+def test_the_second_trained_model_has_eight_labels_and_colours():
+    folder = Path(__file__).parents[3] / "benchmarks" / "models" / "patches"
+    for guidance in (1.0, 3.0):
+        subject = load_subject(SubjectSettings(str(folder), guidance=guidance))
+        assert subject.labels == (tuple(range(8)), 8)
+        images = subject.sample("ddim", rule_schedule("trailing", subject.noise, 2), subject.begin(range(3)))
+        assert subject.pictures(images).shape == (3, 16, 16, 3)
+        assert subject.features(images).shape == (3, len(subject.moments.mean))
 
 
 def test_labels_of_another_kind_are_refused_by_name(tmp_path):

@@ -97,7 +97,9 @@ METRICS: Mapping[str, Metric] = {
         of_data=False,
     ),
     "kid": Metric(
-        "KID", "Kernel distance between the samples and the data. It is 0 on average if their distributions are equal.", kid
+        "KID",
+        "Kernel distance between the samples and the data. It is 0 on average if their distributions are equal.",
+        kid,
     ),
     "precision": Metric(
         "precision",

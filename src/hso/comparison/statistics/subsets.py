@@ -1,9 +1,9 @@
 r"""Figures on subsets of images, for metrics that need more than sums, and intervals from the scatter of the subsets.
 
 The figure is the mean over S subsets of m images, each compared with m data, as KID is defined. m is the least of 1000,
-half of the n images, and the number of data. Every schedule has the same subsets, so differences between schedules are known
-better than the figures themselves. The figure :math:`\theta_s` of a subset scatters about the figure of all images with a
-variance proportional to :math:`1/m - 1/n`, and the figure of all images scatters about the truth with a variance
+half of the n images, and the number of data. Every schedule has the same subsets, so differences between schedules are
+known better than the figures themselves. The figure :math:`\theta_s` of a subset scatters about the figure of all images
+with a variance proportional to :math:`1/m - 1/n`, and the figure of all images scatters about the truth with a variance
 proportional to :math:`1/n`. Therefore the replicates for intervals are
 
 .. math::
