@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.paper.published import DATASETS, MODELS
 
 from hso.comparison.runs.judge import RESAMPLES
-from hso.comparison.runs.settings import OWN, ComparisonSettings
+from hso.comparison.runs.settings import PUBLISHED, ComparisonSettings
 from hso.comparison.subjects import SUBJECTS, SubjectSettings
 from hso.errors import ArgumentError
 
@@ -61,7 +61,7 @@ class Options:
         """
         subject = dataclasses.replace(self.subject, seed=self.subject.seed + run)
         return ComparisonSettings(
-            subject, solvers, budgets, schedules, self.images, OWN, self.reference_nfe, self.batch
+            subject, solvers, budgets, schedules, self.images, PUBLISHED, self.reference_nfe, self.batch
         )
 
 

@@ -86,7 +86,7 @@ def test_the_grid_shows_the_images_of_the_run(shown, tmp_path, monkeypatch):
         ({"budgets": (4, 0)}, "nfe: expected an integer from 1"),
         ({"samples": 5}, "samples: expected an integer from 10"),
         ({"guidance": -1.0}, "guidance: expected a number in"),
-        ({"terminal": "dirty"}, "terminal: expected one of clean, own, t_min"),
+        ({"terminal": "dirty"}, "terminal: expected one of clean, published, t_min"),
         ({"seed": 0.5}, "seed: expected an integer"),
     ],
 )

@@ -56,7 +56,7 @@ def command(
     guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
     terminal: Annotated[
-        str, typer.Option(metavar="NAME", help="Where all land: clean, t_min, own (each solver's).")
+        str, typer.Option(metavar="NAME", help="Where all land: clean, t_min, published (UniPC on t_min).")
     ] = "clean",
     features: Annotated[
         str | None, typer.Option(metavar="NAME", help="pixels or inception, if not the model's own.")

@@ -49,7 +49,7 @@ def compare(
         solvers: Solvers, or their names.
         budgets: Numbers of network calls.
         schedules: Names of contestants (:mod:`hso.comparison.contestants`), or files of saved schedules; "all" means all.
-        terminal: Where all land: "clean", "t_min", or "own" for each solver's own terminal.
+        terminal: Where all land: "clean", "t_min", or "published" (UniPC on t_min, the others on the clean sample).
         features: In what images are compared: a function from images to rows, shape (B, d), or "pixels" or "inception";
             pixels by default.
         data: Real images of the shape of x, or rows of their features.

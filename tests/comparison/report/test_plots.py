@@ -17,7 +17,7 @@ from hso.rules import rule_schedule
 def schedules(sd):
     return {
         "trailing": rule_schedule("trailing", sd, 5),
-        "HSO": hso.optimize(sd, 5).schedule,
+        "HSO": hso.optimize(sd, 5, terminal="t_min").schedule,
     }
 
 

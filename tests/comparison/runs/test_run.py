@@ -229,14 +229,15 @@ def test_unusable_settings_are_refused(settings, says):
         ComparisonSettings(SubjectSettings("gaussian"), **settings)
 
 
-def test_each_solver_can_land_where_it_does_by_itself(small, tmp_path):
-    settings = dataclasses.replace(small, solvers=("ddim", "unipc"), budgets=(3,), terminal="own", samples=40)
+def test_each_solver_can_land_where_the_paper_lets_it_land(small, tmp_path):
+    settings = dataclasses.replace(small, solvers=("ddim", "unipc"), budgets=(3,), terminal="published", samples=40)
     plan = prepare(settings, tmp_path).plan
     assert {entry.solver for entry in plan.entries if entry.schedule.ends_clean} == {"ddim"}
     assert {entry.solver for entry in plan.entries if not entry.schedule.ends_clean} == {"unipc"}
     for entry in plan.entries:
         if "hso_exact" in entry.names:
-            assert entry.schedule == hso.optimize(hso.NoiseSchedule.preset("sd1.5"), 3, solver=entry.solver).schedule
+            noise, terminal = hso.NoiseSchedule.preset("sd1.5"), settings.landing(entry.method)
+            assert entry.schedule == hso.optimize(noise, 3, solver=entry.method, terminal=terminal).schedule
     assert [refusal.name for refusal in plan.refused] == ["ays_svd"]
     assert load_plan(settings, prepare(settings, tmp_path).store).entries == plan.entries
 

@@ -15,11 +15,12 @@ from hso.comparison.subjects import SubjectSettings
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.registry import settings_of
 from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
+from hso.search import Published
 from hso.solvers import SOLVERS, Solver, make_solver
 from hso.version import VERSION
 
-# Each solver lands where hso.optimize lets it land.
-OWN = "own"
+# Each solver lands where the paper's experiments let it land.
+PUBLISHED = "published"
 
 
 def label_of(solver: Solver) -> str:
@@ -49,7 +50,7 @@ class ComparisonSettings:
         budgets: Numbers of network calls.
         schedules: Names of contestants, or files of saved schedules; "all" means all contestants.
         samples: Number of images for each schedule.
-        terminal: Where all land: "clean", "t_min", or "own" for each solver's own terminal as in :func:`hso.optimize`.
+        terminal: Where all land: "clean", "t_min", or "published": UniPC on t_min and the others on the clean sample.
         reference_nfe: Network calls of the reference.
         batch: Number of images that go through the network together.
         also: Metrics that need the features of all images, which are kept for them.
@@ -79,7 +80,7 @@ class ComparisonSettings:
         check_integer("samples", self.samples, 10, 10_000_000)
         check_integer("batch", self.batch, 1, 100_000)
         check_integer("reference_nfe", self.reference_nfe, 2, 1000)
-        check_choice("terminal", self.terminal, (*TERMINALS, OWN))
+        check_choice("terminal", self.terminal, (*TERMINALS, PUBLISHED))
         for metric in self.also:
             check_choice("also", metric, ON_SUBSETS)
 
@@ -105,7 +106,7 @@ class ComparisonSettings:
 
     def landing(self, solver: Solver) -> str:
         """The terminal of a solver's schedules."""
-        return solver.terminal if self.terminal == OWN else self.terminal
+        return Published().terminal(solver) if self.terminal == PUBLISHED else self.terminal
 
     def common(self) -> dict[str, Any]:
         """The settings that all batches in a folder have in common; the others may grow from run to run."""
