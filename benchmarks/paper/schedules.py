@@ -24,5 +24,7 @@ LANDINGS = {name: Published().terminal(make_solver(name)) for name in ("unipc", 
 
 def found_by(names: Iterable[str], noise: hso.NoiseSchedule, nfe: int, solver: str) -> dict[str, hso.SamplingSchedule]:
     """The schedules of methods by name; UniPC's land on t_min, DDIM's on the clean sample."""
-    how = {"solver": solver, "terminal": LANDINGS[solver]}
-    return {name: hso.optimize(noise, nfe, **how, **METHODS[name]).schedule for name in names}
+    found = {}
+    for name in names:
+        found[name] = hso.optimize(noise, nfe, solver=solver, terminal=LANDINGS[solver], **METHODS[name]).schedule
+    return found

@@ -148,6 +148,7 @@ def test_damaged_files_are_named(small, tmp_path):
     for damaged, says in (
         ("{", "expected a JSON object"),
         ("[]", "expected a JSON object"),
+        ("[" * 100_000, "expected a JSON object"),
         (None, "expected the plan"),
     ):
         content = json.dumps({"asked": small.asked(), "entries": [{}]}) if damaged is None else damaged
