@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from benchmarks.standings import Standing, mark, standings
 
-from hso.comparison.outcome import RESAMPLES, Outcome
-from hso.comparison.runs.plan import Settings
+from hso.comparison.outcome import Outcome
+from hso.comparison.runs.judge import RESAMPLES
 from hso.comparison.runs.run import compare
+from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.statistics.intervals import CONFIDENCE
 from hso.comparison.statistics.metrics import METRICS
 from hso.comparison.subjects import SubjectSettings
@@ -58,13 +59,15 @@ class Options(NamedTuple):
     quick: bool
 
 
-def settings_of(subject: str, quick: bool) -> Settings:
+def settings_of(subject: str, quick: bool) -> ComparisonSettings:
     """What is compared on a subject."""
     samples, batch = SUBJECTS[subject]
     if quick:
         names = ("trailing", "hso_exact", "dm_nonuniform_t")
-        return Settings(SubjectSettings(subject), ("ddim",), (4,), names, samples=50, batch=50, reference_nfe=10)
-    return Settings(SubjectSettings(subject), SOLVERS, BUDGETS, samples=samples, batch=batch)
+        return ComparisonSettings(
+            SubjectSettings(subject), ("ddim",), (4,), names, samples=50, batch=50, reference_nfe=10
+        )
+    return ComparisonSettings(SubjectSettings(subject), SOLVERS, BUDGETS, samples=samples, batch=batch)
 
 
 def outcomes_of(options: Options) -> list[Outcome]:

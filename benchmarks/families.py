@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 import hso
-from hso.comparison.runs.work import one_thread
+from hso.comparison.runs.threads import one_thread
 from hso.comparison.statistics.frechet import frechet_distance
 from hso.comparison.subjects.base import normal
 from hso.models.datasets import image_patches

@@ -28,41 +28,42 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hso.comparison.outcome import judge
-from hso.comparison.runs.plan import Plan, Settings
-from hso.comparison.runs.run import prepare
+from hso.comparison.runs.judge import judge
+from hso.comparison.runs.plan import Run, prepare
+from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.store import Store
-from hso.comparison.runs.work import one_thread, work
-from hso.comparison.subjects import Subject, SubjectSettings
+from hso.comparison.runs.threads import one_thread
+from hso.comparison.runs.work import work
+from hso.comparison.subjects import Subject, SubjectSettings, load_subject
 
 NFE = 5
 IMAGES = (1_000, 10_000, 100_000)
 
 
-def digits(batch: int) -> Settings:
+def digits(batch: int) -> ComparisonSettings:
     """One batch of the bundled model."""
     schedules = ("trailing", "edm", "uniform_lambda", "hso_exact")
     subject = SubjectSettings("digits@3")
-    return Settings(subject, ("ddim",), (NFE,), schedules, samples=batch, reference_nfe=10, batch=batch)
+    return ComparisonSettings(subject, ("ddim",), (NFE,), schedules, samples=batch, reference_nfe=10, batch=batch)
 
 
-def bare(settings: Settings, subject: Subject, plan: Plan) -> float:
+def bare(run: Run) -> float:
     """Seconds of the loop that anyone would write: noise, samples, features."""
     begin = time.perf_counter()
     with one_thread():
-        for images in settings.batches():
-            start = subject.begin(images)
-            for entry in (plan.reference, *plan.entries):
-                subject.features(subject.sample(entry.solver, entry.schedule, start))
+        for images in run.settings.batches():
+            start = run.subject.begin(images)
+            for entry in run.plan.everyone:
+                run.subject.features(run.subject.sample(entry.method, entry.schedule, start))
     return time.perf_counter() - begin
 
 
-def harness(settings: Settings, subject: Subject, plan: Plan) -> float:
+def harness(run: Run) -> float:
     """Seconds of the same through the harness, into an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder), settings.common())
+        store = Store(Path(folder), run.settings.common())
         begin = time.perf_counter()
-        work(settings, subject, plan, store)
+        work(run._replace(store=store))
         return time.perf_counter() - begin
 
 
@@ -87,44 +88,44 @@ class Timed:
         return call
 
 
-def overheads(settings: Settings, pairs: int) -> tuple[list[float], float]:
+def overheads(settings: ComparisonSettings, pairs: int) -> tuple[list[float], float]:
     """The overhead of each pair, and the harness's own share, the median over pairs."""
     with tempfile.TemporaryDirectory() as folder:
-        subject, plan, _ = prepare(settings, Path(folder))
-    bare(settings, subject, plan)
+        run = prepare(settings, Path(folder), load_subject(settings.subject))
+    bare(run)
     ratios, shares = [], []
     for pair in range(pairs):
-        timed: Any = Timed(subject)
+        timed: Any = Timed(run.subject)
         seconds = {}
-        for function, model in ((bare, subject), (harness, timed))[:: 1 if pair % 2 == 0 else -1]:
-            seconds[function] = function(settings, model, plan)
+        for function, model in ((bare, run.subject), (harness, timed))[:: 1 if pair % 2 == 0 else -1]:
+            seconds[function] = function(run._replace(subject=model))
         ratios.append(seconds[harness] / seconds[bare] - 1)
         shares.append(seconds[harness] / timed.seconds - 1)
     return ratios, statistics.median(shares)
 
 
-def run(images: int) -> None:
+def draw(images: int) -> None:
     """Draw, sum and judge so many images."""
     subject = SubjectSettings("gaussian")
-    settings = Settings(subject, ("ddim",), (2,), ("trailing",), samples=images, reference_nfe=2, batch=500)
+    settings = ComparisonSettings(subject, ("ddim",), (2,), ("trailing",), samples=images, reference_nfe=2, batch=500)
     with tempfile.TemporaryDirectory() as folder:
-        model, plan, store = prepare(settings, Path(folder))
+        run = prepare(settings, Path(folder), load_subject(subject))
         if tracemalloc.is_tracing():
             tracemalloc.reset_peak()
-        work(settings, model, plan, store)
-        judge(settings, model, plan, store, resamples=20)
+        work(run)
+        judge(run, resamples=20)
 
 
 def traced(images: int) -> float:
     """Peak of traced allocations in MiB."""
     tracemalloc.start()
-    run(images)
+    draw(images)
     return tracemalloc.get_traced_memory()[1] / 2**20
 
 
 def resident(images: int) -> float:
     """Peak of the whole process in MiB, as Linux tells it."""
-    run(images)
+    draw(images)
     # Not getrusage, which begins with what the parent process had.
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) / 2**10 if found else math.nan

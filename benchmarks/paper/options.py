@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.paper.published import DATASETS, MODELS
 
-from hso.comparison.outcome import RESAMPLES
-from hso.comparison.runs.plan import OWN, Settings
+from hso.comparison.runs.judge import RESAMPLES
+from hso.comparison.runs.settings import PUBLISHED, ComparisonSettings
 from hso.comparison.subjects import SUBJECTS, SubjectSettings
 from hso.errors import ArgumentError
 
@@ -53,14 +53,16 @@ class Options:
 
     def settings(
         self, solvers: tuple[str, ...], budgets: tuple[int, ...], schedules: tuple[str, ...], run: int = 0
-    ) -> Settings:
+    ) -> ComparisonSettings:
         """A comparison in which each solver lands where it was published to; each run has a seed of its own.
 
         Raises:
             ArgumentError: If something is unusable.
         """
         subject = dataclasses.replace(self.subject, seed=self.subject.seed + run)
-        return Settings(subject, solvers, budgets, schedules, self.images, OWN, self.reference_nfe, self.batch)
+        return ComparisonSettings(
+            subject, solvers, budgets, schedules, self.images, PUBLISHED, self.reference_nfe, self.batch
+        )
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:

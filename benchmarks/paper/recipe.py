@@ -12,7 +12,6 @@ from benchmarks.paper.options import Options
 from benchmarks.standings import mark
 
 from hso.comparison.outcome import Outcome
-from hso.comparison.report import files as comparison_files
 from hso.comparison.runs.run import compare
 from hso.comparison.statistics.intervals import Measured
 from hso.errors import ArgumentError, HSOError
@@ -90,7 +89,7 @@ def sampled(options: Options, cases: Cases, run: int = 0) -> Outcome | None:
     folder = options.runs / f"run{run}" if run else options.runs
     outcome = compare(settings, folder, options.processes, options.resamples)
     if outcome is not None and run == 0:
-        comparison_files.write(outcome)
+        outcome.write()
     return outcome
 
 

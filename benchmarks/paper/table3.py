@@ -22,7 +22,7 @@ from benchmarks.paper import options, recipe
 from benchmarks.paper.host import noise_of
 from benchmarks.paper.options import Options
 from benchmarks.paper.published import OPTIMA
-from benchmarks.paper.schedules import EXACT, HSO, METHODS, found_by
+from benchmarks.paper.schedules import EXACT, HSO, LANDINGS, METHODS, found_by
 
 import hso
 from hso.comparison.contestants import PUBLISHED_MEP
@@ -69,7 +69,8 @@ def searches(quick: bool) -> None:
             if quick
             else hso.optimize(noise, nfe, solver=SOLVER, strategy="published", objective=PUBLISHED_MEP).psi
         )
-        runs = [hso.optimize(noise, nfe, solver=SOLVER, seed=seed, **METHODS[HSO]).psi for seed in SEEDS]
+        how = {"solver": SOLVER, "terminal": LANDINGS[SOLVER], **METHODS[HSO]}
+        runs = [hso.optimize(noise, nfe, seed=seed, **how).psi for seed in SEEDS]
         rhos = ", ".join(f"{psi.rho:.1f}" for psi in runs)
         rho = f"{published.rho:.1f}" if published else "-"
         spread = f"{spread_over_rho(noise, nfe, runs[0]):.0e}"

@@ -21,7 +21,7 @@ from benchmarks.paper import options, recipe
 from benchmarks.paper.host import noise_of
 from benchmarks.paper.options import Options
 from benchmarks.paper.published import COSTS
-from benchmarks.paper.schedules import BASELINE, EXACT, HSO, METHODS, found_by
+from benchmarks.paper.schedules import BASELINE, EXACT, HSO, LANDINGS, METHODS, found_by
 
 import hso
 from hso.comparison.contestants import OPTIMIZED
@@ -41,9 +41,9 @@ def searches(quick: bool) -> None:
     hso.optimize(noise, 3)  # imports SciPy
     recipe.head("method", "paper", "NFE 4", "NFE 5", "evaluations, NFE 5")
     for name, paper, how in ROWS:
-        if quick and how["strategy"] == "published":
+        if quick and how.get("strategy") == "published":
             continue
-        four, five = (hso.optimize(noise, nfe, solver=SOLVER, **how) for nfe in (4, 5))
+        four, five = (hso.optimize(noise, nfe, solver=SOLVER, terminal=LANDINGS[SOLVER], **how) for nfe in (4, 5))
         recipe.line(name, paper, f"{four.seconds:.4f} s", f"{five.seconds:.4f} s", five.evaluations)
 
 

@@ -22,7 +22,7 @@ from benchmarks.paper.host import noise_of
 from benchmarks.paper.options import Options
 from benchmarks.paper.published import ABLATION, SOLVERS
 from benchmarks.paper.recipe import Cases
-from benchmarks.paper.schedules import BASELINE, HSO, METHODS
+from benchmarks.paper.schedules import BASELINE, HSO, LANDINGS, METHODS
 
 import hso
 from hso.search import Bilevel
@@ -47,7 +47,7 @@ def searches(noise: hso.NoiseSchedule, quick: bool) -> Cases:
     recipe.head("configuration", "solver", "times", "lands on", "penalty", "seconds", "paper's FID")
     for name, how in configurations(quick).items():
         for solver, fid in zip(SOLVERS, ABLATION[name], strict=True):
-            result = hso.optimize(noise, NFE, solver=solver, **how)
+            result = hso.optimize(noise, NFE, solver=solver, terminal=LANDINGS[solver], **how)
             cases[solver, NFE][name] = schedule = result.schedule
             end = "clean" if schedule.ends_clean else f"t = {schedule.terminal_time:.4g}"
             times = ", ".join(f"{t:.4f}" for t in schedule.times)

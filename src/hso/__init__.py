@@ -8,6 +8,7 @@ Example:
 """
 
 from hso.calibrate import calibrate
+from hso.comparison.anybody import compare
 from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
@@ -30,5 +31,6 @@ __all__ = [
     "SamplingSchedule",
     "__version__",
     "calibrate",
+    "compare",
     "optimize",
 ]

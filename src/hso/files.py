@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hso.errors import FileError
+
+# What file systems say that have no hard links.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def make_folder(path: Path) -> None:
@@ -31,13 +37,59 @@ def write_atomic(path: str | Path, content: bytes) -> None:
         FileError: If the folder is missing or not writable; ``path`` is then as it was.
     """
     path = Path(os.path.realpath(path))
-    try:
+    with _named(path):
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_bytes(content)
             return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with _temporary(path, content) as temporary:
+            os.replace(temporary, path)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """Write ``path`` if there is no such file yet; of several processes that try at once, exactly one writes.
+
+    Returns:
+        Whether this call wrote the file. If not, a whole file was there already.
+
+    Raises:
+        FileError: If the folder is missing or not writable.
+    """
+    with _named(path), _temporary(path, content) as temporary:
+        try:
+            # A link, unlike a rename, fails if the name is taken; and the file it names is whole already.
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            return _claimed(path, content)
+        return True
+
+
+def _claimed(path: Path, content: bytes) -> bool:
+    """The same on file systems without links, where a reader may come between the creation and the content."""
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        return False
+    return True
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the operating system as errors that name the file."""
+    try:
+        yield
     except OSError as error:
         raise FileError(path, f"cannot write: {error.strerror}") from None
+
+
+@contextmanager
+def _temporary(path: Path, content: bytes) -> Iterator[str]:
+    """A whole file beside ``path``, which is gone in the end."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -47,9 +99,6 @@ def write_atomic(path: str | Path, content: bytes) -> None:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException as error:
+        yield temporary
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise FileError(path, f"cannot write: {error.strerror}") from None
-        raise

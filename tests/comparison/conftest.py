@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hso.comparison.runs.plan import Settings
 from hso.comparison.runs.run import compare
+from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.subjects import SubjectSettings
 
-SMALL = Settings(
+SMALL = ComparisonSettings(
     SubjectSettings("gaussian"),
     solvers=("ddim", "dpmpp_2m"),
     budgets=(3, 4),
@@ -22,7 +22,7 @@ RESAMPLES = 40
 
 
 @pytest.fixture(scope="session")
-def small() -> Settings:
+def small() -> ComparisonSettings:
     return SMALL
 
 

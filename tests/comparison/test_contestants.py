@@ -1,19 +1,25 @@
 """All peers stand behind one registry, each once, and say why where they cannot serve."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import hso
-from hso.comparison.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, PEERS, Case, check_names, enter
+from hso.comparison.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, PEERS, Task, check_names, enter
+from hso.models.teacher import Teacher
 from hso.noise import Traits
 from hso.rules import ALIASES, RULES, TABLES
 from hso.search import STRATEGIES
+from hso.solvers import DDIM, SOLVERS, Heun, UniPC, make_solver
 
 SLOW = ("hso_published", "dm_nonuniform_bilevel")
 
 
 def test_every_rule_table_strategy_and_peer_stands_once(sd):
-    assert set(CONTESTANTS) >= {*RULES, *PEERS, *(f"hso_{name}" for name in STRATEGIES)}
+    # A free search is for objectives that are measured on a model; it finds of Eq. 8 what "exact" finds.
+    searches = [f"hso_{name}" for name in STRATEGIES if name != "free"]
+    assert set(CONTESTANTS) >= {*RULES, *PEERS, *searches, "hso", "host_default"}
     assert not set(CONTESTANTS) & set(ALIASES)
     assert not set(CLOSED_FORMS) & set(TABLES)
     assert check_names((ALL,)) == tuple(CONTESTANTS)
@@ -26,33 +32,33 @@ def test_every_contestant_is_of_one_kind():
 @pytest.mark.parametrize("terminal", ["clean", "t_min"])
 def test_all_have_the_nodes_and_the_terminal_that_were_asked_for(sd, terminal):
     names = [name for name in CONTESTANTS if name not in SLOW]
-    groups, refused = enter(names, Case(sd, 5, terminal))
+    groups, refused = enter(names, Task(sd, 5, terminal))
     assert all(group.schedule.nfe == 5 for group in groups)
     assert all(group.schedule.ends_clean == (terminal == "clean") for group in groups)
     assert sorted([*names]) == sorted([name for g in groups for name in g.names] + [r.name for r in refused])
 
 
 def test_what_cannot_serve_says_why(sd):
-    groups, refused = enter(["gits_sd15", "ays_svd", "gits", "trailing"], Case(sd, 25))
+    groups, refused = enter(["gits_sd15", "ays_svd", "gits", "trailing"], Task(sd, 25))
     assert [group.names for group in groups] == [("trailing",)]
     reasons = {refusal.name: refusal.reason for refusal in refused}
     assert "a number of steps that gits_sd15 has" in reasons["gits_sd15"]
     assert "Stable Video Diffusion" in reasons["ays_svd"]
     assert "cannot be called" in reasons["gits"]
-    _, refused = enter(["trailing"], Case(hso.NoiseSchedule.edm(), 5))
+    _, refused = enter(["trailing"], Task(hso.NoiseSchedule.edm(), 5))
     assert "training timesteps" in refused[0].reason
 
 
 def test_the_same_schedule_stands_once_under_all_names(sd):
-    groups, _ = enter(["uniform_lambda", "hso_exact", "polyexponential", "hso_bilevel"], Case(sd, 4))
+    groups, _ = enter(["uniform_lambda", "hso_exact", "polyexponential", "hso_bilevel"], Task(sd, 4))
     assert [group.names for group in groups] == [("uniform_lambda", "polyexponential"), ("hso_exact", "hso_bilevel")]
 
 
 def test_settings_are_those_of_the_papers(sd):
-    t = enter(["dm_nonuniform_t"], Case(sd, 5, "t_min"))[0][0].schedule
+    t = enter(["dm_nonuniform_t"], Task(sd, 5, "t_min"))[0][0].schedule
     expected = np.array([1000, 602, 376, 208, 80]) / 1000
     np.testing.assert_allclose(t.times, expected, atol=2e-3)
-    first = enter(["hso_exact_t1"], Case(sd, 5))[0][0].schedule
+    first = enter(["hso_exact_t1"], Task(sd, 5))[0][0].schedule
     assert first.times[0] == 1
     assert all("hso" in name or "dm" in name for name in OPTIMIZED)
 
@@ -60,17 +66,86 @@ def test_settings_are_those_of_the_papers(sd):
 @pytest.mark.parametrize(("space", "guidance", "solver"), [("latent", 7.5, "unipc"), ("pixel", 1.0, "ddim")])
 def test_hso_is_what_optimize_gives_when_asked_for_nothing_else(sd, space, guidance, solver):
     noise = sd.with_traits(Traits(space, guidance))
-    ((names, schedule),), _ = enter(["hso"], Case(noise, 5, solver=solver))
-    assert names == ("hso",)
-    assert schedule == hso.optimize(noise, 5, solver=solver, terminal="clean").schedule
+    (group,), _ = enter(["hso"], Task(noise, 5, solver=make_solver(solver)))
+    assert group.names == ("hso",)
+    assert group.schedule == hso.optimize(noise, 5, solver=solver, terminal="clean").schedule
 
 
 def test_hso_knows_the_guidance_and_the_solver(sd):
     guided = sd.with_traits(Traits("latent", 7.5))
-    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Case(guided, 5, solver="unipc"))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Task(guided, 5, solver=UniPC()))
     assert [group.names for group in groups] == [("hso", "hso_exact_jump"), ("hso_exact",)]
-    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Case(guided, 5, solver="ddim"))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Task(guided, 5, solver=DDIM()))
     assert [group.names for group in groups] == [("hso", "hso_exact"), ("hso_exact_jump",)]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
+    diffusers = pytest.importorskip("diffusers")
+    classes = {
+        "ddim": "DDIMScheduler",
+        "unipc": "UniPCMultistepScheduler",
+        "dpmpp_2m": "DPMSolverMultistepScheduler",
+        "dpmpp_3m": "DPMSolverMultistepScheduler",
+        "dpmpp_2s": "DPMSolverSinglestepScheduler",
+        "deis": "DEISMultistepScheduler",
+        "euler": "EulerDiscreteScheduler",
+        "heun": "HeunDiscreteScheduler",
+    }
+    # An offset of 1 is what the configurations of Stable Diffusion have.
+    offset = {"steps_offset": 1} if solver == "ddim" else {}
+    scheduler = getattr(diffusers, classes[solver])(**offset)
+    scheduler.set_timesteps(5)
+    # Heun's scheduler lists most of its timesteps twice.
+    theirs = list(dict.fromkeys(round(t) for t in scheduler.timesteps.tolist()))
+    method = make_solver(solver)
+    (group,), _ = enter(["host_default"], Task(sd, method.nfe(5), solver=method))
+    assert group.schedule.timesteps.tolist() == theirs
+
+
+def test_nodes_follow_from_the_calls_that_a_solver_makes(sd):
+    names = ["trailing", "hso", "hso_exact", "edm"]
+    groups, refused = enter(names, Task(sd, 7, solver=Heun()))
+    assert [len(group.schedule.lambdas) for group in groups] == [4] * len(groups)
+    assert not refused
+    assert groups[1].schedule == hso.optimize(sd, 7, solver="heun").schedule
+
+
+def test_contestants_say_how_often_they_called_the_network(sd):
+    calls = []
+
+    def network(x, node):
+        calls.append(len(x))
+        return 0 * x
+
+    teacher = Teacher(network, sd, np.ones((3, 2)), prediction="sample", points=8)
+    task = Task(sd, 4, teacher=teacher)
+    groups, _ = enter(["trailing", "gits", "klub"], task)
+    told = {name: number for group in groups for name, number in group.preparation.items()}
+    # GITS needs the trajectory alone, and KLUB as many calls once more.
+    assert told == {"gits": 8 * 3, "klub": 2 * 8 * 3}
+    assert sum(calls) == 2 * 8 * 3
+    # A further budget of the same plan costs nothing, and the same is said of it.
+    again, _ = enter(["gits", "klub"], dataclasses.replace(task, nfe=5))
+    assert {name: number for group in again for name, number in group.preparation.items()} == told
+    assert sum(calls) == 2 * 8 * 3
+
+
+def test_a_search_is_made_once_for_all_solvers_of_a_plan(sd, monkeypatch):
+    made = []
+
+    def counted(*args, **settings):
+        made.append(args)
+        return hso.optimize(*args, **settings)
+
+    monkeypatch.setattr("hso.comparison.contestants.optimize", counted)
+    memory = {}
+    for solver in ("ddim", "dpmpp_2m"):
+        enter(["hso_exact"], Task(sd, 4, solver=make_solver(solver), memory=memory))
+    assert len(made) == 1
+    # Another plan, perhaps of a model that is guided otherwise, remembers nothing of this one.
+    enter(["hso_exact"], Task(sd, 4))
+    assert len(made) == 2
 
 
 @pytest.fixture
@@ -84,7 +159,7 @@ def saved(sd, tmp_path):
 def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     schedule, path = saved
     assert check_names([ALL, path]) == (*CONTESTANTS, path)
-    groups, refused = enter(["trailing", path], Case(sd, 4))
+    groups, refused = enter(["trailing", path], Task(sd, 4))
     assert [group.names for group in groups] == [("trailing",), ("mine.json",)]
     assert groups[1].schedule == schedule
     assert not refused
@@ -99,7 +174,7 @@ def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     ],
 )
 def test_a_saved_schedule_serves_its_own_case_alone(saved, noise, nfe, terminal, says):
-    _, refused = enter([saved[1]], Case(hso.NoiseSchedule.preset(noise), nfe, terminal))
+    _, refused = enter([saved[1]], Task(hso.NoiseSchedule.preset(noise), nfe, terminal))
     assert [refusal.name for refusal in refused] == ["mine.json"]
     assert says in refused[0].reason
 

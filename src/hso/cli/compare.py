@@ -1,4 +1,4 @@
-"""``hso compare``: which schedule is best for a model."""
+"""``hso compare``: which schedule is best for a model. ``hso demo`` shows its progress and its tables in the same way."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def command(
         Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; the same one again goes on.")
     ],
     solver: Annotated[str, typer.Option(metavar="NAME,...", help="Solvers.")] = "ddim,unipc,dpmpp_2m",
-    nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network evaluations.")] = "4,5,6,8,10",
+    nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
     schedules: Annotated[
         str, typer.Option(metavar="all|NAME|FILE.json,...", help="Schedules to compare; files that hso saved too.")
     ] = "all",
@@ -56,20 +56,23 @@ def command(
     guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
     terminal: Annotated[
-        str, typer.Option(metavar="NAME", help="Where all land: clean, t_min, own (each solver's).")
+        str, typer.Option(metavar="NAME", help="Where all land: clean, t_min, published (UniPC on t_min).")
     ] = "clean",
     features: Annotated[
         str | None, typer.Option(metavar="NAME", help="pixels or inception, if not the model's own.")
     ] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if the model's are not known.")] = None,
     captions: Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")] = None,
+    no_class: Annotated[
+        int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
+    ] = None,
     also: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="Also kid, precision, recall; keeps all images' features.")
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")] = "cpu",
     batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 50,
     reference_nfe: Annotated[
-        int, typer.Option(parser=options.integer, metavar="N", help="Network evaluations of the reference.")
+        int, typer.Option(parser=options.integer, metavar="N", help="Network calls of the reference.")
     ] = 100,
     resamples: Annotated[int, typer.Option(parser=options.integer, metavar="R", help="Of the bootstrap.")] = 1000,
     processes: Annotated[int, typer.Option(parser=options.integer, metavar="P", help="Local processes.")] = 1,
@@ -81,12 +84,12 @@ def command(
     It can be stopped at any time; the same command goes on where it was.
     """
     from hso.comparison.report import files as comparison_files
-    from hso.comparison.runs.plan import Settings
     from hso.comparison.runs.run import compare, finished_part
+    from hso.comparison.runs.settings import ComparisonSettings
     from hso.comparison.subjects import SubjectSettings
 
-    settings = Settings(
-        SubjectSettings(model, guidance, seed, device, features, data, captions),
+    settings = ComparisonSettings(
+        SubjectSettings(model, guidance, seed, device, features, data, captions, no_class),
         solvers=_words(solver),
         budgets=options.budgets(nfe),
         schedules=_words(schedules),
@@ -96,14 +99,15 @@ def command(
         batch=batch,
         also=_words(also) if also else (),
     )
+    comparison_files.check_ready()
     if finished:
         outcome: Outcome | None = finished_part(settings, out, resamples)
     else:
-        with _progress() as progress:
+        with progress_bars() as progress:
             outcome = compare(settings, out, processes, resamples, progress)
     if outcome is None:
         return
-    written = comparison_files.write(outcome)
+    written = outcome.write()
     if json:
         views.print_json(comparison_files.to_json(outcome))
     else:
@@ -113,12 +117,12 @@ def command(
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    return tuple(word.strip() for word in text.split(","))
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], object] | None]:
-    """Progress bars on standard error; yields what is told how much is done of what."""
+def progress_bars() -> Iterator[Callable[[str, int, int], object] | None]:
+    """Progress bars on standard error; yields the function that moves them, or None where nobody would see them."""
     if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
         yield None
         return
@@ -141,12 +145,11 @@ def _print(outcome: Outcome) -> None:
     """One table for each solver by the first metric, the schedules by their mean rank."""
     from rich.table import Table
 
-    from hso.comparison.report.page import verdict
     from hso.comparison.statistics.metrics import METRICS
 
     metric = outcome.metrics[0]
     marks = {"best": " *", "tied": " =", "": "  "}
-    for solver in outcome.settings.solvers:
+    for solver in dict.fromkeys(solver for solver, _ in outcome.cells):
         title = f"{outcome.subject}, {solver}: {METRICS[metric].title}, {outcome.images} images"
         table = Table(title=title, title_justify="left")
         table.add_column("schedule")
@@ -155,14 +158,14 @@ def _print(outcome: Outcome) -> None:
         for name in (standing.name for standing in outcome.standings(metric)):
             rows = {row.entry.nfe: row for row in outcome.rows if row.entry.solver == solver and name in row.names}
             words = [
-                f"{rows[nfe].figures[metric].value:.4g}{marks[verdict(outcome, rows[nfe], metric)]}"
+                f"{rows[nfe].figures[metric].value:.4g}{marks[outcome.verdict(rows[nfe], metric)]}"
                 if nfe in rows
                 else "-"
                 for nfe in outcome.settings.budgets
             ]
             table.add_row(name, *words)
         views.console().print(table)
-    print("* best of its column; = not told apart from it by the interval of the difference; - refused or not asked")
+    print("* best of its column; = not told apart from it by the interval of the difference; - has no schedule")
     if outcome.caution:
         views.note(f"caution: {outcome.caution}")
     for refusal in outcome.plan.refused:

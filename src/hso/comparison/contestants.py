@@ -1,32 +1,39 @@
 """Every schedule that a comparison knows, behind one registry.
 
-- rules and published tables of :mod:`hso.rules`, under their names;
-- ``hso``: what :func:`hso.optimize` gives when it is asked for nothing but this model, solver and budget;
-- ``hso_STRATEGY``: the same as published (p = 2); ``hso_exact_p1`` with the exponent of pixel models,
-  ``hso_exact_t1`` with the first node at the noisiest end rather than at the box's 0.96, and ``..._jump`` with the jump to
-  the clean sample costed;
-- ``dm_nonuniform_t`` and ``dm_nonuniform_lambda``: DM-NonUniform as its authors set it for latent models (p = 2, start
-  uniform in t) and for pixel models (p = 1, start uniform in lambda); ``dm_nonuniform_bilevel`` is its objective inside
-  the bi-level search (configuration B of the paper's Table 7), with a population of 6 for each variable, 8 generations
-  and 30 local iterations, since its lower level has no fast solution. It and ``hso_published`` take up to a minute;
-- ``gits``, ``score_optimal``, ``klub``: computed from the subject's own network;
-- a path that ends in ``.json``: the schedule that :meth:`hso.SamplingSchedule.save` wrote there, for cases with as many
-  nodes and the same noise schedule and kind of terminal; it goes by the file's name.
+A contestant is a function: it takes a task (a noise schedule, a number of network calls, a solver, a terminal) and returns
+a sampling schedule. If it had to call the network for that, it returns :class:`Prepared`, which also says how often.
 
-All land on the clean sample unless asked otherwise, whatever the solver's own terminal is, so that only the nodes differ.
+- Rules and published tables of :mod:`hso.rules` have the names that they have there.
+- ``host_default`` is what diffusers' scheduler for the solver uses if nobody asks for anything else.
+- ``hso`` is what :func:`hso.optimize` gives if it is told the model, the solver and the number of calls, and nothing more.
+- ``hso_STRATEGY`` has the published settings (p = 2). ``hso_exact_p1`` has the exponent of pixel models. ``hso_exact_t1``
+  has its first node at the noisiest end, not at the published 0.96. ``..._jump`` costs the jump to the clean sample too.
+- ``dm_nonuniform_t`` and ``dm_nonuniform_lambda`` are DM-NonUniform as its authors set it for latent models (p = 2, the
+  search starts uniform in t) and for pixel models (p = 1, it starts uniform in lambda). ``dm_nonuniform_bilevel`` is its
+  objective inside the bi-level search (configuration B of the paper's Table 7), with a population of 6 for each variable,
+  8 generations and 30 local iterations, because its lower level has no fast solution. This one and ``hso_published`` take
+  up to a minute.
+- ``gits``, ``score_optimal`` and ``klub`` are measured on the subject's own network.
+- A path that ends in ``.json`` is a schedule that :meth:`hso.SamplingSchedule.save` wrote there. It takes part where the
+  number of nodes, the noise schedule and the kind of terminal are its own. It goes by the file's name.
+
+All land on the clean sample unless something else is asked for, also where the solver's own terminal is another one, so
+that nothing but the nodes differs.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from hso.errors import ArgumentError, HSOError, check_choice
+from hso.models.exact import Denoiser
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.objectives import GITS, KLUB, MEP, DMNonUniform, Objective, ScoreOptimal
@@ -35,88 +42,154 @@ from hso.optimize import optimize
 from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Constraints, Local
+from hso.solvers import DDIM, Node, Solver
 
 # Objectives that are measured on the subject's own network.
 PEERS: Mapping[str, Callable[[Teacher], Objective]] = {"gits": GITS, "score_optimal": ScoreOptimal, "klub": KLUB}
 ALL, FILE = "all", ".json"
-# Times that agree to this are the same schedule: a hundredth of a training timestep.
+# Two schedules are the same if their times agree to this: a hundredth of a training timestep.
 SAME = 1e-5
-# What was fitted to Stable Diffusion and published, whatever the model.
+# The rules of diffusers' schedulers for these solvers.
+HOST_RULES: Mapping[str, str] = {
+    "ddim": "leading",
+    "euler": "linspace",
+    "heun": "linspace",
+    **dict.fromkeys(("unipc", "dpmpp_2m", "dpmpp_3m", "dpmpp_2s", "deis"), "linspace_open"),
+}
+# The published settings, which were fitted to Stable Diffusion, for every model. A search that keeps the ends of its start
+# has no box.
 FITTED = Constraints(box=Box())
 PUBLISHED_MEP, PIXEL_MEP = MEP(p=2.0, jump=FREE), MEP(p=1.0, jump=FREE)
 PUBLISHED_BOUND, PIXEL_BOUND = DMNonUniform(p=2.0, jump=FREE), DMNonUniform(p=1.0, jump=FREE)
 REDUCED = Bilevel(population=6, generations=8, lower_iterations=30)
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Case:
-    """What a schedule is asked for.
+class Task:
+    """What a contestant gives a schedule for.
 
     Attributes:
         noise: The model's noise schedule.
-        nfe: Number of nodes.
+        nfe: Number of network calls.
         terminal: "clean" or "t_min".
-        teacher: What peers are computed from, if the subject has it.
-        solver: What samples with the schedule.
+        teacher: The subject's own network; None if it cannot be called by itself.
+        solver: The solver that will sample with the schedule.
+        memory: What contestants have found for other tasks of the same plan; use :meth:`once`.
     """
 
     noise: NoiseSchedule
     nfe: int
     terminal: str = CLEAN
     teacher: Teacher | None = None
-    solver: str = "ddim"
+    solver: Solver = field(default_factory=DDIM)
+    memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes with which the solver makes exactly ``nfe`` calls.
+
+        Raises:
+            ArgumentError: If there is no such number.
+        """
+        return self.solver.nodes(self.nfe)
+
+    def once(self, key: object, make: Callable[[], Found]) -> Found:
+        """What ``make`` returned when a task of this plan first asked for ``key``."""
+        if key not in self.memory:
+            self.memory[key] = make()
+        found: Found = self.memory[key]
+        return found
 
 
-Contestant = Callable[[Case], SamplingSchedule]
+class Prepared(NamedTuple):
+    """A schedule, and the number of network calls that it took to find it, where an image counts as one call."""
+
+    schedule: SamplingSchedule
+    calls: int
+
+
+Contestant = Callable[[Task], SamplingSchedule | Prepared]
 
 
 class NotServedError(HSOError):
-    """A contestant that has no schedule for this subject."""
+    """A contestant has no schedule for this task."""
 
 
-def _rule(name: str, case: Case) -> SamplingSchedule:
-    return rule_schedule(name, case.noise, case.nfe, case.terminal)
+def _rule(name: str, task: Task) -> SamplingSchedule:
+    return rule_schedule(name, task.noise, task.nodes, task.terminal)
 
 
-def _default(case: Case) -> SamplingSchedule:
-    return optimize(case.noise, case.nfe, solver=case.solver, terminal=case.terminal).schedule
+def _host_default(task: Task) -> SamplingSchedule:
+    if task.solver.name not in HOST_RULES:
+        raise NotServedError(f"diffusers has no scheduler for the solver {task.solver.name}")
+    return _rule(HOST_RULES[task.solver.name], task)
 
 
-def _optimized(name: str, case: Case) -> SamplingSchedule:
-    key = (name, case.noise.fingerprint, case.nfe, case.terminal)
-    if key not in _FOUND:
-        # With these settings the solver only decides the terminal, which is given.
-        found = optimize(case.noise, case.nfe, solver="ddim", terminal=case.terminal, **OPTIMIZED[name])
-        _FOUND[key] = found.schedule
-    return _FOUND[key]
+def _default(task: Task) -> SamplingSchedule:
+    return optimize(task.noise, task.nfe, solver=task.solver, terminal=task.terminal).schedule
 
 
-def _file(path: str, case: Case) -> SamplingSchedule:
+def _optimized(name: str, task: Task) -> SamplingSchedule:
+    # With these settings the solver decides the terminal, which is given, and the number of nodes; DDIM has one for each
+    # call. So tasks of several solvers share a search.
+    def search() -> SamplingSchedule:
+        return optimize(task.noise, task.nodes, solver="ddim", terminal=task.terminal, **OPTIMIZED[name]).schedule
+
+    return task.once((name, task.nodes, task.terminal), search)
+
+
+def _file(path: str, task: Task) -> SamplingSchedule:
     schedule = SamplingSchedule.load(path)
-    if schedule.noise_fingerprint != case.noise.fingerprint:
+    if schedule.noise_fingerprint != task.noise.fingerprint:
         made = f"{schedule.noise_name}, {schedule.noise_fingerprint}"
         raise NotServedError(
-            f"made for another noise schedule: {made}, not {case.noise.name}, {case.noise.fingerprint}"
+            f"made for another noise schedule: {made}, not {task.noise.name}, {task.noise.fingerprint}"
         )
-    if schedule.nfe != case.nfe:
-        raise NotServedError(f"it has {schedule.nfe} nodes")
-    if schedule.ends_clean != (case.terminal == CLEAN):
+    if len(schedule.lambdas) != task.nodes:
+        raise NotServedError(f"it has {len(schedule.lambdas)} nodes")
+    if schedule.ends_clean != (task.terminal == CLEAN):
         end = "the clean sample" if schedule.ends_clean else f"t = {schedule.terminal_time:.4g}"
-        raise NotServedError(f"it lands on {end}, and the terminal that is asked for is {case.terminal}")
+        raise NotServedError(f"it lands on {end}, and the terminal that is asked for is {task.terminal}")
     return schedule
 
 
-def _peer(name: str, case: Case) -> SamplingSchedule:
-    if case.teacher is None:
+class CountedNetwork:
+    """A network that counts its calls, where an image counts as one call."""
+
+    def __init__(self, network: Callable[[Any, Node], Any]) -> None:
+        self.network, self.calls = network, 0
+
+    def __call__(self, x: Any, node: Node) -> Any:
+        self.calls += len(x)
+        return self.network(x, node)
+
+
+def _counted(teacher: Teacher) -> tuple[Teacher, CountedNetwork]:
+    """The same teacher on a network that counts its calls, and this network."""
+    if isinstance(teacher.model, Denoiser):
+        network = CountedNetwork(teacher.model.x0)
+        return dataclasses.replace(teacher, model=network, prediction="sample"), network
+    network = CountedNetwork(teacher.model)
+    return dataclasses.replace(teacher, model=network), network
+
+
+def _peer(name: str, task: Task) -> Prepared:
+    given = task.teacher
+    if given is None:
         raise NotServedError("this model's network cannot be called by itself")
-    # The solver only says how many nodes a network call is; these objectives do not depend on it.
-    return optimize(
-        case.noise, case.nfe, solver="ddim", objective=PEERS[name](case.teacher), terminal=case.terminal
-    ).schedule
+    teacher, network = task.once("teacher", lambda: _counted(given))
+    # All peers share the teacher's trajectory, and each would have to make it if it were alone.
+    shared = task.once("calls of the trajectory", lambda: len(teacher.trajectory.lambdas) * len(teacher.x))
+    before = network.calls
+    objective = task.once((name, "objective"), lambda: PEERS[name](teacher))
+    # These objectives do not depend on the solver; DDIM has one node for each call.
+    found = optimize(task.noise, task.nodes, solver="ddim", objective=objective, terminal=task.terminal)
+    # Later tasks use what the first one measured.
+    own = task.once((name, "calls"), lambda: network.calls - before)
+    return Prepared(found.schedule, shared + own)
 
 
-# Some searches take long, and none depends on the model's weights.
-_FOUND: dict[tuple[str, str, int, str], SamplingSchedule] = {}
 # A new setting of the optimizer is one line here.
 OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
     "hso_exact": {"objective": PUBLISHED_MEP, "constraints": FITTED},
@@ -131,38 +204,42 @@ OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
     "dm_nonuniform_lambda": {"objective": PIXEL_BOUND, "strategy": Local(rule="uniform_lambda")},
     "dm_nonuniform_bilevel": {"objective": PUBLISHED_BOUND, "constraints": FITTED, "strategy": REDUCED},
 }
+# A new contestant is one function of a task and one line here; a word about it goes into KINDS.
 CONTESTANTS: Mapping[str, Contestant] = {
     **{name: partial(_rule, name) for name in RULES},
+    "host_default": _host_default,
     "hso": _default,
     **{name: partial(_optimized, name) for name in OPTIMIZED},
     **{name: partial(_peer, name) for name in PEERS},
 }
-# What needs neither a search, a model nor a publication; "the best rule" is the best of these.
+# Rules that need neither a search, nor a model, nor a publication. "The best rule" is the best of these.
 CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
-# For readers of a report: what they are, by name.
+# What contestants are, for the readers of a report.
 KINDS: Mapping[str, tuple[str, ...]] = {
-    "what this library gives by default for the model, the solver and the number of evaluations": ("hso",),
+    "what this library gives by default for the model, the solver and the number of network calls": ("hso",),
+    "what diffusers' scheduler for the solver does by default": ("host_default",),
     "found by the Hierarchical Schedule Optimizer from the model's noise schedule alone": tuple(
         name for name in OPTIMIZED if name.startswith("hso_")
     ),
-    "found likewise with the objective of DM-NonUniform": tuple(
+    "found in the same way with the objective of DM-NonUniform": tuple(
         name for name in OPTIMIZED if name.startswith("dm_nonuniform")
     ),
-    "computed by other methods from many evaluations of this very network": tuple(PEERS),
+    "measured by other methods with many calls of this very network": tuple(PEERS),
     "published by others as numbers, for the model in the name": tuple(TABLES),
     "closed-form rules; trailing, leading and linspace are settings of diffusers, edm is Karras et al.'s": CLOSED_FORMS,
 }
 
 
 class Group(NamedTuple):
-    """A schedule, and the names of all that ask for it."""
+    """A schedule, the names of all contestants that gave it, and the network calls that it took those that made some."""
 
     names: tuple[str, ...]
     schedule: SamplingSchedule
+    preparation: Mapping[str, int] = {}
 
 
-class Refusal(NamedTuple):
-    """A contestant that has no schedule for a case, and why."""
+class RefusedContestant(NamedTuple):
+    """A contestant without a schedule for a number of network calls, or a solver that cannot make so many; and why."""
 
     name: str
     nfe: int
@@ -170,10 +247,10 @@ class Refusal(NamedTuple):
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The contestants meant by these words; "all" is all of the registry.
+    """The contestants that these words mean, each once; "all" means all of the registry.
 
     Raises:
-        ArgumentError: If one is unknown, and the nearest is suggested; or two files have the same name.
+        ArgumentError: If a name is unknown (the nearest one is suggested), or two files have the same name.
         FileError: If a file is missing, or holds no schedule.
 
     Example:
@@ -199,16 +276,16 @@ def is_file(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """What a contestant goes by."""
+    """The name of a contestant in a report."""
     return Path(name).name if is_file(name) else name
 
 
-def enter(names: Sequence[str], case: Case) -> tuple[list[Group], list[Refusal]]:
-    """The schedules of contestants for a case, each once, and those that have none.
+def enter(names: Sequence[str], task: Task) -> tuple[list[Group], list[RefusedContestant]]:
+    """The contestants' schedules for a task, each schedule once, and the contestants without one.
 
     Example:
         >>> from hso.noise import NoiseSchedule
-        >>> groups, refused = enter(["uniform_lambda", "polyexponential", "gits"], Case(NoiseSchedule.linear_vp(), 4))
+        >>> groups, refused = enter(["uniform_lambda", "polyexponential", "gits"], Task(NoiseSchedule.linear_vp(), 4))
         >>> [group.names for group in groups], refused[0].reason
         ([('uniform_lambda', 'polyexponential')], "this model's network cannot be called by itself")
     """
@@ -216,15 +293,18 @@ def enter(names: Sequence[str], case: Case) -> tuple[list[Group], list[Refusal]]
     refused = []
     for name in names:
         try:
-            schedule = _file(name, case) if is_file(name) else CONTESTANTS[name](case)
+            made = _file(name, task) if is_file(name) else CONTESTANTS[name](task)
         except HSOError as error:
-            refused.append(Refusal(shown(name), case.nfe, str(error)))
+            refused.append(RefusedContestant(shown(name), task.nfe, str(error)))
             continue
+        schedule, calls = made if isinstance(made, Prepared) else (made, 0)
         place = next((i for i, group in enumerate(groups) if _same(group.schedule, schedule)), None)
         if place is None:
-            groups.append(Group((shown(name),), schedule))
-        else:
-            groups[place] = Group((*groups[place].names, shown(name)), groups[place].schedule)
+            groups.append(Group((), schedule))
+            place = -1
+        before = groups[place]
+        preparation = {**before.preparation, **({shown(name): calls} if calls else {})}
+        groups[place] = Group((*before.names, shown(name)), before.schedule, preparation)
     return groups, refused
 
 

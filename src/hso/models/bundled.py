@@ -111,20 +111,20 @@ def moments_of(features: npt.ArrayLike) -> Moments:
 
 
 def guided(
-    unet: UNet2DModel, labels: torch.Tensor, guidance: float
+    unet: UNet2DModel, labels: torch.Tensor, guidance: float, no_class: int | None = None
 ) -> Callable[[torch.Tensor, float | torch.Tensor], torch.Tensor]:
     """Return the guided noise prediction as a function of the sample and the timestep.
 
     The timestep is a training index, not necessarily a whole number: a number for
     the whole batch or a tensor with one for every sample. Guidance 1 costs one
-    conditional forward; any other value evaluates both halves as one batch. The
-    model's last label must mean "no class" then.
+    conditional forward; any other value evaluates both halves as one batch.
+    ``no_class`` is the label that means "no class", by default the last one.
     """
     _require("torch")
     import torch
 
     # A model without labels has none for no class, and needs none without guidance.
-    nothing = (unet.config["num_class_embeds"] or 0) - 1
+    nothing = (unet.config["num_class_embeds"] or 0) - 1 if no_class is None else no_class
 
     def predict(x: torch.Tensor, timesteps: float | torch.Tensor) -> torch.Tensor:
         # The U-Net truncates Python numbers to whole indices, but not tensors.

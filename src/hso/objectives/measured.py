@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from hso.errors import ArgumentError
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
@@ -22,7 +24,8 @@ class Measured(Objective):
 
     def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
         """The ends of the teacher's trajectory."""
-        first, last = map(float, self.teacher.schedule.times[[0, -1]])
+        # Times that come back from lambda may lie outside the noise schedule's range by a rounding.
+        first, last = np.clip(self.teacher.schedule.times[[0, -1]], *noise.t_range).tolist()
         return Ends((last, last), (first, first))
 
     def check_noise(self, noise: NoiseSchedule) -> None:

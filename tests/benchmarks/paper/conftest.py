@@ -42,7 +42,7 @@ def dataset(tmp_path_factory):
 @pytest.fixture
 def unreported(monkeypatch):
     """Runs without their report, whose drawings take longer than the tiny pipeline's images."""
-    monkeypatch.setattr("hso.comparison.report.files.write", lambda outcome: [])
+    monkeypatch.setattr("hso.comparison.report.files.write", lambda outcome, folder: [])
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_without_options_it_is_the_bundled_model():
 
 def test_each_solver_lands_where_it_was_published_to(sd):
     settings = read().settings(("unipc", "ddim"), (4,), ("hso_exact",))
-    assert [settings.landing(solver) for solver in ("unipc", "ddim")] == ["t_min", "clean"]
+    assert [settings.landing(solver) for solver in settings.methods] == ["t_min", "clean"]
     runs = [read("--seed", "3").settings(("ddim",), (4,), ("hso_exact",), run).subject.seed for run in range(3)]
     assert runs == [3, 4, 5]
 
@@ -60,7 +60,12 @@ def test_psi_leads_to_the_published_schedule(ddpm, nfe):
     assert (schedule.times[0], schedule.terminal_time) == pytest.approx((psi.t_max, psi.t_min), abs=1e-9)
     box = hso.search.Box(t_min=(psi.t_min,) * 2, t_max=(psi.t_max,) * 2)
     best = hso.optimize(
-        ddpm, nfe, solver="unipc", constraints=hso.Constraints(box=box, d_min=0.0), objective=MEP(p=2.0)
+        ddpm,
+        nfe,
+        solver="unipc",
+        terminal="t_min",
+        constraints=hso.Constraints(box=box, d_min=0.0),
+        objective=MEP(p=2.0),
     )
     np.testing.assert_allclose(schedule.times, best.schedule.times, atol=1e-5)
 

@@ -17,7 +17,7 @@ from hso.rules import rule_schedule
 def schedules(sd):
     return {
         "trailing": rule_schedule("trailing", sd, 5),
-        "HSO": hso.optimize(sd, 5).schedule,
+        "HSO": hso.optimize(sd, 5, terminal="t_min").schedule,
     }
 
 
@@ -66,14 +66,17 @@ def test_nothing_to_plot_is_refused(panels):
 
 def test_a_grid_has_the_named_rows_once_and_the_images_in_order():
     rng = np.random.default_rng(0)
-    blocks = {solver: {name: rng.uniform(-1, 1, (12, 16, 16)) for name in "abcd"} for solver in ("ddim", "unipc")}
+    images = {solver: rng.integers(0, 256, (4, 12, 16, 16), dtype=np.uint8) for solver in ("ddim", "unipc")}
+    blocks = {solver: dict(zip("abcd", found, strict=True)) for solver, found in images.items()}
     first, second = image_grid(blocks, groups=(1,)).axes
     assert [axes.get_title() for axes in (first, second)] == ["ddim", "unipc"]
     assert [label.get_text() for label in first.get_yticklabels()] == list("abcd")
     assert {label.get_text() for label in second.get_yticklabels()} <= {""}
     strip = second.get_images()[2].get_array()
-    assert strip.shape == (16, 160)
-    assert np.array_equal(strip[:, 32:48], blocks["unipc"]["c"][2])
+    # A white column of pixels follows every image.
+    assert strip.shape == (16, 170)
+    assert np.array_equal(strip[:, 34:50], blocks["unipc"]["c"][2])
+    assert (strip[:, 16::17] == 255).all()
 
 
 @pytest.mark.parametrize("blocks", [{}, {"ddim": {}}, {"ddim": {"a": []}, "unipc": {"b": []}}])

@@ -9,9 +9,9 @@ import pytest
 
 import hso
 from hso.comparison.report.files import to_json
-from hso.comparison.report.page import verdict
-from hso.comparison.runs.plan import Settings
-from hso.comparison.runs.run import compare, finished_part, prepare
+from hso.comparison.runs.plan import prepare
+from hso.comparison.runs.run import compare, finished_part
+from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.store import Store
 from hso.comparison.runs.work import Shard, work
 from hso.comparison.statistics.metrics import METRICS, Metric
@@ -19,7 +19,7 @@ from hso.comparison.statistics.subsets import Subsets, measure_on_subsets
 from hso.comparison.subjects import SubjectSettings, load_subject
 
 pytest.importorskip("torchmetrics")
-PLAIN = Settings(
+PLAIN = ComparisonSettings(
     SubjectSettings("gaussian"), ("ddim",), (2, 8), ("trailing", "edm"), samples=100, reference_nfe=20, batch=30
 )
 KEPT = dataclasses.replace(PLAIN, also=("kid",))
@@ -62,9 +62,9 @@ def test_a_run_without_features_gains_them(outcome, tmp_path):
 
 
 def test_what_is_finished_has_its_features_too(tmp_path):
-    subject, plan, store = prepare(KEPT, tmp_path)
-    work(KEPT, subject, plan, store, Shard(0, 2))
-    work(PLAIN, subject, plan, Store(tmp_path, PLAIN.common()), Shard(1, 2))
+    run = prepare(KEPT, tmp_path, load_subject(KEPT.subject))
+    work(run, Shard(0, 2))
+    work(run._replace(settings=PLAIN, store=Store(tmp_path, PLAIN.common())), Shard(1, 2))
     assert finished_part(KEPT, tmp_path, resamples=20).images == 60
     assert finished_part(PLAIN, tmp_path, resamples=20).images == 100
 
@@ -95,8 +95,9 @@ def spread(images, data):
 def test_where_more_is_better_the_largest_is_best(outcome, monkeypatch):
     found: dict[str, list[str]] = {}
     for metric in (Metric("", "", spread), Metric("", "", lambda *rows: -spread(*rows), more_is_better=True)):
-        monkeypatch.setattr("hso.comparison.outcome.METRICS", {**METRICS, "kid": metric})
+        for module in ("outcome", "runs.judge"):
+            monkeypatch.setattr(f"hso.comparison.{module}.METRICS", {**METRICS, "kid": metric})
         again = finished_part(KEPT, outcome.store.folder, resamples=20)
-        found[metric.direction] = [verdict(again, row, "kid") for row in again.rows]
+        found[metric.direction] = [again.verdict(row, "kid") for row in again.rows]
     assert found["more"] == found["less"]
     assert set(found["more"]) == {"best", ""}

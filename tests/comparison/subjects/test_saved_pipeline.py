@@ -15,8 +15,8 @@ from benchmarks.recording import make_scheduler
 from tests.saved_pipeline import save
 
 import hso
-from hso.comparison.runs.plan import Settings
 from hso.comparison.runs.run import compare
+from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.subjects import SubjectSettings
 
 
@@ -28,7 +28,7 @@ def folder(tmp_path):
 def test_a_comparison_of_a_saved_pipeline(folder, captions, tmp_path):
     model = SubjectSettings(str(folder), guidance=3.0, features="pixels", captions=captions)
     names = ("trailing", "hso_exact", "gits")
-    settings = Settings(model, ("ddim", "unipc"), (2,), names, samples=10, reference_nfe=4, batch=5)
+    settings = ComparisonSettings(model, ("ddim", "unipc"), (2,), names, samples=10, reference_nfe=4, batch=5)
     outcome = compare(settings, tmp_path / "run")
     assert outcome.subject == "pipeline@3"
     assert len(outcome.rows) == 4
@@ -44,6 +44,6 @@ def test_images_of_another_size_than_the_data_are_refused(folder, captions, tmp_
     for index in range(12):
         image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "data" / f"{index}.png")
     model = SubjectSettings(str(folder), features="pixels", captions=captions, data=tmp_path / "data")
-    settings = Settings(model, ("ddim",), (2,), ("trailing",), samples=10, reference_nfe=2, batch=5)
+    settings = ComparisonSettings(model, ("ddim",), (2,), ("trailing",), samples=10, reference_nfe=2, batch=5)
     with pytest.raises(hso.ArgumentError, match="data: expected images of 768 features, as the model's, got '16"):
         compare(settings, tmp_path / "run")

@@ -1,1 +1,1 @@
-"""What came out of a comparison, to read and to look at."""
+"""What came out of a comparison: data to read, a page, and pictures."""

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hso.comparison.outcome import Outcome, Row
+from hso.comparison.outcome import JudgedEntry, Outcome
 from hso.comparison.report.page import html_report
-from hso.files import write_atomic
+from hso.comparison.report.plots import new_figure
+from hso.comparison.runs.settings import plain_settings
+from hso.files import make_folder, write_atomic
 from hso.version import VERSION
 
-COLUMNS = ("solver", "nfe", "schedules", "terminal", "times")
+COLUMNS = ("solver", "nfe", "schedules", "terminal", "times", "preparation")
 
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
-    """Settings, refusals and all rows, numbers as they are.
+    """Settings, what was refused, and all rows, with the numbers as they are.
 
-    A figure is its value from all images, the value corrected for their number, an interval, and whether the interval of
-    the difference says that the best of the same solver and budget is better.
+    A figure has its value from all images, the value corrected for their number, an interval, and whether the interval of
+    the difference says that the best schedule of the same cell is better. A row's preparation is the number of network
+    calls that it took to find the schedule, for each contestant that made some.
     """
     return {
         "hso": VERSION,
         "subject": outcome.subject,
         "images": outcome.images,
         "caution": outcome.caution or None,
-        "settings": json.loads(json.dumps(dataclasses.asdict(outcome.settings), default=str)),
+        "settings": {**plain_settings(outcome.settings), "subject": plain_settings(outcome.settings.subject)},
         "reference": _figures(outcome, outcome.reference),
-        "refused": [refusal._asdict() for refusal in outcome.plan.refused],
+        "refused": [each._asdict() for each in outcome.plan.refused],
         "rows": [{**_described(row), "figures": _figures(outcome, row)} for row in outcome.rows],
     }
 
@@ -43,13 +45,28 @@ def to_csv(outcome: Outcome) -> str:
     writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(
-        {**row, "schedules": " ".join(row["schedules"]), "times": " ".join(map(str, row["times"]))} for row in rows
+        {
+            **row,
+            "schedules": " ".join(row["schedules"]),
+            "times": " ".join(map(str, row["times"])),
+            "preparation": " ".join(f"{name}={calls}" for name, calls in row["preparation"].items()),
+        }
+        for row in rows
     )
     return buffer.getvalue()
 
 
-def write(outcome: Outcome) -> list[Path]:
-    """Write comparison.json, comparison.csv and report.html into the run's folder.
+def check_ready() -> None:
+    """Find out, before the work, whether a report can be drawn after it.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    new_figure(1, 1)
+
+
+def write(outcome: Outcome, folder: Path) -> list[Path]:
+    """Write comparison.json, comparison.csv and report.html into a folder, which is made if it is missing.
 
     Raises:
         FileError: If one cannot be written.
@@ -60,19 +77,21 @@ def write(outcome: Outcome) -> list[Path]:
         "comparison.csv": to_csv(outcome),
         "report.html": html_report(outcome),
     }
+    make_folder(folder)
     for name, content in contents.items():
-        write_atomic(outcome.store.folder / name, content.encode())
-    return [outcome.store.folder / name for name in contents]
+        write_atomic(folder / name, content.encode())
+    return [folder / name for name in contents]
 
 
-def _described(row: Row) -> dict[str, Any]:
+def _described(row: JudgedEntry) -> dict[str, Any]:
     schedule = row.entry.schedule
     terminal = "clean" if schedule.ends_clean else schedule.terminal
-    values = (row.entry.solver, row.entry.nfe, list(row.names), terminal, schedule.times.tolist())
+    entry = row.entry
+    values = (entry.solver, entry.nfe, list(row.names), terminal, schedule.times.tolist(), dict(entry.preparation))
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _figures(outcome: Outcome, row: Row) -> dict[str, Any]:
+def _figures(outcome: Outcome, row: JudgedEntry) -> dict[str, Any]:
     found = {}
     for metric, measured in row.figures.items():
         low, high = measured.interval()

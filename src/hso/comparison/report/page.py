@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing beside it: what was done, what came out, and what the words mean."""
+"""A comparison as one HTML file that needs no other file: what was done, what came out, and what the words mean."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from html import escape
 from importlib import metadata
 
 from hso.comparison.contestants import KINDS
-from hso.comparison.outcome import Outcome, Row, Standing
+from hso.comparison.outcome import JudgedEntry, Outcome, Standing
 from hso.comparison.report.pictures import DRAWN, curves, samples, schedules
-from hso.comparison.runs.plan import REFERENCE_RULE, REFERENCE_SOLVER
+from hso.comparison.runs.plan import REFERENCE_RULE
+from hso.comparison.runs.settings import plain_settings
 from hso.comparison.statistics.intervals import CONFIDENCE
 from hso.comparison.statistics.metrics import METRICS
 from hso.version import VERSION
@@ -42,8 +43,8 @@ def html_report(outcome: Outcome) -> str:
         _caution(outcome),
         _winners(outcome),
         _overall(outcome),
-        "<p>In the pictures marks are the figures, and bars their intervals.</p>",
-        *(_image(f"{METRICS[m].title} against evaluations", curves(outcome, m)) for m in outcome.metrics),
+        "<p>In the pictures the marks are the figures, and the bars are their intervals.</p>",
+        *(_image(f"{METRICS[m].title} against network calls", curves(outcome, m)) for m in outcome.metrics),
         "<h2>Samples</h2>",
         _pictures(outcome),
         "<h2>What the schedules are</h2>",
@@ -58,23 +59,16 @@ def html_report(outcome: Outcome) -> str:
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
-def verdict(outcome: Outcome, row: Row, metric: str) -> str:
-    """What may be said of a row: "best", "tied" (not told apart from the best) or nothing."""
-    if outcome.best(row.entry.solver, row.entry.nfe, metric) is row:
-        return "best"
-    return "" if outcome.is_beaten(row, metric) else "tied"
-
-
 def _introduction(outcome: Outcome) -> str:
     asked, known = outcome.settings.samples, "" if "data" not in outcome.metrics else ", and with the data"
     images = f"{outcome.images} images" if outcome.images == asked else f"the first {outcome.images} of {asked} images"
     return (
         "<p>A diffusion or flow model makes an image from noise by calling its network at a few noise levels. A "
         f"<em>sampling schedule</em> says at which. Here {len(_names(outcome))} schedules are compared on one model, "
-        f"<b>{escape(outcome.subject)}</b>. With every schedule, solver and number of network evaluations, {images} were "
-        "made, always from the same noises. They are compared with those of a <em>reference</em>: the same model from the "
-        f"same noises with {outcome.plan.reference.nfe} evaluations ({REFERENCE_SOLVER}, {REFERENCE_RULE}){known}.</p>"
-        "<p>Other noises would give somewhat other figures. One schedule is called better than another only if a "
+        f"<b>{escape(outcome.subject)}</b>. With every schedule, solver and number of network calls, {images} were made, "
+        "always from the same noise. They are compared with those of a <em>reference</em>: the same model from the same "
+        f"noise with {outcome.plan.reference.nfe} calls ({outcome.plan.reference.solver}, {REFERENCE_RULE}){known}.</p>"
+        "<p>Other noise would give somewhat different figures. One schedule is called better than another only if a "
         f"{CONFIDENCE:.0%} interval of the <em>difference</em> of their figures, from the same images, excludes zero.</p>"
     )
 
@@ -97,9 +91,9 @@ def _winners(outcome: Outcome) -> str:
     for solver, nfe in outcome.cells:
         best, *others = outcome.cell(solver, nfe, metric)
         tied = [escape(row.label) for row in others if not outcome.is_beaten(row, metric)]
-        beaten = f"{len(others) - len(tied)} of {len(others)}"
-        rows.append([f"{solver}, {nfe}", escape(best.label), _figure(best, metric), ", ".join(tied) or "none", beaten])
-    heads = ("solver, evaluations", "best", METRICS[metric].title, "not told apart from it", "certainly worse")
+        words = [escape(best.label), _figure(best, metric), ", ".join(tied) or "none"]
+        rows.append([f"{escape(solver)}, {nfe}", *words, f"{len(others) - len(tied)} of {len(others)}"])
+    heads = ("solver, calls", "best", METRICS[metric].title, "not told apart from it", "certainly worse")
     return f"<p>By {METRICS[metric].title}:</p>{_table(heads, rows)}"
 
 
@@ -119,11 +113,13 @@ def _overall(outcome: Outcome) -> str:
 
 def _pictures(outcome: Outcome) -> str:
     solver, nfe = outcome.cells[0]
+    drawn = samples(outcome)
+    shown = _image("samples", drawn) if drawn else "<p>These samples are no images that can be shown.</p>"
     return (
-        f"<p>With {solver} and {nfe} evaluations. Images in a column start from the same noise; the first row is the "
-        "reference, the others are the schedules with the best figures, the best first. Below, where these schedules call "
-        "the network: step by step in lambda, the logarithm of signal over noise, and in time, from noise (1) to data (0)."
-        f"</p>{_image('samples', samples(outcome))}{_image('schedules', schedules(outcome))}"
+        f"<p>With {escape(solver)} and {nfe} network calls. Images in a column start from the same noise. The first row is "
+        "the reference; the others are the schedules with the best figures, the best first. The last picture shows where "
+        "these schedules call the network: step by step in lambda, the logarithm of signal over noise, and in time, from "
+        f"noise (1) to data (0).</p>{shown}{_image('schedules', schedules(outcome))}"
     )
 
 
@@ -135,18 +131,29 @@ def _contestants(outcome: Outcome) -> str:
     listed = {name for names in KINDS.values() for name in names}
     if others := [name for name in taken if name not in listed]:
         items.append(f"<dt>{escape(', '.join(others))}</dt><dd>given as files</dd>")
-    refused = [f"<li>{escape(r.name)}, {r.nfe} evaluations: {escape(r.reason)}</li>" for r in outcome.plan.refused]
+    refused = [f"<li>{escape(r.name)}, {r.nfe} calls: {escape(r.reason)}</li>" for r in outcome.plan.refused]
     without = f"<p>These have no schedule here:</p><ul>{''.join(refused)}</ul>" if refused else ""
-    return f"<dl>{''.join(items)}</dl>{without}"
+    return f"<dl>{''.join(items)}</dl>{_preparation(outcome)}{without}"
+
+
+def _preparation(outcome: Outcome) -> str:
+    """What it took to find the schedules that needed the network."""
+    calls: dict[str, int] = {}
+    for row in outcome.rows:
+        for name, number in row.entry.preparation.items():
+            calls[name] = max(number, calls.get(name, 0))
+    words = ", ".join(f"{escape(name)} {number:,}" for name, number in calls.items())
+    text = "Network calls that it took to find a schedule, where an image counts as one call"
+    return f"<p>{text}: {words}. The others took none.</p>" if words else ""
 
 
 def _legend() -> str:
     return (
-        f"<p>The figures are from these images; the intervals, in small print, are {CONFIDENCE:.0%} intervals for what "
-        "infinitely many would give, by a bootstrap over groups of images (over subsets of them for KID, precision and "
-        "recall). Few images make every Frechet distance too large, which is why a figure can lie above its interval. Bold "
-        "is the best of its table; green is not told apart from the best. Intervals of two schedules may overlap although "
-        "their difference is certain, since all start from the same noises.</p>"
+        f"<p>The figures are from these images. The intervals, in small print, are {CONFIDENCE:.0%} intervals for what "
+        "infinitely many images would give; they come from a bootstrap over groups of images (over subsets of images for "
+        "KID, precision and recall). Few images make every Frechet distance too large, so a figure can lie above its "
+        "interval. The best of a table is bold; green ones are not told apart from the best. Intervals of two schedules "
+        "may overlap although their difference is certain, because all start from the same noise.</p>"
     )
 
 
@@ -158,19 +165,20 @@ def _tables(outcome: Outcome) -> Iterable[str]:
             [escape(row.label), *(_cell(outcome, row, metric) for metric in outcome.metrics), _steps(row)]
             for row in outcome.cell(solver, nfe, outcome.metrics[0])
         ]
-        yield f"<details open><summary>{solver}, {nfe} evaluations</summary>{_table(heads, [*body, own])}</details>"
+        title = f"<summary>{escape(solver)}, {nfe} network calls</summary>"
+        yield f"<details open>{title}{_table(heads, [*body, own])}</details>"
 
 
-def _cell(outcome: Outcome, row: Row, metric: str) -> str:
-    return f'<td class="{verdict(outcome, row, metric)}">{_figure(row, metric)}</td>'
+def _cell(outcome: Outcome, row: JudgedEntry, metric: str) -> str:
+    return f'<td class="{outcome.verdict(row, metric)}">{_figure(row, metric)}</td>'
 
 
-def _figure(row: Row, metric: str) -> str:
+def _figure(row: JudgedEntry, metric: str) -> str:
     low, high = row.figures[metric].interval()
     return f"{row.figures[metric].value:.4g} <small>{low:.3g} to {high:.3g}</small>"
 
 
-def _steps(row: Row) -> str:
+def _steps(row: JudgedEntry) -> str:
     return " ".join(f"{t:.3f}" for t in row.entry.schedule.times)
 
 
@@ -186,9 +194,9 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _settings(outcome: Outcome) -> str:
     settings = outcome.settings
     pairs = {
-        **{name: value for name, value in vars(settings.subject).items() if value is not None},
-        **{name: value for name, value in vars(settings).items() if name != "subject"},
-        "versions": (f"hso {VERSION}", f"Python {platform.python_version()}", *_versions()),
+        **{name: value for name, value in plain_settings(settings.subject).items() if value is not None},
+        **plain_settings(settings, "subject"),
+        "versions": [f"hso {VERSION}", f"Python {platform.python_version()}", *_versions()],
     }
     if "@" in settings.subject.model:
         del pairs["guidance"]  # the number in the model's name is the guidance
@@ -196,7 +204,7 @@ def _settings(outcome: Outcome) -> str:
 
 
 def _words(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _versions() -> Iterable[str]:

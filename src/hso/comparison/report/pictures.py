@@ -1,26 +1,25 @@
-"""The pictures of a comparison, as addresses that hold them: metrics against budgets, samples, schedules."""
+"""The pictures of a comparison, as addresses that contain them: metrics against budgets, samples, schedules."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from hso.comparison.outcome import Outcome
-from hso.comparison.report.plots import COLOURS, MARKERS, new_figure, plot_schedules
+from hso.comparison.outcome import JudgedEntry, Outcome
+from hso.comparison.report.plots import COLOURS, MARKERS, image_grid, new_figure, plot_schedules
 from hso.comparison.statistics.metrics import METRICS
 
-# Schedules that are drawn: more cannot be told apart.
+# Number of schedules that are drawn; more could not be told apart.
 DRAWN = len(COLOURS)
-# Distance between the bars of neighbours, as a share of the axis, so that none hides another.
+# Distance between the bars of neighbours, as a share of the axis; without it one would hide another.
 ASIDE = 0.008
 
 
 def curves(outcome: Outcome, metric: str) -> str:
-    """A metric against the budget, one panel for each solver, and what the reference has of it."""
+    """A metric against the number of network calls, one panel for each solver, and the reference's figure."""
     solvers = list(dict.fromkeys(solver for solver, _ in outcome.cells))
     budgets = sorted({nfe for _, nfe in outcome.cells})
     figure = new_figure(4.2 * len(solvers) + 1.6, 3.6)
@@ -38,25 +37,24 @@ def curves(outcome: Outcome, metric: str) -> str:
         if METRICS[metric].of_data:
             own = outcome.reference.figures[metric].value
             axes.axhline(own, color="0.4", linestyle="--", linewidth=1, label="reference")
-        axes.set(title=solver, xlabel="network evaluations", ylabel=METRICS[metric].title, xticks=budgets)
+        axes.set(title=solver, xlabel="network calls", ylabel=METRICS[metric].title, xticks=budgets)
         axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
     return _address(figure)
 
 
 def samples(outcome: Outcome) -> str:
-    """The first images of the leaders of the first cell, below those of the reference."""
-    first = outcome.settings.batches()[0]
-    reference = {f"reference, {outcome.plan.reference.nfe}": outcome.store.pictures(outcome.plan.reference.key, first)}
-    shown = {row.names[0]: outcome.store.pictures(row.entry.key, first) for row in _leaders(outcome)}
-    return _address(_grid(reference | shown))
+    """The first images of the leaders of the first cell, below those of the reference; empty if none can be shown."""
+    reference = {f"reference, {outcome.plan.reference.nfe}": outcome.pictures(outcome.reference)}
+    shown = reference | {row.names[0]: outcome.pictures(row) for row in _leaders(outcome)}
+    return _address(image_grid({"": shown})) if all(map(len, shown.values())) else ""
 
 
 def schedules(outcome: Outcome) -> str:
     """Where the leaders of the first cell call the network."""
     solver, nfe = outcome.cells[0]
     leaders = {row.names[0]: row.entry.schedule for row in _leaders(outcome)}
-    return _address(plot_schedules({f"{solver}, {nfe} evaluations": leaders}))
+    return _address(plot_schedules({f"{solver}, {nfe} network calls": leaders}))
 
 
 def _drawn(outcome: Outcome) -> list[str]:
@@ -65,23 +63,8 @@ def _drawn(outcome: Outcome) -> list[str]:
     return [each.name for each in outcome.standings(outcome.metrics[0]) if each.name in firsts][:DRAWN]
 
 
-def _leaders(outcome: Outcome) -> list[Any]:
+def _leaders(outcome: Outcome) -> list[JudgedEntry]:
     return outcome.cell(*outcome.cells[0], outcome.metrics[0])[:DRAWN]
-
-
-def _grid(shown: Mapping[str, Any]) -> Any:
-    """Rows of images, grey or in colour, by name."""
-    figure = new_figure(9.5, 0.95 * len(shown) + 0.1)
-    for axes, (name, images) in zip(figure.subplots(len(shown), 1, squeeze=False)[:, 0], shown.items(), strict=True):
-        # A white column of pixels between neighbours.
-        gap = np.full_like(images[:, :, :1], 255)
-        strip = np.concatenate([part for pair in zip(images, gap, strict=True) for part in pair][:-1], axis=1)
-        axes.imshow(strip, cmap="gray", vmin=0, vmax=255)
-        axes.set_xticks([])
-        axes.set_yticks([(len(strip) - 1) / 2], [name], fontsize=9)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    return figure
 
 
 def _address(figure: Any) -> str:

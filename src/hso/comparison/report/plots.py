@@ -12,7 +12,6 @@ import numpy as np
 from hso.errors import ArgumentError, MissingExtraError
 from hso.files import write_atomic
 from hso.noise import NoiseSchedule
-from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
 CURVE = {"color": "0.75", "linewidth": 5, "solid_capstyle": "round", "zorder": 0}
-# Levels marked beside lambda, where they fall into the picture.
+# Noise levels that are marked beside lambda if they fall into the picture.
 SIGMA_TICKS = (100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003)
 # Size of an image in inches, and the gap between groups of rows, in images.
 SCALE, GAP = 0.5, 0.35
@@ -43,7 +42,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure; the file appears whole or not at all.
+    """Write a figure. The file is either whole or absent.
 
     Raises:
         ArgumentError: If the name does not end in one of ``FORMATS``.
@@ -83,15 +82,18 @@ def plot_schedules(panels: Mapping[str, Mapping[str, SamplingSchedule]], noise: 
 
 
 def image_grid(
-    blocks: Mapping[str, Mapping[str, Array]], title: str = "", columns: int = 10, groups: Iterable[int] = ()
+    blocks: Mapping[str, Mapping[str, np.ndarray[Any, Any]]],
+    title: str = "",
+    columns: int = 10,
+    groups: Iterable[int] = (),
 ) -> Figure:
     """Blocks of images side by side, each with the same named rows.
 
     Args:
-        blocks: Blocks by their heading, from the left; each has images by the row's name, shape (M, H, W), from -1
-            (black) to 1 (white), with M at least ``columns``.
+        blocks: Blocks by their heading, from the left. Each has images by the name of the row, shape (M, H, W) or
+            (M, H, W, 3), from 0 (black) to 255 (white).
         title: Title of the figure.
-        columns: Images in each row of a block.
+        columns: The most images in a row of a block.
         groups: Numbers of the rows before which there is a gap.
 
     Raises:
@@ -99,20 +101,27 @@ def image_grid(
     """
     names = [list(rows) for rows in blocks.values()]
     if not names or not names[0] or any(other != names[0] for other in names):
-        raise ArgumentError("blocks", "blocks with the same rows, one at least", names)
+        raise ArgumentError("blocks", "blocks with the same rows, at least one", names)
     gaps = np.searchsorted(np.sort(list(groups)), np.arange(len(names[0])), side="right")
     offsets = np.arange(len(names[0])) + GAP * gaps
-    figure = new_figure(SCALE * columns * len(blocks) + 2.6, SCALE * (offsets[-1] + 1) + 0.8)
+    shown = min(columns, max(len(images) for rows in blocks.values() for images in rows.values()))
+    figure = new_figure(SCALE * shown * len(blocks) + 2.6, SCALE * (offsets[-1] + 1) + 0.8)
     figure.suptitle(title, fontsize=11)
     for axes, (heading, rows) in zip(figure.subplots(1, len(blocks), squeeze=False)[0], blocks.items(), strict=True):
         for offset, images in zip(offsets, rows.values(), strict=True):
-            strip = np.concatenate(list(np.asarray(images)[:columns]), axis=1)
-            axes.imshow(strip, cmap="gray", vmin=-1, vmax=1, extent=(0, columns, offset + 0.96, offset))
-        axes.set(title=heading, xlim=(0, columns), ylim=(offsets[-1] + 1, 0), xticks=[])
+            extent = (0, len(images[:columns]), offset + 0.96, offset)
+            axes.imshow(_strip(images[:columns]), cmap="gray", vmin=0, vmax=255, extent=extent)
+        axes.set(title=heading, xlim=(0, shown), ylim=(offsets[-1] + 1, 0), xticks=[])
         axes.set_yticks(offsets + 0.5, names[0] if axes.get_subplotspec().is_first_col() else [], fontsize=9)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return figure
+
+
+def _strip(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Images side by side, each with a white column of pixels after it."""
+    gap = np.full_like(images[:, :, :1], 255)
+    return np.concatenate(list(np.concatenate([images, gap], axis=2)), axis=1)
 
 
 def _draw_levels(axes: Any, name: str, schedule: SamplingSchedule, style: Mapping[str, Any]) -> None:
@@ -130,7 +139,7 @@ def _label_levels(axes: Any, last: int) -> None:
     if last <= 20:
         axes.set_xticks(range(1, last + 1))
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left", fontsize=9)
+    axes.legend(loc="lower right", fontsize=9)
     sigmas = axes.secondary_yaxis("right")
     sigmas.set_yticks(-np.log(SIGMA_TICKS), [f"{sigma:g}" for sigma in SIGMA_TICKS])
     sigmas.set_ylabel(r"$\tilde\sigma = \sigma / \alpha$")

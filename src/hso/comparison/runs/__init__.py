@@ -1,1 +1,1 @@
-"""Runs that share their work among processes, can be stopped, and go on."""
+"""Runs: their settings, their plan and their work, which processes share and which can be stopped at any time."""

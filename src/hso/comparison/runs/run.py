@@ -2,9 +2,10 @@
 
 Example:
     >>> import tempfile
-    >>> from hso.comparison.runs.plan import Settings
+    >>> from hso.comparison.runs.settings import ComparisonSettings
     >>> from hso.comparison.subjects import SubjectSettings
-    >>> settings = Settings(SubjectSettings("gaussian"), ("ddim",), (4,), ("trailing", "arctan"), samples=100)
+    >>> model = SubjectSettings("gaussian")
+    >>> settings = ComparisonSettings(model, ("ddim",), (4,), ("trailing", "arctan"), samples=100)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     outcome = compare(settings, Path(folder))
     >>> outcome.best("ddim", 4, "error").names
@@ -14,58 +15,44 @@ Example:
 from __future__ import annotations
 
 import atexit
-import multiprocessing
 import os
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from hso.comparison.outcome import RESAMPLES, Outcome, check_data, judge
-from hso.comparison.runs.plan import Plan, Settings, load_plan, make_plan, save_plan
-from hso.comparison.runs.store import Store
-from hso.comparison.runs.work import Advance, Shard, one_thread, work
+from hso.comparison.outcome import Outcome
+from hso.comparison.runs.helpers import deal_shares, start_helpers, wait_for
+from hso.comparison.runs.judge import RESAMPLES, check_resamples, judge
+from hso.comparison.runs.plan import Plan, Run, join, prepare
+from hso.comparison.runs.settings import ComparisonSettings
+from hso.comparison.runs.work import Advance, Shard, work
 from hso.comparison.subjects import Subject, load_subject
-from hso.errors import FileError, HSOError, MissingExtraError, check_choice, check_integer
+from hso.errors import FileError, MissingExtraError, check_integer
+from hso.files import make_folder
 
-# Told what is done, how much of it since the last time, and how much in all: "sampling" in network evaluations, images
-# counted one by one, and "judging" in schedules.
+# Called with the stage, the amount that was done since the last call, and the total. The stage "sampling" counts network
+# calls, where an image counts as one call; the stage "judging" counts schedules.
 Progress = Callable[[str, int, int], object]
 # Where launchers say how many processes there are: torchrun, and the MPIs that accelerate knows.
 WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
-def prepare(settings: Settings, folder: Path) -> tuple[Subject, Plan, Store]:
-    """The model, the plan, and the folder with the plan in it; the plan of before, if it was asked for the same.
-
-    Raises:
-        HSOError: If the model cannot be loaded, or the folder not be used.
-    """
-    subject = load_subject(settings.subject)
-    subject.check_samples(settings.samples)
-    for solver in settings.solvers:
-        check_choice("solver", solver, subject.solvers)
-    if settings.also:
-        check_data(settings, subject)
-    store = _store(settings, folder)
-    plan = load_plan(settings, store)
-    if plan is None:
-        with one_thread():
-            plan = make_plan(settings, subject)
-        save_plan(plan, settings, store)
-    return subject, plan, store
-
-
 def compare(
-    settings: Settings, folder: Path, processes: int = 1, resamples: int = RESAMPLES, progress: Progress | None = None
+    settings: ComparisonSettings,
+    folder: Path,
+    processes: int = 1,
+    resamples: int = RESAMPLES,
+    progress: Progress | None = None,
 ) -> Outcome | None:
-    """Run a comparison, or what is left of it, and judge it.
+    """Run a comparison, or the part of it that is not finished, and judge it.
 
     Args:
         settings: What is compared.
         folder: Where finished batches are kept.
-        processes: Local processes to share the batches.
+        processes: Number of local processes that share the batches.
         resamples: Number of bootstrap resamples.
         progress: Called as the work is done.
 
@@ -73,102 +60,98 @@ def compare(
         The outcome; None in all but the first of several launched processes.
 
     Raises:
-        HSOError: If something is unusable or cannot be written. Finished batches stay.
+        HSOError: If a setting is unusable, or a file cannot be written. Finished batches stay.
     """
     check_integer("processes", processes, 1, 1024)
+    check_resamples(resamples)
     if any(int(os.environ.get(name) or 1) > 1 for name in WORLD_SIZES):
         return _launched(settings, folder, resamples, progress)
-    subject, plan, store = prepare(settings, folder)
-    advance = _advance(progress, "sampling", settings.samples * plan.work, processes)
-    if processes > 1:
-        _share(settings, folder, processes, advance)
-    else:
-        work(settings, subject, plan, store, advance=advance)
-    return judge(settings, subject, plan, store, resamples, _judging(progress, plan))
+    if processes == 1:
+        return compare_subject(settings, load_subject(settings.subject), folder, resamples, progress)
+    # Helpers take seconds to start, and a folder that cannot be made is known at once.
+    make_folder(folder)
+    with start_helpers(settings.subject, processes - 1) as pool:
+        run = prepare(settings, folder, load_subject(settings.subject))
+        shares = deal_shares(pool, processes - 1, settings, folder)
+        _work(run, Shard(0, processes), progress)
+        wait_for(shares)
+    return judge(run, resamples, _judging(progress, run.plan))
 
 
-def finished_part(settings: Settings, folder: Path, resamples: int = RESAMPLES) -> Outcome:
-    """Judge the batches of a run that every schedule has finished; nothing is generated.
+def compare_subject(
+    settings: ComparisonSettings,
+    subject: Subject,
+    folder: Path,
+    resamples: int = RESAMPLES,
+    progress: Progress | None = None,
+) -> Outcome:
+    """The same in this process, for a subject that is already there."""
+    check_resamples(resamples)
+    run = prepare(settings, folder, subject)
+    _work(run, Shard(), progress)
+    return judge(run, resamples, _judging(progress, run.plan))
+
+
+def compare_callable(
+    settings: ComparisonSettings,
+    subject: Subject,
+    folder: str | Path | None,
+    resamples: int,
+    progress: Progress | None,
+) -> Outcome:
+    """The same in a folder that lives as long as the outcome, if none is given."""
+    if folder is not None:
+        return compare_subject(settings, subject, Path(folder), resamples, progress)
+    temporary = tempfile.mkdtemp(prefix="hso-")
+    try:
+        outcome = compare_subject(settings, subject, Path(temporary), resamples, progress)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    weakref.finalize(outcome.store, shutil.rmtree, temporary, ignore_errors=True)
+    return outcome
+
+
+def finished_part(settings: ComparisonSettings, folder: Path, resamples: int = RESAMPLES) -> Outcome:
+    """Judge the batches of a run that every schedule has finished. Nothing is generated.
 
     Raises:
-        HSOError: If there is no run of this there, or no batch is finished.
+        HSOError: If there is no such run, or no batch is finished.
     """
+    check_resamples(resamples)
     if not (folder / "run.json").exists():
         raise FileError(folder, "expected the folder of a run, found none")
-    store = _store(settings, folder)
-    return judge(settings, load_subject(settings.subject), _planned(settings, store), store, resamples)
+    return judge(join(settings, folder, load_subject(settings.subject)), resamples)
 
 
-def _share(settings: Settings, folder: Path, processes: int, advance: Advance | None) -> None:
-    """Deal the batches to local processes."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes - 1, mp_context=context) as pool:
-        others = [pool.submit(_share_of, settings, folder, Shard(index, processes)) for index in range(1, processes)]
-        problems = [_share_of(settings, folder, Shard(0, processes), advance), *map(_problem, others)]
-    for problem in filter(None, problems):
-        raise HSOError(problem)
+def _work(run: Run, shard: Shard, progress: Progress | None) -> None:
+    """One process's share; its progress stands for that of all, since all have equal shares."""
+    work(run, shard, _advance(progress, "sampling", run.settings.samples * run.plan.work, shard.count))
 
 
-def _share_of(settings: Settings, folder: Path, shard: Shard, advance: Advance | None = None) -> str:
-    """One process's share; what went wrong, as text, since errors with several arguments do not travel."""
-    try:
-        store = _store(settings, folder)
-        work(settings, load_subject(settings.subject), _planned(settings, store), store, shard, advance)
-    except HSOError as error:
-        return str(error)
-    return ""
-
-
-def _problem(share: Future[str]) -> str:
-    try:
-        return share.result()
-    except BrokenProcessPool:
-        return "one of the processes was killed, perhaps for want of memory; the same command goes on from here"
-
-
-def _launched(settings: Settings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
+def _launched(settings: ComparisonSettings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
     """This process's share of a run that ``accelerate launch`` or ``torchrun`` started."""
     try:
         from accelerate import PartialState
     except ImportError:
         raise MissingExtraError("accelerate", extra="compare") from None
     state: Any = PartialState(cpu=settings.subject.device == "cpu")
-    # Not before the exit: a program may compare more than once.
+    # The group is destroyed at exit and not before, because a program may compare more than once.
     atexit.register(state.destroy_process_group)
     with state.main_process_first():
-        subject, plan, store = _prepared(settings, folder, state.is_main_process)
-    shard = Shard(state.process_index, state.num_processes)
-    work(
-        settings, subject, plan, store, shard, _advance(progress, "sampling", settings.samples * plan.work, shard.count)
-    )
+        subject = load_subject(settings.subject)
+        run = (prepare if state.is_main_process else join)(settings, folder, subject)
+    _work(run, Shard(state.process_index, state.num_processes), progress)
     state.wait_for_everyone()
     if not state.is_main_process:
         return None
-    return judge(settings, subject, plan, store, resamples, _judging(progress, plan))
-
-
-def _prepared(settings: Settings, folder: Path, first: bool) -> tuple[Subject, Plan, Store]:
-    if first:
-        return prepare(settings, folder)
-    store = _store(settings, folder)
-    return load_subject(settings.subject), _planned(settings, store), store
-
-
-def _store(settings: Settings, folder: Path) -> Store:
-    return Store(folder, settings.common(), keep_features=bool(settings.also))
-
-
-def _planned(settings: Settings, store: Store) -> Plan:
-    plan = load_plan(settings, store)
-    if plan is None:
-        raise FileError(store.folder, "the plan of this run was replaced while it ran")
-    return plan
+    return judge(run, resamples, _judging(progress, run.plan))
 
 
 def _advance(progress: Progress | None, stage: str, total: int, processes: int = 1) -> Advance | None:
-    """What one of several like processes tells of the progress of all."""
+    """What one of several processes with equal shares reports of the progress of all."""
     return None if progress is None else (lambda amount: progress(stage, processes * amount, total))
 
 
 def _judging(progress: Progress | None, plan: Plan) -> Advance | None:
-    return _advance(progress, "judging", len(plan.entries) + 1)
+    return _advance(progress, "judging", len(plan.everyone))

@@ -1,14 +1,15 @@
-"""The folder of a run: what was asked, the schedules, and the sums of every finished batch.
+"""The folder of a run: its settings, the schedules, and the sums of every finished batch.
 
     run.json                        what all batches have in common
-    plan.json                       the schedules by name, and the refusals
+    plan.json                       the schedules by name, and what was refused
     schedules/KEY.json              each schedule
     sums/KEY/FIRST-STOP.npz         sums of the images FIRST to STOP - 1 of a schedule
     features/KEY/FIRST-STOP.npy     their features, float32, where a metric needs them
     reference/FIRST-STOP.npy        images of the reference while a batch is worked on
 
-A file is there whole or not at all, and says the same whoever wrote it. So a run that was stopped goes on where it was, and
-one with more samples, budgets, solvers or schedules adds to what is there.
+Every file is either whole or absent, and its content does not depend on the process that wrote it. So a run that was
+stopped goes on where it was, and a run with more samples, budgets, solvers or schedules adds to the folder. Of several runs
+that begin together in an empty folder only one writes run.json. The others read it, and are refused if theirs differs.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 
 from hso.comparison.statistics.blocks import Block, Integers
 from hso.errors import FileError
-from hso.files import make_folder, write_atomic
+from hso.files import make_folder, write_atomic, write_new
 from hso.noise.base import Array
 
 
@@ -34,12 +35,12 @@ class Store:
     """A run's folder.
 
     Args:
-        folder: It is made if it is not there.
-        common: What all batches must have in common.
-        keep_features: Whether a batch is finished only with its features.
+        folder: The folder; it is made if it is missing.
+        common: The settings that all batches must have in common.
+        keep_features: Whether a batch counts as finished only if its features are there too.
 
     Raises:
-        FileError: If the folder cannot be made, or holds a run of something else; the setting is named.
+        FileError: If the folder cannot be made, or holds a run with other settings; the setting is named.
     """
 
     def __init__(self, folder: Path, common: Mapping[str, Any], keep_features: bool = False) -> None:
@@ -50,8 +51,8 @@ class Store:
 
     def _agree(self, common: Mapping[str, Any]) -> None:
         path = self.folder / "run.json"
-        if not path.exists():
-            write_atomic(path, json.dumps(common, indent=2).encode())
+        # Looking first and writing then would let two runs with different settings into one folder.
+        if not path.exists() and write_new(path, json.dumps(common, indent=2).encode()):
             return
         before = read_json(path)
         for name in sorted({*before, *common}):
@@ -60,7 +61,7 @@ class Store:
                 raise FileError(self.folder, problem)
 
     def sums_path(self, key: str, images: range) -> Path:
-        """Where a batch's sums are."""
+        """The file of a batch's sums."""
         return self.folder / "sums" / key / f"{_name(images)}.npz"
 
     def has(self, key: str, images: range) -> bool:
@@ -76,10 +77,10 @@ class Store:
         features: Array,
         pictures: np.ndarray[Any, Any] | None = None,
     ) -> None:
-        """Keep a finished batch: its sums, its features if they are kept, and images to look at.
+        """Keep a finished batch: its sums, its features if they are wanted, and images to look at.
 
         Raises:
-            FileError: If it cannot be written; it does then not count as finished.
+            FileError: If it cannot be written. Then it does not count as finished.
         """
         if self.keep_features:
             _write(self._features(key, images), _array(features.astype(np.float32)))
@@ -113,7 +114,7 @@ class Store:
             return [Block(*part) for part in parts]
 
     def pictures(self, key: str, images: range) -> np.ndarray[Any, Any]:
-        """The first images of a batch, to look at; none where they were not kept."""
+        """The images of a batch that were kept to look at, shape (n, height, width) or (n, height, width, 3)."""
         path = self.sums_path(key, images)
         with _reading(path), path.open("rb") as file, np.load(file) as arrays:
             return np.asarray(arrays["pictures"]) if "pictures" in arrays else np.empty((0, 1, 1))
@@ -122,9 +123,9 @@ class Store:
         """The features of some images, one a row; no more of the files is read.
 
         Args:
-            key: Whose.
+            key: The key of the entry.
             batches: The finished batches.
-            numbers: Places of the images in the batches, one after the other; increasing.
+            numbers: Numbers of the images, counted through all batches, increasing.
 
         Raises:
             FileError: If a file is missing or damaged.
@@ -144,23 +145,24 @@ class Store:
         write_atomic(self._reference(images), _array(reference))
 
     def reference(self, images: range) -> Array | None:
-        """The reference's images of a batch, if they are kept."""
+        """The reference's images of a batch; None if they are not kept."""
         path = self._reference(images)
-        if not path.exists():
-            return None
-        with _reading(path), path.open("rb") as file:
-            return np.asarray(np.load(file))
+        with _reading(path):
+            try:
+                with path.open("rb") as file:
+                    return np.asarray(np.load(file))
+            except FileNotFoundError:
+                return None
 
     def drop_reference(self, images: range) -> None:
-        """Forget the reference's images of a finished batch.
+        """Remove the reference's images of a finished batch.
 
         Raises:
             FileError: If they cannot be removed.
         """
         path = self._reference(images)
         try:
-            if path.exists():
-                path.unlink()
+            path.unlink(missing_ok=True)
         except OSError as error:
             raise FileError(path, f"cannot remove: {error.strerror}") from None
 
@@ -181,7 +183,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(path, f"cannot read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise FileError(path, "expected a JSON object, found something else")
@@ -219,7 +221,7 @@ def _rows(path: Path, numbers: Integers) -> Array:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file of a batch is an error that names it."""
+    """Every error while a batch is read becomes one that names the file."""
     try:
         yield
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Figures of images, and how sure they are."""
+"""Figures of images, and intervals for them."""

@@ -1,21 +1,27 @@
-r"""Sums over blocks of images: what is kept of them, and the normal distributions and influences that follow.
+r"""Sums over blocks of images, and the normal distributions and influences that follow from them.
 
-Of the images of a block only the count n, the sum of their features f, a factor F with :math:`F^T F = \sum x x^T` over
-their features x, and the sum of their squared errors are kept, batch by batch. Batches are read one at a time, twice.
+A block keeps four things of its images: their number n, the sum f of their features, a factor F with
+:math:`F^T F = \sum x x^T` over their features x, and the sum of their squared errors. Batches are read one at a time, and
+twice.
 
-*First* they are added up. Factors are kept for each of ``GROUPS`` groups of blocks: the rows of features while they are
-few, the triangular factor of their QR decomposition beyond, so that memory does not grow with the images:
+The *first* time they are added up. A factor is kept for each of ``GROUPS`` groups of blocks. As long as there are few rows,
+the factor is the rows of features themselves; later it is the triangular factor of their QR decomposition, which has the
+same :math:`F^T F` and no more rows than features. So memory does not grow with the number of images:
 
 .. math::
     \mu = \frac{1}{n} \sum f, \qquad \Sigma = \frac{\sum F^T F - n \mu \mu^T}{n - 1}
 
-*Then* each block's influence :math:`\psi_b` on a Frechet distance, its derivative with respect to how often the block is
-counted, follows from the derivative of the distance (:mod:`hso.comparison.statistics.frechet`) and
+The *second* time the influences are computed. The influence :math:`\psi_b` of a block on a Frechet distance is the
+derivative of the distance with respect to the number of times that the block is counted. To count block b
+:math:`1 + \epsilon` times changes mean and covariance by :math:`\epsilon` times
 
 .. math::
     \mathrm{d}\mu = \frac{f_b - n_b \mu}{n}, \qquad
     \mathrm{d}\Sigma = \frac{C_b - n_b \Sigma}{n - 1}, \qquad
-    C_b = F_b^T F_b - f_b \mu^T - \mu f_b^T + n_b \mu \mu^T.
+    C_b = F_b^T F_b - f_b \mu^T - \mu f_b^T + n_b \mu \mu^T,
+
+where :math:`C_b` is the block's scatter about the common mean, and the derivative of the distance
+(:mod:`hso.comparison.statistics.frechet`) turns these changes into the change of the distance.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ import numpy as np
 from hso.comparison.statistics.frechet import Normal
 from hso.noise.base import Array
 
-# More blocks make better intervals; fewer, smaller files. Groups are an even number, so that halves are groups too.
+# More blocks make better intervals, fewer make smaller files. The number of groups is even, so that they have halves.
 BLOCKS, GROUPS = 50, 10
 Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
@@ -53,12 +59,12 @@ class Block(NamedTuple):
     squares: float
 
 
-# All batches' blocks, as often as they are asked for.
+# Gives the blocks of all batches, anew at every call.
 Batches = Callable[[], Iterable[list[Block]]]
 
 
 def block_of(images: range, period: int) -> Integers:
-    """The block of each image: whole periods of labels go to blocks in turn, so that every block has all labels alike.
+    """The block of each image. Whole periods of labels go to blocks in turn, so every block has each label equally often.
 
     Example:
         >>> block_of(range(4), period=1).tolist(), block_of(range(4), period=2).tolist()
@@ -84,16 +90,17 @@ def sums(features: Array, squares: Array, blocks: Integers) -> list[Block]:
 
 
 class _Rows:
-    """The rows of a group of blocks, at most twice as many as features."""
+    """The rows of a group of blocks; never more than twice the number of features."""
 
     def __init__(self) -> None:
         self.parts: list[Array] = []
         self.count = 0
 
     def add(self, rows: Array) -> None:
-        # A view would keep its whole batch.
+        # A view would keep its whole batch in memory.
         self.parts.append(rows.copy())
         self.count += len(rows)
+        # Only when there are twice as many rows as features: a decomposition for each batch would take longer.
         if self.count >= 2 * rows.shape[1]:
             self.parts = [self.factor()]
             self.count = len(self.parts[0])
@@ -103,7 +110,7 @@ class _Rows:
 
 
 def pooled(batches: Batches) -> Sample:
-    """All batches as one sample; memory does not grow with their number."""
+    """All batches as one sample. The memory does not grow with their number."""
     heads: dict[int, Block] = {}
     rows: dict[int, _Rows] = {}
     for batch in batches():
@@ -124,17 +131,17 @@ def pooled(batches: Batches) -> Sample:
 
 
 class Target(Protocol):
-    """What distances are taken to: it may change with the images, or not."""
+    """What distances are measured to. It may depend on the images or not."""
 
     @property
     def whole(self) -> Normal:
         """The normal distribution."""
 
     def without(self, groups: tuple[int, ...]) -> Normal:
-        """The same when the images of some groups are left out."""
+        """The same without the images of some groups."""
 
     def influences(self, other: Normal, there: Array) -> Array | float:
-        """The influence of every block on the distance to ``other``, to which the map has the factor ``there``."""
+        """The influence of every block on the distance to ``other``; K of the map to it is ``there``."""
 
 
 class Known(NamedTuple):
@@ -173,12 +180,12 @@ class Sample:
 
     @property
     def is_wide(self) -> bool:
-        """Whether there are fewer images than features: then rows are images, and no square matrix is needed."""
+        """Whether there are fewer images than features. Then rows are images, and no square matrix is needed."""
         return len(self.rows) == self.counts.sum() < self.rows.shape[1]
 
     @property
     def parts(self) -> list[tuple[int, ...]]:
-        """The groups that are left out at a time."""
+        """The groups that the jackknife leaves out together: one at a time, or a half of them if the sample is wide."""
         groups = np.unique(self.owners).tolist()
         return [tuple(groups[0::2]), tuple(groups[1::2])] if self.is_wide else [(group,) for group in groups]
 
@@ -197,12 +204,17 @@ class Sample:
 
     def influences(self, other: Normal, there: Array) -> Array:
         mean, count = self.whole.mean, self.counts.sum()
+        # tr((I - T) C_b) for every block: how much a block's scatter about the mean adds to the distance.
         scatter = self._scatter(mean, there)
+        # The first term of the distance's derivative, 2 (mu - mu')^T d mu, with d mu = (f_b - n_b mu) / n.
         moved = 2 * (self.totals - self.counts[:, None] * mean) @ (mean - other.mean) / count
-        return np.asarray(moved + (scatter - self.counts * scatter.sum() / (count - 1)) / (count - 1))
+        # The second term, tr((I - T) d Sigma) with d Sigma = (C_b - n_b Sigma) / (n - 1). The scatters of all blocks add up
+        # to (n - 1) Sigma, so tr((I - T) Sigma) is their sum over n - 1, and Sigma itself is not needed.
+        spread = (scatter - self.counts * scatter.sum() / (count - 1)) / (count - 1)
+        return np.asarray(moved + spread)
 
     def errors(self, weights: Array) -> Array:
-        """Root mean square errors, each block counted ``weights`` times, shape (R, B)."""
+        """Root mean square errors if each block is counted ``weights`` times, shape (R, B)."""
         return np.asarray(np.sqrt(weights @ self.squares / (weights @ self.counts)))
 
     @cached_property
@@ -210,7 +222,7 @@ class Sample:
         return {}
 
     def _kept(self, groups: tuple[int, ...]) -> tuple[int, Array, Array]:
-        """Number and mean of the images outside of some groups, and the factors' rows."""
+        """Number and mean of the images outside some groups, and the rows of their factors."""
         blocks = ~np.isin(self.indices % GROUPS, groups)
         count = int(self.counts[blocks].sum())
         return count, self.totals[blocks].sum(axis=0) / count, self.rows[~np.isin(self.owners, groups)]
@@ -224,13 +236,16 @@ class Sample:
         return Normal(mean, (rows - mean) / np.sqrt(max(count - 1, 1)))
 
     def _scatter(self, mean: Array, there: Array) -> Array:
-        """tr((I - T) C) of every block."""
+        """tr((I - T) C) of every block, where T = K^T K and K is ``there``."""
+        # C = F^T F - f mu^T - mu f^T + n mu mu^T. With T = K^T K, tr((I - T) a b^T) = a^T b - (K a)^T (K b): no matrix of
+        # the size features by features is made. First the term F^T F, row by row of F:
         squares = np.zeros(len(self.indices))
         for batch in self.batches():
             rows = np.concatenate([block.factor for block in batch])
             owners = np.repeat([block.index for block in batch], [len(block.factor) for block in batch])
             each = np.sum(rows**2, axis=1) - np.sum((rows @ there.T) ** 2, axis=1)
             np.add.at(squares, np.searchsorted(self.indices, owners), each)
+        # Then the two mixed terms, which are equal, and the last one.
         crossed = self.totals @ mean - (self.totals @ there.T) @ (there @ mean)
         return np.asarray(squares - 2 * crossed + self.counts * (mean @ mean - np.sum((there @ mean) ** 2)))
 

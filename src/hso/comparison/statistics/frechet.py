@@ -3,16 +3,17 @@ r"""The Frechet distance between two normal distributions, and how it changes wi
 .. math::
     d^2 = |\mu_a - \mu_b|^2 + \operatorname{tr}(\Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2})
 
-With factors :math:`\Sigma = F^T F` the trace of the last root is the sum of the singular values of
-:math:`F_a F_b^T = U S V^T`. In this form no root is taken of a product's eigenvalues, where rounding of size e becomes an
-error of size sqrt(e), and none comes out complex. Eigenvalues of a covariance that rounding cannot tell from 0 count as 0,
-so that singular ones do no harm. The derivative is
+With factors :math:`\Sigma = F^T F`, the trace of the last root is the sum of the singular values of
+:math:`F_a F_b^T = U S V^T`. The usual form takes roots of the eigenvalues of a product. There a rounding of size e becomes
+an error of size sqrt(e), and roots can be complex; here neither happens. Eigenvalues of a covariance that rounding cannot
+tell from 0 count as 0, so singular covariances do no harm. The derivative is
 
 .. math::
     \mathrm{d}(d^2) = 2 (\mu_a - \mu_b)^T \mathrm{d}\mu_a + \operatorname{tr}((I - T_{ab})\, \mathrm{d}\Sigma_a),
     \qquad T_{ab} = K^T K, \quad K = S^{-1/2} V^T F_b
 
-where :math:`T_{ab}` is the map that carries a to b at the least cost, restricted to the directions that a has.
+where :math:`T_{ab}` is the linear map that carries a to b at the least cost, restricted to the directions in which a
+varies.
 
 References:
     | The Frechet Distance between Multivariate Normal Distributions (Dowson and Landau, 1982)
@@ -44,9 +45,9 @@ class Normal(NamedTuple):
 
     @classmethod
     def of(cls, mean: Array, covariance: Array) -> Normal:
-        """From mean and covariance, which are not checked."""
+        """From a mean and a covariance, which are not checked."""
         eigenvalues, vectors = np.linalg.eigh(covariance)
-        # The root would turn rounding of a zero eigenvalue, 1e-16, into 1e-8.
+        # The root would turn the rounding of a zero eigenvalue, 1e-16, into 1e-8.
         kept = np.where(eigenvalues > len(mean) * PRECISION * eigenvalues[-1], eigenvalues, 0.0)
         return cls(mean, np.sqrt(kept)[:, None] * vectors.T)
 
@@ -69,7 +70,7 @@ class Normal(NamedTuple):
 
 
 def frechet_distance(mean_a: ArrayLike, cov_a: ArrayLike, mean_b: ArrayLike, cov_b: ArrayLike) -> float:
-    """The *squared* distance, which is what is reported as FID when the normals are fitted to Inception features.
+    """The *squared* distance. It is called FID if the normal distributions are fitted to Inception features.
 
     Args:
         mean_a: Mean of the first normal, shape (D,).
@@ -78,10 +79,10 @@ def frechet_distance(mean_a: ArrayLike, cov_a: ArrayLike, mean_b: ArrayLike, cov
         cov_b: Its covariance, shape (D, D).
 
     Returns:
-        The squared distance, at least 0, computed in float64; unit: that of the features, squared.
+        The squared distance, at least 0, in float64. Its unit is that of the features, squared.
 
     Raises:
-        ArgumentError: If shapes do not fit, values are not finite, or a covariance is none.
+        ArgumentError: If shapes do not fit, values are not finite, or a matrix is no covariance.
 
     Example:
         >>> round(frechet_distance([0.0], [[1.0]], [3.0], [[4.0]]), 12)
@@ -107,7 +108,7 @@ def _covariance(name: str, values: ArrayLike, size: int) -> Array:
         raise ArgumentError(name, f"a {size} by {size} matrix of finite numbers", f"shape {matrix.shape}")
     tolerance = ROUNDING * np.abs(matrix).max()
     if np.abs(matrix - matrix.T).max() > tolerance:
-        raise ArgumentError(name, "a symmetric matrix", "one that is not")
+        raise ArgumentError(name, "a symmetric matrix", "one that is not symmetric")
     symmetric = (matrix + matrix.T) / 2
     least = float(np.linalg.eigvalsh(symmetric)[0])
     if least < -tolerance:

@@ -1,18 +1,19 @@
 r"""Figures of images with bootstrap intervals, from sums over blocks of images (:mod:`hso.comparison.statistics.blocks`).
 
-The bootstrap draws blocks with replacement, block b :math:`w_b` times, and the same ones for every schedule, since all
-start from the same noise: differences between schedules are then known better than either. Computing a Frechet distance
-:math:`\theta` anew for each resample would take hours in 2048 features; to first order it is
-:math:`\theta + \sum_b (w_b - 1) \psi_b` with the blocks' influences. A fitted distance is also too large, by about C / n.
-The jackknife over K groups of blocks says by how much, and the replicates carry it, as resamples would:
+The bootstrap draws blocks with replacement, block b :math:`w_b` times. It draws the same blocks for every schedule, because
+all schedules start from the same noise. So differences between schedules are known better than the figures themselves. To
+compute a Frechet distance :math:`\theta` anew for each resample would take hours with 2048 features. To first order it is
+:math:`\theta + \sum_b (w_b - 1) \psi_b`, where :math:`\psi_b` are the blocks' influences. A fitted distance is also too
+large, by about C / n. The jackknife over K groups of blocks estimates by how much, and the replicates contain this excess,
+as real resamples would:
 
 .. math::
     \theta^* = \theta + \beta + \sum_b (w_b - 1) \psi_b, \qquad
     \beta = (K - 1) \Big( \frac{1}{K} \sum_k \theta_{(-k)} - \theta \Big)
 
-where :math:`\theta_{(-k)}` leaves the k-th group out. With fewer images than features the excess is not C / n; there two
-halves come closest (K = 2), and nothing is certain but large differences. Intervals are the basic ones, reflected at the
-estimate:
+where :math:`\theta_{(-k)}` leaves the k-th group out. With fewer images than features the excess is not C / n. There two
+halves (K = 2) come closest, and only large differences can be trusted. Intervals are the basic ones, which reflect the
+replicates at the estimate:
 
 .. math::
     [2 \hat\theta - \theta^*_{1 - a/2},\ 2 \hat\theta - \theta^*_{a/2}]
@@ -50,7 +51,7 @@ class Measured(NamedTuple):
 
     @property
     def corrected(self) -> float:
-        """The figure less what the number of images adds to it on average."""
+        """The figure without the excess that comes from the finite number of images."""
         return 2 * self.value - float(self.replicates.mean())
 
     def minus(self, other: Measured) -> Measured:
@@ -58,7 +59,7 @@ class Measured(NamedTuple):
         return Measured(self.value - other.value, self.replicates - other.replicates)
 
     def is_below(self, other: Measured, confidence: float = CONFIDENCE) -> bool:
-        """Whether the interval of the difference says so."""
+        """Whether the interval of the difference says that this figure is lower."""
         return self.minus(other).interval(confidence)[1] < 0
 
 
@@ -85,7 +86,7 @@ def measure_frechet(sample: Sample, target: Target, resamples: Resamples) -> Mea
 
     Args:
         sample: The sample.
-        target: To what the distance is taken; a sample of as many images from the same noise changes with them.
+        target: What the distance is measured to. If it is a sample from the same noise, it is resampled together with this.
         resamples: The resamples.
     """
     value, there, back = sample.whole.linearized(target.whole)

@@ -1,8 +1,8 @@
-"""What a comparison measures, which way is better, and the libraries that say so.
+"""What a comparison measures, and whether more or less of it is better.
 
-Frechet distances and the error come from sums (:mod:`hso.comparison.statistics.blocks`) and are always there. The other
-metrics need the features of the images themselves, and those of the data. They are computed only if they are asked for by
-name, on subsets of images (:mod:`hso.comparison.statistics.subsets`), by a library's function of two sets of features.
+Frechet distances and the error come from sums (:mod:`hso.comparison.statistics.blocks`) and are always measured. The other
+metrics need the features of all images and of the data. They are measured only if their names are given, on subsets of
+images (:mod:`hso.comparison.statistics.subsets`), with a library's function of two sets of features.
 
 References:
     | Demystifying MMD GANs (Binkowski et al., 2018): KID
@@ -26,10 +26,10 @@ class Metric(NamedTuple):
 
     Attributes:
         title: Heading of its column.
-        meaning: What it says, in a sentence or two.
-        of: The figure for features of images and of as many data, shape (m, d) each; None where sums are enough.
+        meaning: What it measures, in a sentence or two.
+        of: From the features of images and of equally many data, shape (m, d) each, to the figure; None if sums are enough.
         more_is_better: Whether a higher figure is better.
-        of_data: Whether it says something of the reference too.
+        of_data: Whether it compares with the data, so that the reference has a figure too.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Metric(NamedTuple):
 
     @property
     def direction(self) -> str:
-        """Of which there should be: "more" or "less"."""
+        """What is better: "more" or "less"."""
         return "more" if self.more_is_better else "less"
 
 
@@ -61,7 +61,7 @@ def kid(images: Array, data: Array) -> float:
 
 
 def precision(images: Array, data: Array) -> float:
-    """The share of images that are no farther from a datum than its third neighbour is, by torch-fidelity.
+    """The share of images that are as near to one of the data as its third neighbour among the data, by torch-fidelity.
 
     Raises:
         MissingExtraError: If torch-fidelity is not installed.
@@ -70,7 +70,7 @@ def precision(images: Array, data: Array) -> float:
 
 
 def recall(images: Array, data: Array) -> float:
-    """The share of data that are no farther from an image than its third neighbour is, by torch-fidelity.
+    """The share of data that are as near to one of the images as its third neighbour among the images, by torch-fidelity.
 
     Raises:
         MissingExtraError: If torch-fidelity is not installed.
@@ -78,18 +78,18 @@ def recall(images: Array, data: Array) -> float:
     return _neighbours(images, data)["recall"]
 
 
-# A new metric is one line: a function of the features of images and of as many data.
+# A new metric is one line: a function of the features of images and of equally many data.
 METRICS: Mapping[str, Metric] = {
     "reference": Metric(
         "Frechet to reference",
-        "Frechet distance between the schedule's samples and those of the reference, which takes many steps from "
-        "the same noise: what the schedule costs, for someone who wants what the model gives with many steps.",
+        "Frechet distance between the schedule's samples and those of the reference, which takes many steps from the same "
+        "noise. It is what few steps cost someone who wants what the model gives with many steps.",
         of_data=False,
     ),
     "data": Metric(
         "Frechet to data",
         "Frechet distance between the schedule's samples and the data. Under guidance the model's own distribution is "
-        "far from the data, and what the reference has of it is no lower bound.",
+        "far from the data, and a schedule can have less of it than the reference.",
     ),
     "error": Metric(
         "RMS error",
@@ -97,11 +97,13 @@ METRICS: Mapping[str, Metric] = {
         of_data=False,
     ),
     "kid": Metric(
-        "KID", "Kernel distance between the samples and the data, on average 0 where nothing tells them apart.", kid
+        "KID",
+        "Kernel distance between the samples and the data. It is 0 on average if their distributions are equal.",
+        kid,
     ),
     "precision": Metric(
         "precision",
-        "Share of the samples that lie among the data. Samples all alike can have more of it than the reference.",
+        "Share of the samples that lie among the data. Samples that are all alike can have more of it than the reference.",
         precision,
         more_is_better=True,
     ),

@@ -1,16 +1,18 @@
-r"""Figures on subsets of images, for metrics that sums do not give, and intervals from the subsets' scatter.
+r"""Figures on subsets of images, for metrics that need more than sums, and intervals from the scatter of the subsets.
 
-The figure is the mean over S subsets of m images, each held against m data, as KID is defined; m is at most 1000, half of
-the n images, and all the data. Every schedule takes the same subsets, so that differences between schedules are known
-better than either. A subset's figure :math:`\theta_s` scatters about that of all images with :math:`1/m - 1/n` in place of
-the :math:`1/n` with which that one scatters about the truth. The replicates for intervals are therefore
+The figure is the mean over S subsets of m images, each compared with m data, as KID is defined. m is the least of 1000,
+half of the n images, and the number of data. Every schedule has the same subsets, so differences between schedules are
+known better than the figures themselves. The figure :math:`\theta_s` of a subset scatters about the figure of all images
+with a variance proportional to :math:`1/m - 1/n`, and the figure of all images scatters about the truth with a variance
+proportional to :math:`1/n`. Therefore the replicates for intervals are
 
 .. math::
     \theta^*_s = \theta + c\,(\theta_s - \theta), \qquad c^2 = \frac{m}{n - m} + \frac{1}{S}, \qquad
     \theta = \frac{1}{S} \sum_s \theta_s
 
-whose second term is for the finite number of subsets. Resampling with replacement would not do: an image that is drawn
-twice is its own nearest neighbour. What depends on m itself, as precision and recall do, is said of m images.
+where the second term accounts for the finite number of subsets. Resamples with replacement are of no use here, because an
+image that is drawn twice is its own nearest neighbour. A metric that depends on m itself, such as precision and recall, is
+the metric of m images.
 
 References:
     | Subsampling (Politis, Romano and Wolf, 1999), Section 2.2
@@ -31,7 +33,7 @@ from hso.errors import ArgumentError
 from hso.noise.base import Array
 
 SUBSETS, LARGEST, LEAST = 100, 1000, 5
-# Subsets whose images are read together: more need more memory, fewer read every file more often.
+# Number of subsets whose images are read together. More need more memory, fewer read every file more often.
 TOGETHER = 10
 
 
@@ -44,7 +46,7 @@ class Subsets(NamedTuple):
 
     @classmethod
     def draw(cls, images: int, data: int, seed: int = 0) -> Subsets:
-        """Subsets of so many images and data, without replacement.
+        """Draw subsets of the images and of the data, without replacement.
 
         Raises:
             ArgumentError: If there are too few of either.
@@ -72,7 +74,7 @@ def measure_on_subsets(
 
     Args:
         of: The figure for features of images and of data.
-        rows: The features of the images with given numbers, which increase.
+        rows: From numbers of images, which increase, to their features.
         data: The features of the data, one a row.
         subsets: The subsets.
     """

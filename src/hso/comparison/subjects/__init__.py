@@ -1,27 +1,62 @@
-"""What can be judged: exact-score models, the bundled model, and pipelines of diffusers."""
+"""What can be sampled and judged: exact-score models, the bundled model, pipelines of diffusers, and any callable.
+
+A subject of another package registers with :func:`register`, or as an entry point of the group ``hso.subjects``, whose name
+is the subject's and whose object is the factory:
+
+.. code-block:: toml
+
+    [project.entry-points."hso.subjects"]
+    my-model = "my_package:my_subject"
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
-from hso.comparison.subjects.base import LoopSubject, Start, Subject, SubjectSettings
+from hso.comparison.subjects.base import LoopSubject, Start, Subject, SubjectSettings, data_of
 from hso.comparison.subjects.exact import digits_empirical, gaussian, mixture
 from hso.comparison.subjects.features import FEATURES
-from hso.comparison.subjects.text_to_image import load_pipeline
-from hso.comparison.subjects.unet import UNetSubject, digits
-from hso.errors import ArgumentError, FileError, check_choice
+from hso.comparison.subjects.network import digits
+from hso.comparison.subjects.pipelines import from_pipeline
+from hso.errors import ArgumentError, HSOError, check_choice
 
-# A new subject is one function and one line here.
-SUBJECTS: Mapping[str, Callable[[SubjectSettings], Subject]] = {
+Factory = Callable[[SubjectSettings], Subject]
+ENTRY_POINTS = "hso.subjects"
+# A new subject of this package is one function and one line here.
+SUBJECTS: dict[str, Factory] = {
     "gaussian": gaussian,
     "mixture": mixture,
     "digits-empirical": digits_empirical,
     "digits": digits,
 }
+
+
+def register(name: str, factory: Factory) -> None:
+    """Let a name stand for a subject, in this process and in those that a run starts.
+
+    Args:
+        name: What ``--model`` takes: letters, digits, hyphens and underscores.
+        factory: Makes the subject from its settings. It must be a function of a module if several processes are to share a
+            run, because each of them imports it.
+
+    Raises:
+        ArgumentError: If the name has other letters, or is taken.
+
+    Example:
+        >>> register("my-gaussian", gaussian)
+        >>> load_subject(SubjectSettings("my-gaussian")).shape
+        (64,)
+    """
+    if not name.replace("-", "").replace("_", "").isalnum():
+        raise ArgumentError("name", "letters, digits, hyphens and underscores", name)
+    if SUBJECTS.get(name, factory) is not factory:
+        raise ArgumentError("name", "one that no other subject has", name)
+    SUBJECTS[name] = factory
 
 
 def load_subject(settings: SubjectSettings) -> Subject:
@@ -36,18 +71,24 @@ def load_subject(settings: SubjectSettings) -> Subject:
         >>> load_subject(SubjectSettings("gaussian")).shape
         (64,)
     """
+    return loader_of(settings)()
+
+
+def loader_of(settings: SubjectSettings) -> Callable[[], Subject]:
+    """The function that loads the subject. Other processes can call it, whoever registered the subject.
+
+    Raises:
+        ArgumentError: If the name is unknown, and the nearest one is suggested.
+    """
     if settings.features is not None:
         check_choice("features", settings.features, FEATURES)
     name, _, scale = settings.model.partition("@")
-    if name in SUBJECTS:
-        return SUBJECTS[name](_with_guidance(settings, name, scale) if scale else settings)
-    folder = Path(settings.model)
-    if folder.exists() or settings.model.startswith((os.sep, ".")):
-        return _from_folder(folder, settings)
-    if "/" in settings.model:
-        return load_pipeline(settings)
-    check_choice("model", name, SUBJECTS)
-    raise AssertionError
+    if factory := SUBJECTS.get(name) or _from_entry_point(name):
+        return partial(factory, _with_guidance(settings, name, scale) if scale else settings)
+    is_path = Path(settings.model).exists() or settings.model.startswith((os.sep, "."))
+    if not is_path and "/" not in settings.model:
+        check_choice("model", name, (*SUBJECTS, *(point.name for point in metadata.entry_points(group=ENTRY_POINTS))))
+    return partial(from_pipeline, settings)
 
 
 def _with_guidance(settings: SubjectSettings, name: str, scale: str) -> SubjectSettings:
@@ -57,24 +98,27 @@ def _with_guidance(settings: SubjectSettings, name: str, scale: str) -> SubjectS
         raise ArgumentError("model", f"{name}@G with a number G", settings.model) from None
 
 
-def _from_folder(folder: Path, settings: SubjectSettings) -> Subject:
-    index = folder / "model_index.json"
-    if not folder.is_dir() or not any(folder.iterdir()):
-        found = "nothing" if not folder.exists() else ("an empty folder" if folder.is_dir() else "a file")
-        raise FileError(folder, f"expected a diffusers pipeline folder, found {found}")
-    try:
-        parts = json.loads(index.read_text(encoding="utf-8"))
-    except OSError:
-        raise FileError(folder, "expected a diffusers pipeline folder with model_index.json, found none") from None
-    except ValueError:
-        parts = None
-    if not isinstance(parts, dict):
-        raise FileError(index, "expected a JSON object, found something else")
-    if "text_encoder" in parts:
-        return load_pipeline(settings)
-    if parts.get("unet", [None, None])[1] != "UNet2DModel":
-        raise FileError(index, "expected a text_encoder, or a unet of class UNet2DModel, found neither")
-    return UNetSubject(folder.resolve().name, folder, settings)
+def _from_entry_point(name: str) -> Factory | None:
+    for point in metadata.entry_points(group=ENTRY_POINTS):
+        if point.name == name:
+            try:
+                factory: Factory = point.load()
+            except (ImportError, AttributeError) as error:
+                raise HSOError(f"model: cannot import {point.value} for {name}: {error}") from None
+            return factory
+    return None
 
 
-__all__ = ["FEATURES", "SUBJECTS", "LoopSubject", "Start", "Subject", "SubjectSettings", "load_subject"]
+__all__ = [
+    "FEATURES",
+    "SUBJECTS",
+    "Factory",
+    "LoopSubject",
+    "Start",
+    "Subject",
+    "SubjectSettings",
+    "data_of",
+    "load_subject",
+    "loader_of",
+    "register",
+]

@@ -1,4 +1,4 @@
-"""Whether the device that was asked for is there."""
+"""Is the device there that was asked for?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def check_device(device: str) -> str:
     """Return ``device`` if torch has it.
 
     Raises:
-        ArgumentError: If it is not a device, or not on this machine.
+        ArgumentError: If it is no device, or this machine does not have it.
         MissingExtraError: If torch is not installed.
     """
     try:

@@ -1,6 +1,6 @@
-"""Subjects whose network is exact and whose data moments are known: what goes wrong is the schedule's or the solver's.
+"""Subjects whose network is exact and whose data have known moments, so that all error is the schedule's or the solver's.
 
-All are judged in pixels, and sampled on Stable Diffusion's noise schedule, for which most tables were published.
+All are judged in pixels, and have Stable Diffusion's noise schedule, for which most tables were published.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy.fft import idctn
 
-from hso.comparison.subjects.base import LoopSubject, Network, SubjectSettings, refuse
+from hso.comparison.subjects.base import LoopSubject, SubjectSettings, refuse
 from hso.errors import ArgumentError
 from hso.models.bundled import Moments
 from hso.models.datasets import handwritten_digits, image_patches
@@ -18,12 +18,13 @@ from hso.models.empirical import EmpiricalModel
 from hso.models.exact import ExactModel
 from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture
+from hso.models.teacher import Network
 from hso.noise import NoiseSchedule, Traits
 from hso.noise.base import Array
 
 NOISE = "sd1.5"
 SIZE, COMPONENTS, PATCHES = 8, 10, 5000
-# Data that images are held against where their features are needed.
+# Number of data that are drawn where their features are needed.
 DRAWN = 5000
 
 
@@ -31,7 +32,7 @@ class ExactSubject(LoopSubject):
     """An exact-score model.
 
     Args:
-        name: What to call it.
+        name: The name in reports.
         model: The network.
         settings: The seed of the noise; guidance must be 1.
 
@@ -63,7 +64,7 @@ class ExactSubject(LoopSubject):
         return images
 
     def _drawn(self) -> Array:
-        """Data from the model's own distribution; all there are of an empirical one."""
+        """Data from the model's own distribution; all data of an empirical model."""
         if isinstance(self.model, EmpiricalModel):
             return self.model.data
         return self.model.sample(DRAWN, np.random.default_rng(self.seed))

@@ -15,7 +15,7 @@ from hso.noise.base import Array
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 INCEPTION_DIMENSIONS = 2048
-# Real images that are read together.
+# Number of real images that are read together.
 CHUNK = 64
 Features = Callable[[Array], Array]
 
@@ -30,13 +30,13 @@ def inception(device: str) -> Features:
 
     Raises:
         MissingExtraError: If torchmetrics or torch-fidelity is not installed.
-        FileError: If the weights are neither stored nor to be had.
+        FileError: If the weights are neither stored here nor can be downloaded.
     """
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         network = FrechetInceptionDistance(feature=INCEPTION_DIMENSIONS).inception.to(device).eval()
-    except (ImportError, RuntimeError):  # the latter where torchvision was built for another torch
+    except (ImportError, RuntimeError):  # RuntimeError: torchvision was built for another torch
         package = "torch-fidelity with a torchvision that fits torch (--features pixels needs neither)"
         raise MissingExtraError(package, extra="fid") from None
     except OSError as error:
@@ -59,7 +59,7 @@ FEATURES: Mapping[str, Callable[[str], Features]] = {"pixels": pixels, "inceptio
 
 
 def folder_moments(folder: Path, features: Features) -> Moments:
-    """Mean and covariance of the features of the images in a folder, which need not fit into memory.
+    """Mean and covariance of the features of the images in a folder. They need not fit into memory.
 
     Raises:
         FileError: If the folder is missing or has no images, an image cannot be read, or its size differs.
@@ -74,7 +74,7 @@ def folder_moments(folder: Path, features: Features) -> Moments:
 
 
 def folder_features(folder: Path, features: Features) -> Array:
-    """The features of the images in a folder, one a row; the same errors."""
+    """The features of the images in a folder, one image a row; it raises the same errors."""
     return np.concatenate(list(_rows(folder, features)))
 
 

@@ -1,12 +1,11 @@
 """Text-to-image pipelines, through their public call with an attached schedule.
 
-Image i is asked for with caption i and started from a generator of its own. Solvers are diffusers' schedulers, and the
-schedule is attached to them, so that what is judged is what a user of the pipeline gets.
+Image i is asked for with caption i and starts from a generator of its own. Solvers are diffusers' schedulers, and the
+schedule is attached to them. So the images that are judged are those that a user of the pipeline gets.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,13 @@ import numpy as np
 from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_guidance
 from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
-from hso.errors import ArgumentError, FileError
+from hso.errors import ArgumentError, FileError, MissingExtraError
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
+from hso.solvers import Solver, make_solver
 
-# The adapters are a layer above this one: they are looked up by name once there is a pipeline to attach to.
-ADAPTER = "hso.hosts.diffusers"
+# The schedulers of diffusers for these solvers, and the settings that make them so.
 SCHEDULERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "ddim": ("DDIMScheduler", {}),
     "euler": ("EulerDiscreteScheduler", {}),
@@ -39,7 +38,7 @@ class TextToImage(Subject):
     """A pipeline that is called with prompts.
 
     Args:
-        name: What to call it.
+        name: The name in reports.
         pipe: The pipeline, on its device.
         settings: Guidance, seed, captions, features and data.
 
@@ -64,15 +63,16 @@ class TextToImage(Subject):
     def begin(self, images: range) -> Start:
         return Start(images, [(self.settings.seed * SEED_STRIDE + index) % 2**63 for index in images])
 
-    def sample(self, solver: str, schedule: SamplingSchedule, start: Start) -> Array:
+    def sample(self, solver: Solver | str, schedule: SamplingSchedule, start: Start) -> Array:
         import torch
 
-        attach = importlib.import_module(ADAPTER).attach
-        self.pipe.scheduler = self._scheduler(solver)
+        from hso.hosts.diffusers import attach
+
+        self.pipe.scheduler = self._scheduler(make_solver(solver).name)
         with attach(self.pipe, schedule):
             found = self.pipe(
                 prompt=[self.captions[index] for index in start.images],
-                num_inference_steps=schedule.nfe,
+                num_inference_steps=len(schedule.lambdas),
                 guidance_scale=self.settings.guidance,
                 generator=[torch.Generator().manual_seed(seed) for seed in start.noise],
                 output_type="np",
@@ -101,13 +101,17 @@ def load_pipeline(settings: SubjectSettings) -> TextToImage:
 
     Raises:
         ArgumentError: If captions are missing.
-        FileError: If there is no pipeline to load, the captions or the data cannot be read, or they do not belong together.
+        FileError: If there is no pipeline, or the captions or the data cannot be read or do not belong together.
         MissingExtraError: If torch or diffusers is not installed.
     """
-    # Both before what can take minutes.
+    # To load a pipeline can take minutes, so the rest is checked before.
     read_captions(settings)
     device = check_device(settings.device)
-    pipelines: Any = importlib.import_module(ADAPTER) and importlib.import_module("diffusers")
+    try:
+        import diffusers
+    except ImportError:
+        raise MissingExtraError("diffusers", extra="diffusers") from None
+    pipelines: Any = diffusers
     try:
         pipe = pipelines.DiffusionPipeline.from_pretrained(
             settings.model, local_files_only=Path(settings.model).is_dir()
@@ -119,11 +123,11 @@ def load_pipeline(settings: SubjectSettings) -> TextToImage:
 
 
 def read_captions(settings: SubjectSettings) -> list[str]:
-    """The prompts, one a line; blank lines count for nothing.
+    """The prompts, one a line. Blank lines are skipped.
 
     Raises:
         ArgumentError: If no file is given.
-        FileError: If it cannot be read or is empty, or there are not as many as images of data.
+        FileError: If it cannot be read or is empty, or the number of prompts is not that of the real images.
     """
     path, data = settings.captions, settings.data
     if path is None:

@@ -1,0 +1,82 @@
+"""Local processes that share the batches of a run with the process that started them.
+
+They are started before the plan is made, so that they import their packages and load the model in the meantime.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from hso.comparison.runs.plan import join
+from hso.comparison.runs.settings import ComparisonSettings
+from hso.comparison.runs.work import Shard, work
+from hso.comparison.subjects import Subject, SubjectSettings, loader_of
+from hso.errors import ArgumentError, HSOError
+
+# In a helper process: its subject, or what went wrong when it was loaded.
+_loaded: list[Subject | str] = []
+
+
+def start_helpers(subject: SubjectSettings, count: int) -> ProcessPoolExecutor:
+    """Start processes that load a subject.
+
+    Raises:
+        ArgumentError: If other processes cannot load it.
+    """
+    load = loader_of(subject)
+    try:
+        pickle.dumps(load)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        expected = "a subject made by a function of a module, which other processes can import, or one process"
+        raise ArgumentError("model", expected, subject.model) from None
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _load, (load,))
+    # A pool starts its processes when it is first given something to do.
+    pool.submit(bool)
+    return pool
+
+
+def deal_shares(pool: ProcessPoolExecutor, count: int, settings: ComparisonSettings, folder: Path) -> list[Future[str]]:
+    """Deal all shares but the first to so many helpers."""
+    shards = [Shard(index, count + 1) for index in range(1, count + 1)]
+    return [pool.submit(_share_of, settings, folder, shard) for shard in shards]
+
+
+def wait_for(shares: list[Future[str]]) -> None:
+    """Wait until the shares are done.
+
+    Raises:
+        HSOError: If one could not be done.
+    """
+    for problem in filter(None, map(_problem, shares)):
+        raise HSOError(problem)
+
+
+def _load(load: Callable[[], Subject]) -> None:
+    try:
+        _loaded.append(load())
+    except HSOError as error:
+        _loaded.append(str(error))
+
+
+def _share_of(settings: ComparisonSettings, folder: Path, shard: Shard) -> str:
+    """Do a share. Errors are returned as text, since errors with several arguments cannot be pickled."""
+    (subject,) = _loaded
+    if isinstance(subject, str):
+        return subject
+    try:
+        work(join(settings, folder, subject), shard)
+    except HSOError as error:
+        return str(error)
+    return ""
+
+
+def _problem(share: Future[str]) -> str:
+    try:
+        return share.result()
+    except BrokenProcessPool:
+        return "one of the processes was killed, perhaps because memory ran out; the same command goes on from here"
