@@ -59,7 +59,7 @@ class Replay(Objective):
     calibration: Calibration
     kappa: float = 0.3
     doubt: float = 1.0
-    gains: str = "prior"
+    gains: str = "larger"
     begins: str | None = None
 
     name = "replay"
