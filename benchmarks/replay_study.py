@@ -2,8 +2,8 @@
 
 Every model is calibrated once, on images that are not judged. For each solver and number of calls the table has the best of
 the rules in hindsight, the host's default (trailing), HSO's default without a calibration, and replay in several settings,
-with the error that replay foretold. Distances are squared Frechet distances to the reference of 60 steps, in the model's own
-features.
+with the error that replay foretold. Distances are squared Frechet distances to the reference of 60 steps, in the model's
+own features.
 
     python benchmarks/replay_study.py --models gaussian mixture
     python benchmarks/replay_study.py --models digits@3 --points 20 --images 32      # a cheaper calibration
