@@ -16,6 +16,7 @@ import argparse
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from hso.rules import RULES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import make_solver
 
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "replay": {},
     "gains=prior": {"gains": "prior"},
     "gains=larger": {"gains": "larger"},
