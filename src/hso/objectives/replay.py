@@ -57,9 +57,9 @@ class Replay(Objective):
     """
 
     calibration: Calibration
-    kappa: float = 0.3
+    kappa: float = 0.5
     doubt: float = 1.0
-    gains: str = "prior"
+    gains: str = "larger"
     begins: str | None = None
 
     name = "replay"
