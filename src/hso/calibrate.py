@@ -12,8 +12,7 @@ import numpy as np
 from hso.errors import ArgumentError, check_integer
 from hso.models.bands import Bands, fit_bands
 from hso.models.calibration import LEAST_IMAGES, Calibration, from_sums
-from hso.models.recording import Model, Plan, Sums, group_of, record
-from hso.models.sums_file import Progress, key_of, load_progress, save_progress
+from hso.models.recording import Model, Plan, Progress, Sums, group_of, record
 from hso.noise import NoiseSchedule
 from hso.objectives.replay import Replay
 from hso.schedule import CLEAN
@@ -102,20 +101,38 @@ def calibrate_batches(
         folder: Where a stopped run is kept and goes on from.
     """
     check_images(images)
-    key, place = key_of(plan, images), None if folder is None else Path(folder)
-    progress, first = None if place is None else load_progress(place, key), 0
+    keeper = None if folder is None else _Keeper(Path(folder), plan, images)
+    progress, first = None if keeper is None else keeper.load(), 0
     for batch in batches:
         last = first + len(batch.x)
         if progress is None or last > progress.done:
             progress = _recorded(plan, batch, range(first, last), images, bands, progress)
-            if place is not None:
-                save_progress(place, key, progress)
+            if keeper is not None:
+                keeper.save(progress)
         first = last
     if first != images or progress is None:
         raise ArgumentError("batches", f"{images} images in all", first)
     provenance = {"points": plan.points, "solver": plan.solver, "hso": VERSION}
     facts = {"guidance": guidance, "provenance": provenance}
     return _checked(from_sums(plan, progress.bands, progress.sums, progress.shape, **facts), plan)
+
+
+class _Keeper(NamedTuple):
+    """Where a run is kept. The file-format library is loaded only if it is."""
+
+    folder: Path
+    plan: Plan
+    images: int
+
+    def load(self) -> Progress | None:
+        from hso.models.sums_file import load_progress
+
+        return load_progress(*self)
+
+    def save(self, progress: Progress) -> None:
+        from hso.models.sums_file import save_progress
+
+        save_progress(*self, progress)
 
 
 def _recorded(

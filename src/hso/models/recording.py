@@ -369,3 +369,20 @@ def as_array(x: Any) -> Array:
     """An array or a tensor on any device as a float64 array."""
     values = x.detach().cpu().double().numpy() if hasattr(x, "detach") else x
     return np.asarray(values, dtype=np.float64)
+
+
+@dataclass
+class Progress:
+    """A calibration under way.
+
+    Attributes:
+        bands: The map to coefficients.
+        sums: Over the images that are done.
+        shape: Shape of one image.
+        done: Number of images that are done.
+    """
+
+    bands: Bands
+    sums: Sums
+    shape: tuple[int, ...]
+    done: int = 0

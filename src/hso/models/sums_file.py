@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ import numpy as np
 
 from hso.errors import ArgumentError, FileError
 from hso.files import make_folder, write_atomic
-from hso.models.bands import Bands, restore
+from hso.models.bands import restore
 from hso.models.calibration_file import read_arrays
-from hso.models.recording import Plan, Sums, Trials
+from hso.models.recording import Plan, Progress, Sums, Trials
 from hso.noise.base import Array
 
 NAME = "sums.npz"
@@ -43,29 +42,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
     done: int
 
 
-@dataclass
-class Progress:
-    """A calibration under way.
-
-    Attributes:
-        bands: The map to coefficients.
-        sums: Over the images that are done.
-        shape: Shape of one image.
-        done: Number of images that are done.
-    """
-
-    bands: Bands
-    sums: Sums
-    shape: tuple[int, ...]
-    done: int = 0
-
-
-def key_of(plan: Plan, images: int) -> Key:
-    """The key of a run."""
-    return Key(plan.noise.fingerprint, plan.prediction, plan.points, plan.solver, images)
-
-
-def save_progress(folder: Path, key: Key, progress: Progress) -> None:
+def save_progress(folder: Path, plan: Plan, images: int, progress: Progress) -> None:
     """Keep a run.
 
     Raises:
@@ -73,7 +50,7 @@ def save_progress(folder: Path, key: Key, progress: Progress) -> None:
     """
     make_folder(folder)
     sums, bands = progress.sums, progress.bands
-    record = _Record(key, bands.kind, progress.shape, progress.done)
+    record = _Record(_key(plan, images), bands.kind, progress.shape, progress.done)
     arrays: dict[str, Any] = {"counts": sums.counts, "grams": sums.grams, "means": sums.means}
     arrays |= {TRIALS + name: values for name, values in sums.trials._asdict().items()}
     arrays |= {BANDS + name: values for name, values in bands.arrays().items()}
@@ -83,7 +60,7 @@ def save_progress(folder: Path, key: Key, progress: Progress) -> None:
     write_atomic(folder / NAME, content.getvalue())
 
 
-def load_progress(folder: Path, key: Key) -> Progress | None:
+def load_progress(folder: Path, plan: Plan, images: int) -> Progress | None:
     """The run that is kept in a folder; None if there is none.
 
     Raises:
@@ -99,9 +76,13 @@ def load_progress(folder: Path, key: Key) -> Progress | None:
         progress = _progress(record, arrays)
     except (ValueError, KeyError, msgspec.DecodeError) as error:
         raise FileError(path, f"not a calibration under way: {' '.join(str(error).split())}") from None
-    if record.key != key:
+    if record.key != (key := _key(plan, images)):
         raise ArgumentError("folder", f"the calibration of {key}", record.key, "give each run a folder of its own")
     return progress
+
+
+def _key(plan: Plan, images: int) -> Key:
+    return Key(plan.noise.fingerprint, plan.prediction, plan.points, plan.solver, images)
 
 
 def _progress(record: _Record, arrays: Mapping[str, Array]) -> Progress:
