@@ -29,7 +29,7 @@ import numpy as np
 
 import hso
 from hso.comparison.runs.work import one_thread
-from hso.comparison.statistics.frechet import frechet_distance
+from hso.objectives.frechet import frechet_distance
 from hso.comparison.subjects.base import normal
 from hso.models.datasets import image_patches
 from hso.models.exact import Denoiser, HasScales, scales_at

@@ -3,7 +3,7 @@
 import diffusers
 import torch
 
-from hso.comparison.statistics.frechet import frechet_distance
+from hso.objectives.frechet import frechet_distance
 from hso.hosts.diffusers import detach, recommend
 from hso.models import (
     digits_folder,

@@ -3,7 +3,7 @@
 Every row starts from the same noise and asks for the same digits. The figures of a row are
 
 - *accuracy*: the share of samples that the bundled classifier takes for the digit asked for,
-- *frechet*: :func:`hso.comparison.statistics.frechet_distance` to the data, in that classifier's features,
+- *frechet*: :func:`hso.objectives.frechet_distance` to the data, in that classifier's features,
 - *error*: the root mean square of the difference from the reference, which is a solution with many evaluations.
 
 Sampling runs one thread for each core with whole rows in each, so that figures do not depend on the number of cores.
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.errors import check_choice, check_integer, check_real
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives import DMNonUniform
+from hso.objectives.frechet import frechet_distance
 from hso.objectives.mep import MidpointSum
 from hso.optimize import optimize
 from hso.rules import rule_schedule

@@ -17,13 +17,13 @@ from hso.comparison.runs.plan import Entry, Plan, Settings
 from hso.comparison.runs.store import Store
 from hso.comparison.runs.work import Advance, one_thread
 from hso.comparison.statistics.blocks import Known, Sample, Target, pooled
-from hso.comparison.statistics.frechet import Normal
 from hso.comparison.statistics.intervals import Measured, Resamples, measure_error, measure_frechet
 from hso.comparison.statistics.metrics import METRICS
 from hso.comparison.statistics.subsets import LEAST, Subsets, measure_on_subsets
 from hso.comparison.subjects import Subject
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.noise.base import Array
+from hso.objectives.frechet import Normal
 
 RESAMPLES = 1000
 

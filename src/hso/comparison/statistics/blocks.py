@@ -10,7 +10,7 @@ few, the triangular factor of their QR decomposition beyond, so that memory does
     \mu = \frac{1}{n} \sum f, \qquad \Sigma = \frac{\sum F^T F - n \mu \mu^T}{n - 1}
 
 *Then* each block's influence :math:`\psi_b` on a Frechet distance, its derivative with respect to how often the block is
-counted, follows from the derivative of the distance (:mod:`hso.comparison.statistics.frechet`) and
+counted, follows from the derivative of the distance (:mod:`hso.objectives.frechet`) and
 
 .. math::
     \mathrm{d}\mu = \frac{f_b - n_b \mu}{n}, \qquad
@@ -27,8 +27,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hso.comparison.statistics.frechet import Normal
 from hso.noise.base import Array
+from hso.objectives.frechet import Normal
 
 # More blocks make better intervals; fewer, smaller files. Groups are an even number, so that halves are groups too.
 BLOCKS, GROUPS = 50, 10
