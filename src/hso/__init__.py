@@ -10,10 +10,12 @@ Example:
 from hso.calibrate import calibrate
 from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
 from hso.models.calibration import Calibration
+from hso.models.images import Images
 from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
 from hso.search import Boundary, Box, Constraints
+from hso.tune import Tuned, tune
 from hso.version import VERSION as __version__
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "Constraints",
     "FileError",
     "HSOError",
+    "Images",
     "MissingExtraError",
     "NoiseSchedule",
     "Result",
     "SamplingSchedule",
+    "Tuned",
     "__version__",
     "calibrate",
     "optimize",
+    "tune",
 ]

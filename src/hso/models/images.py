@@ -66,6 +66,13 @@ class Images:
         count = len(x)
         return cls(count, lambda images: Batch(model, x[images.start : images.stop]), size or max(count, 1))
 
+    def part(self, images: range) -> Images:
+        """Some of the images, counted from 0."""
+        first = images.start
+        return Images(
+            len(images), lambda wanted: self.batch(range(first + wanted.start, first + wanted.stop)), self.size
+        )
+
     def cut(self, images: range) -> Iterator[range]:
         """The images in ranges that are sampled together."""
         for first in range(images.start, images.stop, self.size):
