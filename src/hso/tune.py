@@ -212,24 +212,20 @@ def _recorded(recorder: Recorder, calibration: Calibration) -> tuple[Panel, Cali
 
 def _calibrated(recorder: Recorder) -> tuple[Panel, Calibration]:
     """The panel, and the calibration that is made with its images."""
-    images, plan, name = recorder.images, recorder.setting.plan, "calibration"
+    images, plan, folder = recorder.images, recorder.setting.plan, recorder.store.folder
     recorder.ledger.stage = "calibration"
-    parts: list[Part] = []
+    found: dict[int, Part] = {}
 
-    def seen(done: range, bands: Bands, found: Recording) -> None:
-        parts.append(recorder.keep(done, bands, found))
-        recorder.ledger.charge(len(done) * plan.calls)
+    def seen(done: range, bands: Bands, recording: Recording) -> None:
+        found[done.start] = recorder.keep(done, bands, recording)
 
-    path = recorder.store.path(name)
-    if path is not None and path.exists():
-        known = Calibration.load(path)
-        for part in images.cut(range(images.count)):
-            parts.append(recorder.again(part))
-            recorder.ledger.charge(len(part) * plan.calls)
-    else:
-        known = calibrate_images(plan, images, seen=seen)
-        if path is not None:
-            known.save(path)
+    def progress(done: int, total: int) -> None:
+        recorder.ledger.reach(done * plan.calls)
+
+    place = None if folder is None else folder / "calibration"
+    known = calibrate_images(plan, images, progress=progress, folder=place, seen=seen)
+    # Parts that were recorded before this run began are kept in the folder.
+    parts = [found.get(part.start) or recorder.again(part) for part in images.cut(range(images.count))]
     return Panel(recorder, known.bands, parts), known
 
 

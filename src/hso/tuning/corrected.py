@@ -13,8 +13,9 @@ with the misses of :mod:`hso.tuning.sums`. The corrected student adds :math:`R(\
 
 It is then the true student at the schedule of the rollout, state by state, whatever the gains. R is a piecewise cubic with
 the slopes of parabolas through three neighbours. It is zero at the teacher's start, where all students see the teacher's
-state, and constant beyond the last node. The residuals are further vectors beside the recorded u, so that Gram matrices of
-both are all that is needed, and judging a schedule still costs no network call.
+state, and constant beyond the last node. The first call, of unit noise, has a residual of its own. The residuals are further vectors
+beside the recorded u, so that Gram matrices of both are all that is needed, and judging a schedule still costs no network
+call.
 
 References:
     | Space mapping technique for electromagnetic optimization (Bandler et al., 1994)
@@ -35,7 +36,7 @@ import numpy as np
 from hso.models.bands import Bands
 from hso.models.calibration import Calibration
 from hso.models.gains import Gains
-from hso.models.recording import Splines
+from hso.models.recording import Splines, data_rows, start_rows
 from hso.noise.base import Array
 from hso.tuning.sums import Misses
 
@@ -84,7 +85,7 @@ class CorrectedSplines(Splines):
     def __init__(self, lambdas: Array, data: Array, states: Array, places: Array, residuals: Array) -> None:
         super().__init__(lambdas, data, states)
         self._residuals = places, residuals
-        self._correction = _curve(places, residuals, lambdas)
+        self._correction = _curve(places, residuals, lambdas[-1])
 
     def turned(self, matrices: Array) -> Splines:
         lambdas, *rows = self._points
@@ -101,10 +102,10 @@ class CorrectedSplines(Splines):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Corrected(Calibration):
-    """A calibration whose students are corrected. Its vectors are u and the residuals.
+    """A calibration whose students are corrected. Its vectors are u and the residuals, that of the first call first.
 
     Attributes:
-        places: Levels of the residuals, shape (C,), increasing.
+        places: Levels of the residuals, that of the first call first, shape (C,).
     """
 
     places: Array = field(default_factory=lambda: np.empty(0))
@@ -114,13 +115,28 @@ class Corrected(Calibration):
 
     @cached_property
     def data(self) -> Array:
-        points, vectors = len(self.lambdas), len(self.end)
-        return np.tri(points, vectors, 1) - np.eye(1, vectors)
+        return self._wide(data_rows(len(self.lambdas)))
 
     @cached_property
     def splines(self) -> Splines:
-        residuals = np.eye(len(self.end))[len(self.lambdas) + 1 :]
-        return CorrectedSplines(self.lambdas, self.data, self.states[:-1], self.places, residuals)
+        start = self.lambdas[:1]
+        residuals = np.concatenate((np.zeros((1, len(self.end))), self._residuals[1:]))
+        places = np.concatenate((start, self.places[1:]))
+        return CorrectedSplines(self.lambdas, self.data, self.states[:-1], places, residuals)
+
+    @cached_property
+    def starts(self) -> Splines:
+        rows = self._wide(start_rows(len(self.lambdas)))
+        return CorrectedSplines(self.start_lambdas, rows, np.zeros_like(rows), self.places[:1], self._residuals[:1])
+
+    @property
+    def _residuals(self) -> Array:
+        """Coefficients of the residuals, shape (C, V)."""
+        return np.eye(len(self.end))[len(self.end) - len(self.places) :]
+
+    def _wide(self, rows: Array) -> Array:
+        """Coefficients in u as coefficients in u and the residuals."""
+        return np.concatenate((rows, np.zeros((len(rows), len(self.end) - rows.shape[1]))), axis=1)
 
 
 def corrected(known: Calibration, recorded: Recorded, misses: Misses, calls: Array, gains: str) -> Corrected:
@@ -135,43 +151,39 @@ def corrected(known: Calibration, recorded: Recorded, misses: Misses, calls: Arr
     """
     bands, count = known.bands, recorded.count
     by_band = Gains(known, gains)(calls)
+    # What the network says of unit noise is recorded, and no gain is asked for.
+    by_band[0] = 0.0
     places, owner = np.unique(calls, return_inverse=True)
     mean = (np.arange(len(places))[:, None] == owner) / np.bincount(owner)[:, None]
-    # Of w to the residuals of each band, shape (bands, C, W).
+    # From w to the residuals of each band, shape (bands, C, W).
     turn = np.concatenate((-mean * by_band.T[:, None], np.broadcast_to(mean, (len(by_band.T), *mean.shape))), axis=2)
     cross = misses.cross @ turn.swapaxes(1, 2)
     own = turn @ misses.own @ turn.swapaxes(1, 2)
     grams = np.concatenate(
         (np.concatenate((recorded.grams, cross), axis=2), np.concatenate((cross.swapaxes(1, 2), own), axis=2)), axis=1
     )
-    parts = [turn[band] @ misses.totals[:, places] for band, places in enumerate(bands.slices)]
+    parts = [turn[band] @ misses.totals[:, slots] for band, slots in enumerate(bands.slices)]
     totals = np.concatenate((recorded.totals, np.concatenate(parts, axis=1)))
-    vectors = len(grams[0])
-    states = np.zeros((len(known.states), vectors))
-    states[:, : known.states.shape[1]] = known.states
+    states = np.concatenate((known.states, np.zeros((len(known.states), len(places)))), axis=1)
     nothing = np.empty((0, *grams.shape))
     shared = {one.name: getattr(known, one.name) for one in dataclasses.fields(known)}
     shared |= {"states": states, "grams": grams / count, "mean_grams": _gram(totals / count, bands)}
     return Corrected(**{**shared, "left_out": nothing, "left_out_means": nothing}, places=places)
 
 
-def _curve(places: Array, residuals: Array, lambdas: Array) -> Any:
-    """R: zero at the start, constant beyond the last place."""
+def _curve(places: Array, residuals: Array, end: float) -> Any:
+    """R: a smooth curve through the residuals, constant beyond the last place."""
     from scipy.interpolate import CubicHermiteSpline
 
-    start, end = lambdas[0], lambdas[-1]
-    values = residuals
-    if places[0] > start + SAME:
-        places, values = np.append(start, places), np.concatenate((np.zeros_like(values[:1]), values))
-    slopes = np.gradient(values, places, axis=0) if len(places) > 1 else np.zeros_like(values)
+    slopes = np.gradient(residuals, places, axis=0) if len(places) > 1 else np.zeros_like(residuals)
     if places[-1] < end - SAME:
-        places, values = np.append(places, end), np.concatenate((values, values[-1:]))
-        slopes = np.concatenate((slopes, np.zeros_like(slopes[:1])))
-        slopes[-2] = 0.0
+        places, residuals = np.append(places, end), np.concatenate((residuals, residuals[-1:]))
+        slopes = np.concatenate((slopes[:-1], np.zeros((2, *slopes.shape[1:]))))
     if len(places) == 1:
-        places, values = np.append(places, places + 1), np.concatenate((values, values))
+        # A curve needs two places.
+        places, residuals = np.append(places, places + 1), np.concatenate((residuals, residuals))
         slopes = np.concatenate((slopes, slopes))
-    return CubicHermiteSpline(places, values, slopes)
+    return CubicHermiteSpline(places, residuals, slopes)
 
 
 def _gram(vectors: Array, bands: Bands) -> Array:

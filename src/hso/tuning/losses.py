@@ -109,7 +109,7 @@ class FeatureLoss(Loss):
 
     def scale(self, losses: Array, predicted: Array) -> float:
         """That of least squares, since features have another unit than bands."""
-        return float(losses @ predicted / max(predicted @ predicted, TINY))
+        return float(losses @ predicted / (predicted @ predicted or TINY))
 
 
 class _Restricted(NamedTuple):

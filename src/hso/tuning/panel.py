@@ -16,14 +16,26 @@ import numpy as np
 from hso.errors import ArgumentError, FileError
 from hso.models.bands import Bands
 from hso.models.images import Images
-from hso.models.recording import Model, Plan, Recording, Splines, as_array, data_rows
+from hso.models.recording import (
+    Model,
+    Plan,
+    Recording,
+    Splines,
+    Trial,
+    as_array,
+    data_rows,
+    record_teacher,
+    run,
+    start_rows,
+    vectors_of,
+)
 from hso.noise.base import Array
 from hso.registry import settings_of
 from hso.schedule import SamplingSchedule
-from hso.solvers import Node, Solver, make_solver, nodes, sample
+from hso.solvers import Node, Solver, nodes
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
-from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums
+from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums, restored
 
 # From images, of the kind that the network is given, to one row each.
 Features = Callable[[Any], Any]
@@ -92,14 +104,12 @@ class Recorder:
 
     def keep(self, images: range, bands: Bands, found: Recording) -> Part:
         """The part of images whose teacher has run."""
-        x, like = found.noise, self.images.batch(images).x
-        plan = self.setting.plan
-        data = [bands.coefficients(one) for one in found.data]
+        like, plan = self.images.batch(images).x, self.setting.plan
         # Single precision is enough for what a network in single precision said.
         kind: Any = np.float64 if str(like.dtype).endswith("float64") else np.float32
-        vectors = np.stack([bands.coefficients(x), data[0], *np.diff(data, axis=0)]).astype(kind)
-        pixels = np.concatenate((x[None], found.data[:1], np.diff(found.data, axis=0)))
-        end = np.tensordot(plan.states[-1], pixels, 1)
+        vectors = vectors_of(bands, found).astype(kind)
+        pixels = np.concatenate((found.noise[None], found.data[:1], np.diff(found.data, axis=0)))
+        end = np.tensordot(plan.states[-1, : len(pixels)], pixels, 1)
         part = Part(images, vectors, rows_of(self.setting, end, like))
         self.store.save(self._file(images), {"vectors": vectors, "rows": part.rows, "x": self._seen(images)})
         return part
@@ -133,25 +143,13 @@ class Recorder:
         """All parts; the teacher is run where it never was."""
         parts = []
         for images in self.images.cut(range(self.images.count)):
-            parts.append(self.kept(images) or self.keep(images, bands, self._recorded(images)))
-            self.ledger.charge(len(images) * self.setting.plan.points)
+            parts.append(self.kept(images) or self.keep(images, bands, self._record(images)))
+            self.ledger.charge(len(images) * self.setting.plan.teacher_calls)
         return Panel(self, bands, parts)
 
-    def _recorded(self, images: range) -> Recording:
-        plan, (model, x), data = self.setting.plan, self.images.batch(images), list[Array]()
-        watched = watch(model, f"the teacher of the {self.name} images")
-        found = sample(
-            make_solver(plan.solver),
-            watched,
-            plan.noise,
-            plan.schedule,
-            x,
-            prediction=plan.prediction,
-            callback=lambda node, state, one: data.append(as_array(one)),
-        )
-        noise = as_array(x) / plan.scale
-        nothing = np.empty((0, *noise.shape))
-        return Recording(noise, np.stack(data), nothing, nothing, as_array(found)[None])
+    def _record(self, images: range) -> Recording:
+        model, x = self.images.batch(images)
+        return record_teacher(self.setting.plan, watch(model, f"the teacher of the {self.name} images"), x)
 
     def _file(self, images: range) -> str:
         return f"{self.name}-teacher-{images.start}-{images.stop}"
@@ -175,6 +173,8 @@ class Panel:
         self.setting, self.images = recorder.setting, recorder.images
         plan = self.setting.plan
         self._splines = Splines(plan.schedule.lambdas, data_rows(plan.points), plan.states[:-1])
+        starts = start_rows(plan.points)
+        self._starts = Splines(plan.starts.lambdas, starts, np.zeros_like(starts))
         self._known: dict[str, Rollout] = {}
         self._teacher = []
         for part in parts:
@@ -227,7 +227,7 @@ class Panel:
             found = self._run(part, schedule, who)
             self.recorder.store.save(name, vars(found.ends) | vars(found.misses))
         else:
-            found = Rollout(*(made(**{key: stored[key] for key in made.__annotations__}) for made in (Ends, Misses)))
+            found = Rollout(restored(Ends, stored), restored(Misses, stored))
         self.recorder.ledger.charge(len(part.images) * self.setting.calls(schedule))
         self._known[name] = found
         return found
@@ -236,28 +236,20 @@ class Panel:
         """Run the student on a part, and take the sums."""
         plan, (model, x) = self.setting.plan, self.images.batch(part.images)
         first = nodes(plan.noise, schedule)[0]
-        seen, data = list[Array](), list[Array]()
-        end = sample(
-            self.setting.solver,
-            watch(model, who, seen),
-            plan.noise,
-            schedule,
-            x * (float(np.hypot(first.alpha, first.sigma)) / plan.scale),
-            prediction=plan.prediction,
-            callback=lambda node, state, found: data.append(self.bands.coefficients(as_array(found))),
-        )
+        begin = x * (float(np.hypot(first.alpha, first.sigma)) / plan.scale)
+        found = run(plan, watch(model, who), begin, Trial(self.setting.solver, schedule))
         levels = self.setting.levels(schedule)
-        states = [self.bands.coefficients(state) for state in seen]
+        # At the first call every student sees unit noise, so that it is held against what the network said of that.
+        known = [self._starts.data(levels[0]), *(self._splines.data(level) for level in levels[1:])]
+        states, data = ([self.bands.coefficients(one) for one in several] for several in found[:2])
         missed = [z - self._row(self._splines.states(level), part) for z, level in zip(states, levels, strict=True)]
-        missed += [d - self._row(self._splines.data(level), part) for d, level in zip(data, levels, strict=True)]
-        coefficients = self.bands.coefficients(as_array(end))
-        miss = coefficients - self._row(plan.states[-1], part)
-        rows = rows_of(self.setting, as_array(end), x)
+        missed += [one - self._row(row, part) for one, row in zip(data, known, strict=True)]
+        end = self.bands.coefficients(found.end)
+        rows = rows_of(self.setting, found.end, x)
         if rows.shape != part.rows.shape:
             raise ArgumentError("features", f"rows of shape {part.rows.shape}, as before", f"shape {rows.shape}")
-        return Rollout(
-            self._ends(part, coefficients, miss, rows), Misses.of(self.bands, part.vectors, np.stack(missed))
-        )
+        ends = self._ends(part, end, end - self._row(plan.states[-1], part), rows)
+        return Rollout(ends, Misses.of(self.bands, part.vectors, np.stack(missed)))
 
     def _row(self, weights: Array, part: Part) -> Array:
         """A combination of the recorded vectors, shape (B, F)."""
@@ -277,12 +269,10 @@ def first_part(count: int) -> int:
     return -(-count // FIRST)
 
 
-def watch(model: Model, who: str, seen: list[Array] | None = None) -> Model:
-    """The same network, which names who ran it where it fails, and keeps z of what it was asked."""
+def watch(model: Model, who: str) -> Model:
+    """The same network, which names who ran it where it fails."""
 
     def watched(x: Any, node: Node) -> Any:
-        if seen is not None:
-            seen.append(as_array(x) / node.alpha)
         found = model(x, node)
         if getattr(found, "shape", None) == x.shape and not np.all(np.isfinite(as_array(found))):
             where = f"at node {node.index} (lambda = {node.lambda_:.6g}) of {who}"

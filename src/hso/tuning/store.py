@@ -51,7 +51,7 @@ class Store:
         Raises:
             FileError: If their file is damaged.
         """
-        path = self.path(name)
+        path = self._path(name)
         if path is None or not path.exists():
             return None
         try:
@@ -66,14 +66,13 @@ class Store:
         Raises:
             FileError: If it cannot be written.
         """
-        path = self.path(name)
+        path = self._path(name)
         if path is not None:
             content = io.BytesIO()
-            np.savez(content, **arrays)
+            np.savez(content, **dict[str, Any](arrays))
             write_atomic(path, content.getvalue())
 
-    def path(self, name: str) -> Path | None:
-        """Where what has this name is kept, None if nothing is."""
+    def _path(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{name}.npz"
 
 
@@ -95,8 +94,12 @@ class Ledger:
         return self.budget - self.calls
 
     def charge(self, calls: int) -> None:
-        """Count calls, and tell."""
-        self.calls += calls
+        """Count further calls, and tell."""
+        self.reach(self.calls + calls)
+
+    def reach(self, calls: int) -> None:
+        """Count calls up to a number, and tell."""
+        self.calls = calls
         if self._progress is not None:
             self._progress(self.stage, min(self.calls, self.budget), self.budget)
 

@@ -14,7 +14,7 @@ are kept, since these are fewer numbers than their products.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -108,6 +108,11 @@ def merged_sums(parts: Sequence[S]) -> S:
         values = [getattr(part, one.name) for part in parts]
         found[one.name] = np.concatenate(values) if one.name in ("rows", "owners") else sum(values[1:], values[0])
     return type(parts[0])(**found)
+
+
+def restored(kind: type[S], arrays: Mapping[str, Array]) -> S:
+    """The sums whose fields are among arrays."""
+    return kind(**{one.name: arrays[one.name] for one in fields(kind)})
 
 
 def band_sums(bands: Bands, values: Array) -> Array:

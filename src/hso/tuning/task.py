@@ -68,7 +68,7 @@ class Task:
     @property
     def verdict(self) -> int:
         """Network calls of the verdict."""
-        return self.fresh * (self.setting.plan.points + 2 * self.nfe)
+        return self.fresh * (self.setting.plan.teacher_calls + 2 * self.nfe)
 
     def budget(self, asked: int | None, safe: int, calibrates: bool) -> int:
         """The network calls of one image that may be made.
@@ -82,7 +82,7 @@ class Task:
             ArgumentError: If it is less than what is necessary.
         """
         plan, run = self.setting.plan, self.tuning * self.nfe
-        teacher, count = self.tuning * (plan.calls if calibrates else plan.points), safe + MINIMA
+        teacher, count = self.tuning * (plan.calls if calibrates else plan.teacher_calls), safe + MINIMA
         least = teacher + count * run + self.verdict
         if asked is None:
             return least + STEPS * run

@@ -1,8 +1,8 @@
 r"""The search by rollouts: walks from several schedules, each in a trust region.
 
 A walk stands at a schedule that was run. It looks for the least surrogate (:mod:`hso.tuning.surrogate`) where each knot
-moves by no more than a share of the gaps beside it, the *radius*, and runs what it finds for real. It goes there only if the
-true loss falls. The radius grows where the surrogate was right, and shrinks where it was not.
+moves by no more than a share of the gaps beside it, the *radius*, and runs what it finds for real. It goes there only if
+the true loss falls. The radius grows where the surrogate was right, and shrinks where it was not.
 
 Several walks share what was run. After each round the worst walk ends.
 
