@@ -29,7 +29,6 @@ import numpy as np
 
 import hso
 from hso.comparison.runs.threads import one_thread
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.comparison.subjects.base import normal
 from hso.models.datasets import image_patches
 from hso.models.exact import Denoiser, HasScales, scales_at
@@ -37,6 +36,7 @@ from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture, Guided
 from hso.noise import NoiseSchedule, Traits
 from hso.noise.base import Array
+from hso.objectives.frechet import frechet_distance
 from hso.rules import rule_schedule
 from hso.solvers import make_solver, nodes, sample
 

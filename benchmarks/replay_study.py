@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 import hso
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.comparison.subjects import load_subject
 from hso.comparison.subjects.base import TEACHER_IMAGES, LoopSubject, SubjectSettings
 from hso.errors import HSOError
 from hso.objectives import Replay
+from hso.objectives.frechet import frechet_distance
 from hso.rules import RULES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import make_solver

@@ -3,7 +3,6 @@
 import diffusers
 import torch
 
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.hosts.diffusers import detach, recommend
 from hso.models import (
     digits_folder,
@@ -13,6 +12,7 @@ from hso.models import (
     load_digits_moments,
     moments_of,
 )
+from hso.objectives.frechet import frechet_distance
 
 NFE, IMAGES = 5, 300
 labels = torch.arange(IMAGES) % 10

@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.models.bundled import SIZE, Moments, guided, load_digits_classifier, load_digits_model, moments_of
 from hso.models.classifier import DigitsClassifier
+from hso.objectives.frechet import frechet_distance
 from model_card import Card, render
 
 BATCH = 64

@@ -11,10 +11,12 @@ from hso.calibrate import calibrate
 from hso.comparison.anybody import compare
 from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
 from hso.models.calibration import Calibration
+from hso.models.images import Images
 from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
 from hso.search import Boundary, Box, Constraints
+from hso.tune import Tuned, tune
 from hso.version import VERSION as __version__
 
 __all__ = [
@@ -25,12 +27,15 @@ __all__ = [
     "Constraints",
     "FileError",
     "HSOError",
+    "Images",
     "MissingExtraError",
     "NoiseSchedule",
     "Result",
     "SamplingSchedule",
+    "Tuned",
     "__version__",
     "calibrate",
     "compare",
     "optimize",
+    "tune",
 ]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_integer
+from hso.errors import ArgumentError
 from hso.models.bands import Bands, fit_bands
 from hso.models.calibration import LEAST_IMAGES, Calibration, from_sums
-from hso.models.recording import Model, Plan, Progress, Sums, group_of, record
+from hso.models.images import Images
+from hso.models.recording import Model, Plan, Progress, Recording, Sums, group_of, record
 from hso.noise import NoiseSchedule
 from hso.objectives.replay import Replay
 from hso.schedule import CLEAN
@@ -25,16 +26,8 @@ REFINED = 3
 TINY = 1e-300
 
 
-class Batch(NamedTuple):
-    """Images that are recorded together.
-
-    Attributes:
-        model: The network for these images: x and a node of the sampling loop to its prediction.
-        x: Their states at the noisiest time, an array or a tensor of shape (B, ...).
-    """
-
-    model: Model
-    x: Any
+# Called with the images of a batch, the bands and what was recorded, before the sums over them are kept.
+Seen = Callable[[range, Bands, Recording], None]
 
 
 def calibrate(
@@ -73,48 +66,47 @@ def calibrate(
             the node is named.
         FileError: If the folder cannot be written, or holds a damaged file.
     """
-    if len(getattr(x, "shape", ())) < 2:
-        raise ArgumentError("x", "a batch of states, of at least 2 axes", x)
-    images = check_images(len(x))
-    size = images if batch is None else check_integer("batch", batch, 1, images)
-    batches = (Batch(model, x[first : first + size]) for first in range(0, images, size))
+    images = Images.of(model, x, batch)
     plan = Plan(noise, prediction, points)
-    return calibrate_batches(plan, _counted(batches, images, progress), images, bands, guidance, folder)
+    return calibrate_images(plan, images, bands=bands, guidance=guidance, progress=progress, folder=folder)
 
 
-def calibrate_batches(
+def calibrate_images(
     plan: Plan,
-    batches: Iterable[Batch],
-    images: int,
+    images: Images,
+    *,
     bands: Bands | None = None,
     guidance: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
+    seen: Seen | None = None,
 ) -> Calibration:
-    """The calibration of a model that is another function for each batch, as with prompts.
+    """The calibration of a model that may be another function for each image, as with prompts.
 
     Args:
         plan: How the teacher is run.
-        batches: The batches, in the order of the images.
-        images: Number of images in all batches.
+        images: The images, and the network for each.
         bands: The map to coefficients; fitted to the first batch by default.
         guidance: Strength of classifier-free guidance, to be kept with it.
+        progress: Called after each batch with the number of images that are done, and of all.
         folder: Where a stopped run is kept and goes on from.
+        seen: Called for each batch that is recorded now.
     """
-    check_images(images)
-    keeper = None if folder is None else _Keeper(Path(folder), plan, images)
-    progress, first = None if keeper is None else keeper.load(), 0
-    for batch in batches:
-        last = first + len(batch.x)
-        if progress is None or last > progress.done:
-            progress = _recorded(plan, batch, range(first, last), images, bands, progress)
+    count = check_images(images.count)
+    keeper = None if folder is None else _Keeper(Path(folder), plan, count)
+    state = None if keeper is None else keeper.load()
+    for part in images.cut(range(count)):
+        if state is None or part.stop > state.done:
+            state = _recorded(plan, images, part, bands, state, seen)
             if keeper is not None:
-                keeper.save(progress)
-        first = last
-    if first != images or progress is None:
-        raise ArgumentError("batches", f"{images} images in all", first)
+                keeper.save(state)
+        if progress is not None:
+            progress(part.stop, count)
+    if state is None:
+        raise ArgumentError("images", "some", 0)
     provenance = {"points": plan.points, "solver": plan.solver, "hso": VERSION}
     facts = {"guidance": guidance, "provenance": provenance}
-    return _checked(from_sums(plan, progress.bands, progress.sums, progress.shape, **facts), plan)
+    return _checked(from_sums(plan, state.bands, state.sums, state.shape, **facts), plan)
 
 
 class _Keeper(NamedTuple):
@@ -127,27 +119,29 @@ class _Keeper(NamedTuple):
     def load(self) -> Progress | None:
         from hso.models.sums_file import load_progress
 
-        return load_progress(*self)
+        return load_progress(self.folder, self.plan, self.images)
 
     def save(self, progress: Progress) -> None:
         from hso.models.sums_file import save_progress
 
-        save_progress(*self, progress)
+        save_progress(self.folder, self.plan, self.images, progress)
 
 
 def _recorded(
-    plan: Plan, batch: Batch, places: range, images: int, bands: Bands | None, progress: Progress | None
+    plan: Plan, images: Images, part: range, bands: Bands | None, state: Progress | None, seen: Seen | None
 ) -> Progress:
     """The run with one more batch."""
-    if progress is not None and places.start != progress.done:
-        raise ArgumentError("batch", f"a batch that begins with image {progress.done}", places.start, "as before")
-    found = record(plan, batch.model, batch.x)
-    if progress is None:
+    if state is not None and part.start != state.done:
+        raise ArgumentError("batch", f"a batch that begins with image {state.done}", part.start, "as before")
+    found = record(plan, *images.batch(part))
+    if state is None:
         bands = bands or fit_bands(found.data[-1])
-        progress = Progress(bands, Sums.zeros(plan, bands), found.noise.shape[1:])
-    progress.sums.add(plan, progress.bands, found, group_of(np.asarray(places), images))
-    progress.done = places.stop
-    return progress
+        state = Progress(bands, Sums.zeros(plan, bands), found.noise.shape[1:])
+    if seen is not None:
+        seen(part, state.bands, found)
+    state.sums.add(plan, state.bands, found, group_of(np.asarray(part), images.count))
+    state.done = part.stop
+    return state
 
 
 def check_images(images: int) -> int:
@@ -174,13 +168,3 @@ def _checked(calibration: Calibration, plan: Plan) -> Calibration:
         foretold = float((found.errors + found.doubts).sum())
         ratios.append(0.5 * np.log(max(foretold, TINY) / max(float(missed.sum()), TINY)))
     return dataclasses.replace(calibration, convergence=error, agreement=float(np.exp(np.mean(ratios))))
-
-
-def _counted(batches: Iterator[Batch], images: int, progress: Callable[[int, int], None] | None) -> Iterator[Batch]:
-    """The batches; ``progress`` is told after each."""
-    done = 0
-    for one in batches:
-        yield one
-        done += len(one.x)
-        if progress is not None:
-            progress(done, images)

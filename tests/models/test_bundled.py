@@ -14,7 +14,6 @@ import pytest
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
-from hso.comparison.statistics.frechet import frechet_distance  # noqa: E402
 from hso.errors import MissingExtraError  # noqa: E402
 from hso.models import (  # noqa: E402
     NO_CLASS,
@@ -25,6 +24,7 @@ from hso.models import (  # noqa: E402
     load_digits_moments,
     moments_of,
 )
+from hso.objectives.frechet import frechet_distance  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hso
-from hso.calibrate import Batch, calibrate, calibrate_batches
+from hso.calibrate import calibrate
 from hso.errors import ArgumentError, FileError
 from hso.models import sums_file
 from hso.models.calibration import Calibration, from_sums
@@ -224,8 +224,6 @@ def test_what_cannot_be_measured_is_refused():
         calibrate(MODEL.x0, NOISE, states(), "score", points=20)
     with pytest.raises(ArgumentError, match="batch of states"):
         calibrate(MODEL.x0, NOISE, 3.0, "sample", points=20)
-    with pytest.raises(ArgumentError, match="16 images in all"):
-        calibrate_batches(Plan(NOISE, "sample", 20), [Batch(MODEL.x0, states(9))], 16)
 
 
 def test_a_teacher_that_has_not_converged_says_so(calibration):

@@ -46,7 +46,7 @@ from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
-from hso.solvers import PREDICTIONS, Node, coefficients, make_solver, nodes, sample, to_data
+from hso.solvers import PREDICTIONS, Node, Solver, coefficients, make_solver, nodes, sample, to_data
 
 Model = Callable[[Any, Node], Any]
 # Groups of images by which the spread over images is judged.
@@ -57,9 +57,9 @@ STARTS, LATEST = 6, 0.3
 
 
 class Trial(NamedTuple):
-    """A student that is run for real: the name of its solver and its schedule."""
+    """A student that is run for real: its solver, or the name of it, and its schedule."""
 
-    solver: str
+    solver: str | Solver
     schedule: SamplingSchedule
 
 
@@ -121,9 +121,14 @@ class Plan:
         return SamplingSchedule.from_knots(self.noise, np.linspace(first, last, 1 + STARTS), CLEAN)
 
     @property
+    def teacher_calls(self) -> int:
+        """Network calls of one image for the teacher and the starts."""
+        return self.points + STARTS
+
+    @property
     def calls(self) -> int:
-        """Network calls of one image."""
-        return self.points + STARTS + sum(trial.schedule.nfe for trial in self.trials)
+        """Network calls of one image, with those of the trials."""
+        return self.teacher_calls + sum(trial.schedule.nfe for trial in self.trials)
 
     @property
     def vectors(self) -> int:
@@ -250,17 +255,20 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
     Raises:
         ArgumentError: If the network returns another shape or values that are not finite; the node is named.
     """
-    data = _run(plan, model, x, Trial(plan.solver, plan.schedule)).data
     # Every trial begins at the noisiest level too, so that its x is the same.
-    runs = [_run(plan, model, x, trial) for trial in plan.trials]
-    return Recording(
-        as_array(x) / plan.scale,
-        data,
-        _starts(plan, model, x),
-        np.concatenate([run.states[1:] for run in runs]),
-        np.concatenate([run.data[1:] for run in runs]),
-        np.stack([run.end for run in runs]),
+    runs = [run(plan, model, x, trial) for trial in plan.trials]
+    return record_teacher(plan, model, x)._replace(
+        states=np.concatenate([found.states[1:] for found in runs]),
+        answers=np.concatenate([found.data[1:] for found in runs]),
+        ends=np.stack([found.end for found in runs]),
     )
+
+
+def record_teacher(plan: Plan, model: Model, x: Any) -> Recording:
+    """Run the teacher alone, without trials. It costs ``plan.teacher_calls`` network calls of an image."""
+    noise = as_array(x) / plan.scale
+    data, nothing = run(plan, model, x, Trial(plan.solver, plan.schedule)).data, np.empty((0, *noise.shape))
+    return Recording(noise, data, _starts(plan, model, x), nothing, nothing, nothing)
 
 
 def _starts(plan: Plan, model: Model, x: Any) -> Array:
@@ -276,13 +284,16 @@ def _starts(plan: Plan, model: Model, x: Any) -> Array:
     return np.stack(found)
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
+    """What a run for real showed: z at the calls and the network's data there, shape (C, B, ...), and the end."""
+
     states: Array
     data: Array
     end: Array
 
 
-def _run(plan: Plan, model: Model, x: Any, trial: Trial) -> _Run:
+def run(plan: Plan, model: Model, x: Any, trial: Trial) -> Run:
+    """Run a student or the teacher from x, its state at its first node."""
     states: list[Array] = []
     data: list[Array] = []
 
@@ -299,7 +310,7 @@ def _run(plan: Plan, model: Model, x: Any, trial: Trial) -> _Run:
         prediction=plan.prediction,
         callback=lambda node, state, found: data.append(as_array(found)),
     )
-    return _Run(np.stack(states), np.stack(data), as_array(end))
+    return Run(np.stack(states), np.stack(data), as_array(end))
 
 
 @dataclass(eq=False)
@@ -331,10 +342,7 @@ class Sums:
 
     def add(self, plan: Plan, bands: Bands, found: Recording, groups: Array) -> None:
         """Add a batch; ``groups`` are the groups of its images."""
-        data = [bands.coefficients(images) for images in found.data]
-        starts = [data[0], *(bands.coefficients(images) for images in found.starts)]
-        differences = np.diff(data, axis=0), np.diff(starts, axis=0)
-        vectors = np.stack([bands.coefficients(found.noise), data[0], *differences[0], *differences[1]])
+        vectors = vectors_of(bands, found)
         for group in np.unique(groups):
             members = vectors[:, groups == group]
             self.counts[group] += members.shape[1]
@@ -358,6 +366,13 @@ class Sums:
         self.grams += other.grams
         self.means += other.means
         self.trials = Trials(*(mine + theirs for mine, theirs in zip(self.trials, other.trials, strict=True)))
+
+
+def vectors_of(bands: Bands, found: Recording) -> Array:
+    """Coefficients of u, shape (V, B, F)."""
+    data = [bands.coefficients(images) for images in found.data]
+    starts = [data[0], *(bands.coefficients(images) for images in found.starts)]
+    return np.stack([bands.coefficients(found.noise), data[0], *np.diff(data, axis=0), *np.diff(starts, axis=0)])
 
 
 def group_of(image: Any, images: int) -> Any:

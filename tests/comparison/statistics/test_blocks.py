@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hso.comparison.statistics.blocks import BLOCKS, GROUPS, Known, block_of, pooled, sums
-from hso.comparison.statistics.frechet import Normal, frechet_distance
+from hso.objectives.frechet import Normal, frechet_distance
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.standard_normal((400, 6)) @ RNG.standard_normal((6, 6)) + 3.0

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import binom
 
 from hso.comparison.statistics.blocks import Known, block_of, pooled, sums
-from hso.comparison.statistics.frechet import Normal
 from hso.comparison.statistics.intervals import Measured, Resamples, measure_error, measure_frechet
+from hso.objectives.frechet import Normal
 
 RNG = np.random.default_rng(0)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import hso
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.comparison.subjects import SUBJECTS, SubjectSettings, load_subject
 from hso.comparison.subjects.features import folder_moments, pixels
 from hso.models.bundled import digits_folder
+from hso.objectives.frechet import frechet_distance
 from hso.rules import rule_schedule
 
 EXACT = ("gaussian", "mixture", "digits-empirical")

@@ -10,12 +10,12 @@ from hso.comparison.runs.store import Store
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.runs.work import Advance
 from hso.comparison.statistics.blocks import Known, Sample, Target, pooled
-from hso.comparison.statistics.frechet import Normal
 from hso.comparison.statistics.intervals import Measured, Resamples, measure_error, measure_frechet
 from hso.comparison.statistics.metrics import METRICS
 from hso.comparison.statistics.subsets import Subsets, measure_on_subsets
 from hso.comparison.subjects import Subject, data_of
 from hso.errors import ArgumentError, check_integer
+from hso.objectives.frechet import Normal
 
 RESAMPLES = 1000
 

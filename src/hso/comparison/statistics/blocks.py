@@ -21,7 +21,7 @@ derivative of the distance with respect to the number of times that the block is
     C_b = F_b^T F_b - f_b \mu^T - \mu f_b^T + n_b \mu \mu^T,
 
 where :math:`C_b` is the block's scatter about the common mean, and the derivative of the distance
-(:mod:`hso.comparison.statistics.frechet`) turns these changes into the change of the distance.
+(:mod:`hso.objectives.frechet`) turns these changes into the change of the distance.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from hso.comparison.statistics.frechet import Normal
 from hso.noise.base import Array
+from hso.objectives.frechet import Normal
 
 # More blocks make better intervals, fewer make smaller files. The number of groups is even, so that they have halves.
 BLOCKS, GROUPS = 50, 10

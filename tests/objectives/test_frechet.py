@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hso.comparison.statistics.frechet import frechet_distance
 from hso.errors import ArgumentError
+from hso.objectives.frechet import frechet_distance
 
 EXACT = {"rel": 1e-12, "abs": 1e-8}
 

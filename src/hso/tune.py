@@ -1,0 +1,308 @@
+r"""From a model, a budget and a solver to the schedule that is best when it is run for real.
+
+Candidates are run from the same noise as a teacher of many steps. Walks go on from the best of them
+(:mod:`hso.tuning.walk`), and fresh images pass the verdict (:mod:`hso.tuning.verdict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hso.calibrate import calibrate_images
+from hso.errors import ArgumentError
+from hso.models.bands import Bands
+from hso.models.calibration import LEAST_IMAGES, Calibration
+from hso.models.images import Images
+from hso.models.recording import Model, Plan, Recording
+from hso.noise import NoiseSchedule
+from hso.objectives import Replay
+from hso.schedule import CLEAN, SamplingSchedule
+from hso.search import Constraints
+from hso.solvers import Solver, make_solver
+from hso.tuning.candidates import Candidate, calibrated_candidates, distinct, safe_candidates
+from hso.tuning.losses import BandLoss, FeatureLoss, Loss
+from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_part
+from hso.tuning.store import Ledger, Progress, Store
+from hso.tuning.task import Task
+from hso.tuning.verdict import Gain, compare
+from hso.tuning.walk import Course, Tried, WalkSettings, search
+from hso.version import VERSION
+
+# One of so many images is kept for the verdict.
+FRESH = 3
+# A candidate that is worse than the best by this factor on the first images is not run on the rest.
+WORSE = 2.0
+# The teacher's ends on the tuning images and in a calibration of the same model differ in power by less than this factor.
+UNLIKE = 4.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A schedule that was run for real, and what is known of it.
+
+    Attributes:
+        schedule: The sampling schedule.
+        candidates: What the search began with, the best first; those that were given up early are last.
+        loss: True loss of the best schedule that was found, on the tuning images.
+        gain: How much better that schedule is than the best safe candidate, on fresh images; None where it is the same.
+        fell_back: Whether fresh images did not confirm it, so that ``schedule`` is the safe candidate.
+        calls: Network calls of one image that it cost, those of runs that were continued included.
+        steps: Schedules that the search looked at.
+        message: How it ended.
+        feasible: Whether the knots keep what is asked of them.
+        solver: Solver it was made for.
+        calibration: The calibration that was used.
+    """
+
+    schedule: SamplingSchedule
+    candidates: tuple[Candidate, ...]
+    loss: float
+    gain: Gain | None
+    fell_back: bool
+    calls: int
+    steps: int
+    message: str
+    feasible: bool
+    solver: Solver
+    calibration: Calibration
+
+    @property
+    def safe(self) -> Candidate:
+        """The best safe candidate on the tuning images."""
+        return next(one for one in self.candidates if one.is_safe)
+
+
+def tune(
+    model: Model | Images,
+    noise: NoiseSchedule,
+    x: Any = None,
+    *,
+    nfe: int,
+    solver: str | Solver = "unipc",
+    calibration: Calibration | None = None,
+    prediction: str = "epsilon",
+    features: Features | None = None,
+    fresh: Any = None,
+    rules: Sequence[str] = (),
+    budget: int | None = None,
+    terminal: str = CLEAN,
+    constraints: Constraints | None = None,
+    points: int = 56,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+    seed: int = 0,
+) -> Tuned:
+    r"""The best sampling schedule of ``nfe`` network calls, by running schedules for real.
+
+    A teacher of many steps and all candidates are run from the same noise on the tuning images. The search goes on from the
+    best of them: the model of the student is corrected by what each run showed (:mod:`hso.tuning.corrected`), and a step is
+    kept only if the true loss falls (:mod:`hso.tuning.walk`). So the schedule that is found is at least as good on these
+    images as every candidate. The verdict is passed on fresh images, which are not looked at before: if the schedule is
+    worse there than the best safe candidate, the safe candidate is returned.
+
+    Args:
+        model: The network, as :func:`hso.solvers.sample` takes it; or :class:`hso.Images`, where it is another function for
+            each image, as with prompts or labels. x is then None.
+        noise: The model's noise schedule.
+        x: B states at the noisiest time, that is unit noise times :math:`(\alpha^2 + \sigma^2)^{1/2}`, an array or a tensor
+            of shape (B, ...).
+        nfe: Number of network calls of an image.
+        solver: A name in ``hso.solvers.SOLVERS``, or a solver.
+        calibration: What was measured of the model by :func:`hso.calibrate`; without one the tuning images are calibrated
+            with, and the calls are counted.
+        prediction: What the network predicts.
+        features: In what images are to be near the teacher's: a function from images, of the kind that the network is
+            given, to one row for each. Bands of coefficients, as in a calibration, by default.
+        fresh: States for the verdict, as x, or Images; the last third of x by default, which is then not used for tuning.
+        rules: Rules of :mod:`hso.rules` that are candidates too.
+        budget: Network calls of one image that it may cost; by default what is necessary and 24 runs of the tuning images.
+        terminal: Where runs end: "clean", as the teacher's does, or "t_min".
+        constraints: Where the knots may lie.
+        points: Number of points of the teacher, if no calibration says it.
+        folder: Where what was run is kept. A run that was interrupted goes on from there, and ends as if it had not been.
+        progress: Called with the stage, the calls that were made and the budget.
+        seed: Seed of the searches.
+
+    Returns:
+        The result; look at ``gain``, ``fell_back`` and ``message``.
+
+    Raises:
+        ArgumentError: If an argument is unusable, the calibration is that of another model, or the network or the features
+            return something unusable; the schedule and the node are named.
+        FileError: If the folder cannot be used.
+
+    References:
+        | A trust-region framework for managing the use of approximation models in optimization (Alexandrov et al., 1998)
+        | https://doi.org/10.1007/BF01197433
+        | AutoDiffusion: Training-Free Optimization of Time Steps and Architectures (Li et al., 2023)
+        | https://arxiv.org/abs/2309.10438
+    """
+    tuning, verdict = _split(model, x, fresh)
+    points = points if calibration is None else len(calibration.lambdas)
+    setting = Setting(Plan(noise, prediction, points), make_solver(solver), features)
+    asked = Constraints() if constraints is None else constraints
+    task = Task(setting, nfe, terminal, asked, tuple(rules), tuning.count, verdict.count, seed)
+    if calibration is not None:
+        _check_alike(calibration, noise, tuning)
+    safe = list(safe_candidates(task.blind, task.rules))
+    ledger = Ledger(task.budget(budget, len(safe), calibration is None), progress)
+    store = Store(folder, task.record(calibration))
+    recorder = Recorder("tuning", setting, tuning, store, ledger)
+    panel, known = _calibrated(recorder) if calibration is None else _recorded(recorder, calibration)
+    course = _course(task, panel, known)
+    ledger.stage = "candidates"
+    found = distinct((*safe, *calibrated_candidates(task.request(known))), course.problem)
+    ran = _run(found, course)
+    ledger.stage = "search"
+    best = search(course, _starts(ran, course), lambda cost: ledger.left - task.verdict >= cost)
+    ledger.stage = "verdict"
+    return _judged(task, course, ran, best, Recorder("fresh", setting, verdict, store, ledger))
+
+
+def _split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
+    """The tuning images, in parts of which the first is run first, and the fresh images.
+
+    Raises:
+        ArgumentError: If there are too few of either.
+    """
+    if isinstance(model, Images):
+        if x is not None:
+            raise ArgumentError("x", "none with Images, which have their own", x)
+        images = model
+    else:
+        images = Images.of(model, x)
+    if fresh is None:
+        kept = images.count // FRESH
+        tuning, verdict = images.part(range(images.count - kept)), images.part(range(images.count - kept, images.count))
+    else:
+        tuning, verdict = images, fresh if isinstance(fresh, Images) else Images.of(images.batch(range(1)).model, fresh)
+    if min(tuning.count, verdict.count) < LEAST_IMAGES:
+        received = f"{tuning.count} for tuning and {verdict.count} fresh ones"
+        raise ArgumentError("x", f"at least {LEAST_IMAGES} images of each kind", received, "their spread is measured")
+    return replace(tuning, size=min(tuning.size, first_part(tuning.count))), verdict
+
+
+def _check_alike(calibration: Calibration, noise: NoiseSchedule, images: Images) -> None:
+    """Refuse the calibration of another model, as far as that shows before the network is called."""
+    calibration.check_noise(noise)
+    shape = tuple(images.batch(range(1)).x.shape[1:])
+    if tuple(calibration.shape) != shape:
+        expected = f"one of images of shape {shape}, as x"
+        raise ArgumentError("calibration", expected, f"one of images of shape {tuple(calibration.shape)}")
+
+
+def _recorded(recorder: Recorder, calibration: Calibration) -> tuple[Panel, Calibration]:
+    """The panel and the calibration that was given, if its images are like those of the panel.
+
+    Raises:
+        ArgumentError: If they are not.
+    """
+    panel = recorder.panel(calibration.bands)
+    mine, theirs = panel.recorded.calibration(calibration).powers.sum(), calibration.powers.sum()
+    if not 1 / UNLIKE < mine / theirs < UNLIKE:
+        received = f"one whose images have {theirs / mine:.3g} times the variance of this model's"
+        raise ArgumentError("calibration", "one of this model", received)
+    return panel, calibration
+
+
+def _calibrated(recorder: Recorder) -> tuple[Panel, Calibration]:
+    """The panel, and the calibration that is made with its images."""
+    images, plan, folder = recorder.images, recorder.setting.plan, recorder.store.folder
+    recorder.ledger.stage = "calibration"
+    found: dict[int, Part] = {}
+
+    def seen(done: range, bands: Bands, recording: Recording) -> None:
+        found[done.start] = recorder.keep(done, bands, recording)
+
+    def progress(done: int, total: int) -> None:
+        recorder.ledger.reach(done * plan.calls)
+
+    place = None if folder is None else folder / "calibration"
+    known = calibrate_images(plan, images, progress=progress, folder=place, seen=seen)
+    # Parts that were recorded before this run began are kept in the folder.
+    parts = [found.get(part.start) or recorder.again(part) for part in images.cut(range(images.count))]
+    return Panel(recorder, known.bands, parts), known
+
+
+def _course(task: Task, panel: Panel, known: Calibration) -> Course:
+    """What walks share: their model is measured on the very images that they are run on."""
+    own = panel.recorded.calibration(known)
+    goal = Replay(own)
+    loss: Loss = BandLoss(panel.bands, goal.kappa) if task.setting.features is None else FeatureLoss()
+    return Course(panel, loss, task.request(own).problem(), goal, WalkSettings(), task.seed)
+
+
+def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
+    """The candidates with their losses, the best first; those that are much worse on the first images are given up.
+
+    Raises:
+        ArgumentError: If no safe one keeps what is asked of the knots.
+    """
+    if not any(one.is_safe for one in found):
+        received = course.problem.constraints
+        raise ArgumentError("constraints", "some that a safe schedule keeps", received, "name more rules")
+    first = [course.first_loss(one.schedule, one.name) for one in found]
+    # The best safe one must be known for certain, so that safe ones compete with safe ones only.
+    best = min(first)
+    safest = min(loss for loss, one in zip(first, found, strict=True) if one.is_safe)
+    ran = []
+    for loss, one in zip(first, found, strict=True):
+        stays = loss <= WORSE * (safest if one.is_safe else best)
+        ran.append(one._replace(loss=course.run(one.schedule, one.name).loss) if stays else one)
+    return sorted(ran, key=lambda one: (np.isnan(one.loss), one.loss))
+
+
+def _starts(ran: Sequence[Candidate], course: Course) -> list[tuple[str, Tried]]:
+    """Where walks may begin: candidates that were run on all images, the best first."""
+    return [(one.name, course.run(one.schedule, one.name)) for one in ran if not np.isnan(one.loss)]
+
+
+def _judged(task: Task, course: Course, ran: Sequence[Candidate], best: Tried, recorder: Recorder) -> Tuned:
+    """The verdict on fresh images."""
+    safe, gain = next(one for one in ran if one.is_safe), None
+    if best.schedule != safe.schedule:
+        panel = recorder.panel(course.panel.bands)
+        ends = [panel.rollout(one, who).ends for one, who in ((best.schedule, "tuned"), (safe.schedule, safe.name))]
+        gain = compare(course.loss, ends[0], ends[1], panel.teacher())
+    fell_back = gain is not None and not gain.is_confirmed
+    chosen = safe.schedule if fell_back else best.schedule
+    return Tuned(
+        schedule=replace(chosen, provenance=_provenance(task, safe, gain, fell_back)),
+        candidates=tuple(ran),
+        loss=best.loss,
+        gain=gain,
+        fell_back=fell_back,
+        calls=recorder.ledger.calls,
+        steps=course.steps,
+        message=_message(safe, gain, task.fresh),
+        feasible=course.problem.windows.hold(chosen.knot_times),
+        solver=task.setting.solver,
+        calibration=course.known,
+    )
+
+
+def _message(safe: Candidate, gain: Gain | None, fresh: int) -> str:
+    """What became of it."""
+    if gain is None:
+        return f"no schedule was found that is better than {safe.name}"
+    if not gain.is_confirmed:
+        return f"fell back to {safe.name}: on {fresh} fresh images the gain of the tuned schedule was {gain}"
+    certain = "" if gain.is_certain else "; these images do not tell for certain that it is better"
+    return f"on {fresh} fresh images the loss is less than that of {safe.name} by {gain}{certain}"
+
+
+def _provenance(task: Task, safe: Candidate, gain: Gain | None, fell_back: bool) -> dict[str, Any]:
+    """How a schedule was made, as JSON can hold it."""
+    return {
+        "strategy": "tune",
+        **task.record(None),
+        "safe": safe.name,
+        "gain": None if gain is None else gain._asdict(),
+        "fell_back": fell_back,
+        "hso": VERSION,
+    }

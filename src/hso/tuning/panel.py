@@ -1,0 +1,298 @@
+r"""A panel: images on which students are run for real, and the teacher's recording of them.
+
+The recorded vectors u of the images (:mod:`hso.models.recording`) stay where they were made. Of a student only sums come
+out (:mod:`hso.tuning.sums`), so that parts of the images may as well be run by several processes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hso.errors import ArgumentError, FileError
+from hso.models.bands import Bands
+from hso.models.images import Images
+from hso.models.recording import (
+    Model,
+    Plan,
+    Recording,
+    Splines,
+    Trial,
+    as_array,
+    data_rows,
+    record_teacher,
+    run,
+    start_rows,
+    vectors_of,
+)
+from hso.noise.base import Array
+from hso.registry import settings_of
+from hso.schedule import SamplingSchedule
+from hso.solvers import Node, Solver, nodes
+from hso.tuning.corrected import Recorded
+from hso.tuning.store import Ledger, Store, digest
+from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums, restored
+
+# From images, of the kind that the network is given, to one row each.
+Features = Callable[[Any], Any]
+# Groups of images by which the spread over images is judged.
+GROUPS = 16
+# One of so many parts of a panel is run first: what is much worse there is not run on the rest.
+FIRST = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How students and their teacher are run.
+
+    Attributes:
+        plan: How the teacher is run; its noise schedule and prediction are those of students too.
+        solver: The students' solver.
+        features: In what images are compared; None for bands.
+    """
+
+    plan: Plan
+    solver: Solver
+    features: Features | None = None
+
+    def calls(self, schedule: SamplingSchedule) -> int:
+        """Network calls of one image."""
+        return len(self.solver.plan(self.plan.noise, schedule))
+
+    def levels(self, schedule: SamplingSchedule) -> Array:
+        """Lambda of each call."""
+        return np.array([schedule.lambdas[step.node] for step in self.solver.plan(self.plan.noise, schedule)])
+
+    def name(self, schedule: SamplingSchedule) -> str:
+        """What files call a student."""
+        solver = json.dumps([self.solver.name, settings_of(self.solver)], sort_keys=True)
+        return digest(schedule.knots.tobytes(), repr(schedule.terminal).encode(), solver.encode())
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What was recorded of some images of a panel.
+
+    Attributes:
+        images: Which.
+        vectors: Coefficients of u, shape (V, B, F).
+        rows: Features of the teacher's ends, shape (B, d).
+    """
+
+    images: range
+    vectors: Array
+    rows: Array
+
+
+class Recorder:
+    """Makes the parts of a panel, or reads those that were made.
+
+    Args:
+        name: What files and errors call the panel.
+        setting: How the teacher is run.
+        images: The images of the panel.
+        store: Where parts are kept.
+        ledger: Where network calls are counted.
+    """
+
+    def __init__(self, name: str, setting: Setting, images: Images, store: Store, ledger: Ledger) -> None:
+        self.name, self.setting, self.images, self.store, self.ledger = name, setting, images, store, ledger
+
+    def keep(self, images: range, bands: Bands, found: Recording) -> Part:
+        """The part of images whose teacher has run."""
+        like, plan = self.images.batch(images).x, self.setting.plan
+        # Single precision is enough for what a network in single precision said.
+        kind: Any = np.float64 if str(like.dtype).endswith("float64") else np.float32
+        vectors = vectors_of(bands, found).astype(kind)
+        pixels = np.concatenate((found.noise[None], found.data[:1], np.diff(found.data, axis=0)))
+        end = np.tensordot(plan.states[-1, : len(pixels)], pixels, 1)
+        part = Part(images, vectors, rows_of(self.setting, end, like))
+        self.store.save(self._file(images), {"vectors": vectors, "rows": part.rows, "x": self._seen(images)})
+        return part
+
+    def kept(self, images: range) -> Part | None:
+        """The part of images whose teacher ran before.
+
+        Raises:
+            ArgumentError: If it ran on other images.
+        """
+        found = self.store.load(self._file(images))
+        if found is None:
+            return None
+        if not np.array_equal(found["x"], self._seen(images)):
+            cause = "the folder holds what was recorded of others"
+            raise ArgumentError("x", "the images of the run that is continued", f"other {self.name} images", cause)
+        return Part(images, found["vectors"], found["rows"])
+
+    def again(self, images: range) -> Part:
+        """The part of images whose teacher ran before, and is run no more.
+
+        Raises:
+            FileError: If it is missing.
+        """
+        found = self.kept(images)
+        if found is None:
+            raise FileError(self.store.folder or "", f"{self._file(images)} is missing; use a new folder")
+        return found
+
+    def panel(self, bands: Bands) -> Panel:
+        """All parts; the teacher is run where it never was."""
+        parts = []
+        for images in self.images.cut(range(self.images.count)):
+            parts.append(self.kept(images) or self.keep(images, bands, self._record(images)))
+            self.ledger.charge(len(images) * self.setting.plan.teacher_calls)
+        return Panel(self, bands, parts)
+
+    def _record(self, images: range) -> Recording:
+        model, x = self.images.batch(images)
+        return record_teacher(self.setting.plan, watch(model, f"the teacher of the {self.name} images"), x)
+
+    def _file(self, images: range) -> str:
+        return f"{self.name}-teacher-{images.start}-{images.stop}"
+
+    def _seen(self, images: range) -> Array:
+        """What the states of the images are known by."""
+        return np.array(digest(as_array(self.images.batch(images).x).tobytes()))
+
+
+class Panel:
+    """Images, and how the teacher ran on them.
+
+    Args:
+        recorder: What made the parts.
+        bands: The map to coefficients.
+        parts: All parts, in order.
+    """
+
+    def __init__(self, recorder: Recorder, bands: Bands, parts: list[Part]) -> None:
+        self.recorder, self.bands, self.parts = recorder, bands, parts
+        self.setting, self.images = recorder.setting, recorder.images
+        plan = self.setting.plan
+        self._splines = Splines(plan.schedule.lambdas, data_rows(plan.points), plan.states[:-1])
+        starts = start_rows(plan.points)
+        self._starts = Splines(plan.starts.lambdas, starts, np.zeros_like(starts))
+        self._known: dict[str, Rollout] = {}
+        self._teacher = []
+        for part in parts:
+            end = self._row(plan.states[-1], part)
+            self._teacher.append(self._ends(part, end, np.zeros_like(end), part.rows))
+
+    @property
+    def first(self) -> int:
+        """Number of the parts that are run first: about a third of the images."""
+        return sum(part.images.stop <= first_part(self.images.count) for part in self.parts)
+
+    @property
+    def recorded(self) -> Recorded:
+        """The sums over the teacher's runs."""
+        grams, totals = [], []
+        for places in self.bands.slices:
+            rows = [part.vectors[:, :, places].reshape(len(part.vectors), -1).astype(np.float64) for part in self.parts]
+            grams.append(sum(row @ row.T for row in rows))
+        totals = [part.vectors.sum(axis=1, dtype=np.float64) for part in self.parts]
+        return Recorded(self.images.count, np.stack(grams), np.sum(totals, axis=0))
+
+    def teacher(self, parts: int | None = None) -> Ends:
+        """The teacher's ends, on all images or on the first parts."""
+        return merged_sums(self._teacher[:parts])
+
+    def cost(self, schedule: SamplingSchedule) -> int:
+        """Network calls that a rollout on all images still costs."""
+        calls = self.setting.calls(schedule)
+        return sum(len(part.images) * calls for part in self.parts if self._file(schedule, part) not in self._known)
+
+    def rollout(self, schedule: SamplingSchedule, who: str, parts: int | None = None) -> Rollout:
+        """What a schedule does for real, on all images or on the first parts.
+
+        Args:
+            schedule: The schedule.
+            who: What errors call it.
+            parts: How many parts.
+
+        Raises:
+            ArgumentError: If the network or the features return something unusable.
+        """
+        return merged([self._rollout(part, schedule, who) for part in self.parts[:parts]])
+
+    def _rollout(self, part: Part, schedule: SamplingSchedule, who: str) -> Rollout:
+        name = self._file(schedule, part)
+        if name in self._known:
+            return self._known[name]
+        stored = self.recorder.store.load(name)
+        if stored is None:
+            found = self._run(part, schedule, who)
+            self.recorder.store.save(name, vars(found.ends) | vars(found.misses))
+        else:
+            found = Rollout(restored(Ends, stored), restored(Misses, stored))
+        self.recorder.ledger.charge(len(part.images) * self.setting.calls(schedule))
+        self._known[name] = found
+        return found
+
+    def _run(self, part: Part, schedule: SamplingSchedule, who: str) -> Rollout:
+        """Run the student on a part, and take the sums."""
+        plan, (model, x) = self.setting.plan, self.images.batch(part.images)
+        first = nodes(plan.noise, schedule)[0]
+        begin = x * (float(np.hypot(first.alpha, first.sigma)) / plan.scale)
+        found = run(plan, watch(model, who), begin, Trial(self.setting.solver, schedule))
+        levels = self.setting.levels(schedule)
+        # At the first call every student sees unit noise, so that it is held against what the network said of that.
+        known = [self._starts.data(levels[0]), *(self._splines.data(level) for level in levels[1:])]
+        states, data = ([self.bands.coefficients(one) for one in several] for several in found[:2])
+        missed = [z - self._row(self._splines.states(level), part) for z, level in zip(states, levels, strict=True)]
+        missed += [one - self._row(row, part) for one, row in zip(data, known, strict=True)]
+        end = self.bands.coefficients(found.end)
+        rows = rows_of(self.setting, found.end, x)
+        if rows.shape != part.rows.shape:
+            raise ArgumentError("features", f"rows of shape {part.rows.shape}, as before", f"shape {rows.shape}")
+        ends = self._ends(part, end, end - self._row(plan.states[-1], part), rows)
+        return Rollout(ends, Misses.of(self.bands, part.vectors, np.stack(missed)))
+
+    def _row(self, weights: Array, part: Part) -> Array:
+        """A combination of the recorded vectors, shape (B, F)."""
+        return np.asarray(np.tensordot(weights, part.vectors, 1))
+
+    def _ends(self, part: Part, ends: Array, misses: Array, rows: Array) -> Ends:
+        groups = min(GROUPS, self.images.count)
+        owners = np.asarray(part.images) * groups // self.images.count
+        return Ends.of(self.bands, ends, misses, rows, owners, groups)
+
+    def _file(self, schedule: SamplingSchedule, part: Part) -> str:
+        return f"{self.recorder.name}-{self.setting.name(schedule)}-{part.images.start}-{part.images.stop}"
+
+
+def first_part(count: int) -> int:
+    """Number of images that are run first."""
+    return -(-count // FIRST)
+
+
+def watch(model: Model, who: str) -> Model:
+    """The same network, which names who ran it where it fails."""
+
+    def watched(x: Any, node: Node) -> Any:
+        found = model(x, node)
+        if getattr(found, "shape", None) == x.shape and not np.all(np.isfinite(as_array(found))):
+            where = f"at node {node.index} (lambda = {node.lambda_:.6g}) of {who}"
+            raise ArgumentError("model", f"finite output {where}", "nan or inf", "reduced precision overflows first")
+        return found
+
+    return watched
+
+
+def rows_of(setting: Setting, images: Array, like: Any) -> Array:
+    """Features of images, float64, shape (B, d).
+
+    Raises:
+        ArgumentError: If the features are not one row of finite numbers for each image.
+    """
+    if setting.features is None:
+        return np.empty((len(images), 0))
+    given = like.new_tensor(images) if hasattr(like, "new_tensor") else images.astype(like.dtype)
+    rows = as_array(setting.features(given))
+    if rows.ndim != 2 or len(rows) != len(images) or not np.all(np.isfinite(rows)):
+        expected = f"a row of finite numbers for each of {len(images)} images"
+        raise ArgumentError("features", expected, f"shape {rows.shape}")
+    return rows

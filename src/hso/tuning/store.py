@@ -1,0 +1,122 @@
+"""What a run of :func:`hso.tune` has done: files from which it continues, and the network calls that it cost."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hso.errors import ArgumentError, FileError
+from hso.files import make_folder, write_atomic
+from hso.noise.base import Array
+
+# Called with the stage, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], object]
+RUN = "run.json"
+
+
+class Store:
+    """Arrays by name, in a folder if there is one. What is read is bit by bit what was written.
+
+    Args:
+        folder: Where files are kept; None keeps nothing.
+        settings: What the run is asked for, as JSON can hold it.
+
+    Raises:
+        ArgumentError: If the folder holds another run.
+        FileError: If the folder cannot be used.
+    """
+
+    def __init__(self, folder: str | Path | None, settings: Mapping[str, Any]) -> None:
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is None:
+            return
+        make_folder(self.folder)
+        content = json.dumps(settings, indent=1, sort_keys=True).encode()
+        path = self.folder / RUN
+        if not path.exists():
+            write_atomic(path, content)
+        elif path.read_bytes() != content:
+            raise ArgumentError("folder", "a new folder, or one of the same run", str(folder), _changed(path, settings))
+
+    def load(self, name: str) -> dict[str, Array] | None:
+        """The arrays of this name, None if there are none.
+
+        Raises:
+            FileError: If their file is damaged.
+        """
+        path = self._path(name)
+        if path is None or not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {key: file[key] for key in file.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            raise FileError(path, "damaged; remove it, and what it holds is computed again") from None
+
+    def save(self, name: str, arrays: Mapping[str, Array]) -> None:
+        """Keep arrays. Their file appears whole or not at all.
+
+        Raises:
+            FileError: If it cannot be written.
+        """
+        path = self._path(name)
+        if path is not None:
+            content = io.BytesIO()
+            np.savez(content, **dict[str, Any](arrays))
+            write_atomic(path, content.getvalue())
+
+    def _path(self, name: str) -> Path | None:
+        return None if self.folder is None else self.folder / f"{name}.npz"
+
+
+class Ledger:
+    """Network calls of one image that were made, and those that may be.
+
+    Attributes:
+        budget: How many may be made.
+        calls: How many were made, by this run or by those that it continues.
+        stage: What they are made for now.
+    """
+
+    def __init__(self, budget: int, progress: Progress | None) -> None:
+        self.budget, self.calls, self.stage, self._progress = budget, 0, "teacher", progress
+
+    @property
+    def left(self) -> int:
+        """How many may still be made."""
+        return self.budget - self.calls
+
+    def charge(self, calls: int) -> None:
+        """Count further calls, and tell."""
+        self.reach(self.calls + calls)
+
+    def reach(self, calls: int) -> None:
+        """Count calls up to a number, and tell."""
+        self.calls = calls
+        if self._progress is not None:
+            self._progress(self.stage, min(self.calls, self.budget), self.budget)
+
+
+def digest(*parts: bytes) -> str:
+    """A short name for some bytes."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.hexdigest()[:16]
+
+
+def _changed(path: Path, settings: Mapping[str, Any]) -> str:
+    """What differs from the settings of the folder."""
+    try:
+        before = json.loads(path.read_bytes())
+        return f"{', '.join(name for name in settings if before.get(name) != settings[name])} changed"
+    except (ValueError, AttributeError):
+        return f"{RUN} is damaged"

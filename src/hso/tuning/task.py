@@ -1,0 +1,109 @@
+"""What is asked of :func:`hso.tune`, and what follows from it before any network is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hso.errors import ArgumentError, check_integer
+from hso.models.calibration import Calibration
+from hso.objectives import MEP, Replay
+from hso.optimize import Request
+from hso.registry import settings_of
+from hso.search import Constraints, Exact, Free
+from hso.tuning.candidates import MINIMA
+from hso.tuning.panel import Setting
+from hso.tuning.store import digest
+from hso.version import VERSION
+
+# Rollouts of all tuning images that a default budget has for the search.
+STEPS = 24
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked, with objects in place of names.
+
+    Attributes:
+        setting: How students and the teacher are run.
+        nfe: Number of network calls of an image.
+        terminal: Where runs end.
+        constraints: Where the knots may lie.
+        rules: Rules that are candidates too.
+        tuning: Number of tuning images.
+        fresh: Number of fresh images.
+        seed: Seed of the searches.
+
+    Raises:
+        ArgumentError: If runs begin part-way.
+    """
+
+    setting: Setting
+    nfe: int
+    terminal: str
+    constraints: Constraints
+    rules: tuple[str, ...]
+    tuning: int
+    fresh: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.constraints.start is not None:
+            raise ArgumentError("start", "none, for whole runs are tuned", self.constraints.start)
+
+    def request(self, calibration: Calibration) -> Request:
+        """The same, asked of a calibration."""
+        plan, solver = self.setting.plan, self.setting.solver
+        return Request(
+            plan.noise, self.nfe, solver, Free(), Replay(calibration), self.constraints, self.terminal, self.seed
+        )
+
+    @property
+    def blind(self) -> Request:
+        """The same, asked without a calibration."""
+        plan, solver = self.setting.plan, self.setting.solver
+        return Request(plan.noise, self.nfe, solver, Exact(), MEP(), self.constraints, self.terminal, self.seed)
+
+    @property
+    def verdict(self) -> int:
+        """Network calls of the verdict."""
+        return self.fresh * (self.setting.plan.teacher_calls + 2 * self.nfe)
+
+    def budget(self, asked: int | None, safe: int, calibrates: bool) -> int:
+        """The network calls of one image that may be made.
+
+        Args:
+            asked: What the caller allows.
+            safe: Number of safe candidates.
+            calibrates: Whether the tuning images are calibrated with.
+
+        Raises:
+            ArgumentError: If it is less than what is necessary.
+        """
+        plan, run = self.setting.plan, self.tuning * self.nfe
+        teacher, count = self.tuning * (plan.calls if calibrates else plan.teacher_calls), safe + MINIMA
+        least = teacher + count * run + self.verdict
+        if asked is None:
+            return least + STEPS * run
+        cause = f"{teacher} for the teacher, {run} for each of {count} candidates, {self.verdict} for the verdict"
+        return check_integer("budget", asked, least, 2**60, cause)
+
+    def record(self, calibration: Calibration | None) -> Mapping[str, Any]:
+        """What a folder remembers of it, as JSON can hold it."""
+        plan, solver = self.setting.plan, self.setting.solver
+        return {
+            "noise": plan.noise.fingerprint,
+            "prediction": plan.prediction,
+            "points": plan.points,
+            "solver": [solver.name, settings_of(solver)],
+            "nfe": self.nfe,
+            "terminal": self.terminal,
+            "constraints": settings_of(self.constraints),
+            "rules": list(self.rules),
+            "images": [self.tuning, self.fresh],
+            "features": self.setting.features is not None,
+            "calibration": None if calibration is None else digest(calibration.grams.tobytes()),
+            "seed": self.seed,
+            "hso": VERSION,
+        }

@@ -1,0 +1,219 @@
+r"""The search by rollouts: walks from several schedules, each in a trust region.
+
+A walk stands at a schedule that was run. It looks for the least surrogate (:mod:`hso.tuning.surrogate`) where each knot
+moves by no more than a share of the gaps beside it, the *radius*, and runs what it finds for real. It goes there only if
+the true loss falls. The radius grows where the surrogate was right, and shrinks where it was not.
+
+Several walks share what was run. After each round the worst walk ends.
+
+References:
+    | Trust-Region Methods (Conn, Gould and Toint, 2000), Algorithm 6.1.1
+    | https://doi.org/10.1137/1.9780898719857
+    | Non-stochastic Best Arm Identification and Hyperparameter Optimization (Jamieson and Talwalkar, 2016)
+    | https://arxiv.org/abs/1502.07943
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from hso.models.calibration import Calibration
+from hso.noise.base import Array
+from hso.objectives import Replay, SmoothFunction
+from hso.schedule import SamplingSchedule
+from hso.search import Free, Problem
+from hso.search.windows import Windows
+from hso.tuning.corrected import Recorded, corrected
+from hso.tuning.losses import Loss
+from hso.tuning.panel import Panel
+from hso.tuning.sums import Rollout
+from hso.tuning.surrogate import Surrogate, gaps
+
+# Walks at first, and steps of each before the worst ends.
+WALKS, ROUND = 3, 3
+
+
+@dataclass(frozen=True)
+class WalkSettings:
+    """How walks go.
+
+    Attributes:
+        radius: First share of the gaps by which knots may move.
+        widest: Greatest radius.
+        narrowest: A walk whose radius is smaller has ended.
+        grow: Factor of the radius where the surrogate was right.
+        shrink: Factor of the radius where it was not.
+        beta: How much what is not known yet is favoured.
+        worse: A schedule that is worse by this factor on the first images is not run on the rest.
+        near: Schedules that were run count for the surrogate up to this distance of a knot, in gaps.
+    """
+
+    radius: float = 0.3
+    widest: float = 1.0
+    narrowest: float = 0.02
+    grow: float = 1.6
+    shrink: float = 0.5
+    beta: float = 0.5
+    worse: float = 1.2
+    near: float = 3.0
+
+
+class Tried(NamedTuple):
+    """A schedule that was run on all images of the panel."""
+
+    schedule: SamplingSchedule
+    loss: float
+    rollout: Rollout
+
+
+@dataclass(frozen=True)
+class Near(Problem):
+    """A problem with narrower windows."""
+
+    region: Windows = field(default_factory=lambda: Windows(np.empty(0), np.empty(0)))
+
+    @property
+    def windows(self) -> Windows:
+        return self.region
+
+
+class Course:
+    """What all walks share: the images, the loss, and what was run.
+
+    Args:
+        panel: The images.
+        loss: The true loss.
+        problem: What is asked of the knots.
+        replay: The objective on what was measured of the images of the panel.
+        settings: How walks go.
+        seed: Seed of the searches.
+    """
+
+    def __init__(
+        self, panel: Panel, loss: Loss, problem: Problem, replay: Replay, settings: WalkSettings, seed: int
+    ) -> None:
+        self.panel, self.loss, self.problem, self.replay = panel, loss, problem, replay
+        self.settings, self.seed = settings, seed
+        self.recorded: Recorded = panel.recorded
+        self.teacher, self.first = panel.teacher(), panel.teacher(panel.first)
+        self.tried: list[Tried] = []
+        self.steps = 0
+
+    @property
+    def known(self) -> Calibration:
+        return self.replay.calibration
+
+    def first_loss(self, schedule: SamplingSchedule, who: str) -> float:
+        """The loss on the first images."""
+        return self.loss.of(self.panel.rollout(schedule, who, self.panel.first).ends, self.first)
+
+    def run(self, schedule: SamplingSchedule, who: str) -> Tried:
+        """A schedule on all images."""
+        for one in self.tried:
+            if one.schedule == schedule:
+                return one
+        rollout = self.panel.rollout(schedule, who)
+        self.tried.append(Tried(schedule, self.loss.of(rollout.ends, self.teacher), rollout))
+        return self.tried[-1]
+
+    def model(self, at: Tried) -> SmoothFunction:
+        """The replay that is corrected by a rollout."""
+        setting = self.panel.setting
+        levels = setting.levels(at.schedule)
+        made = corrected(self.known, self.recorded, at.rollout.misses, levels, self.replay.gains)
+        goal = replace(self.replay, calibration=made, doubt=0.0)
+        return goal.on(self.problem.noise, setting.solver, self.problem.terminal)
+
+    def surrogate(self, at: Tried) -> Surrogate:
+        """What is expected near a schedule that was run."""
+        model, centre, here = self.model(at), at.schedule.knots, self.settings
+        others = [one for one in self.tried if one is not at]
+        near = [one for one in others if np.abs((one.schedule.knots - centre) / gaps(centre)).max() <= here.near]
+        chosen = [at, *near]
+        knots, losses = np.stack([one.schedule.knots for one in chosen]), np.array([one.loss for one in chosen])
+        scale = self.loss.scale(losses, model.value(knots))
+        return Surrogate(model, self.problem.noise, knots, losses, scale, here.beta)
+
+
+class Walk:
+    """One walk. It ``ended`` where its radius is too small."""
+
+    def __init__(self, course: Course, start: Tried, name: str) -> None:
+        self.course, self.at, self.name, self.radius = course, start, name, course.settings.radius
+        self.ended = False
+
+    def step(self) -> None:
+        """Look for a better schedule nearby, run it, and go there if it is better."""
+        course, settings = self.course, self.course.settings
+        course.steps += 1
+        surrogate = course.surrogate(self.at)
+        knots = self._least(surrogate)
+        schedule = SamplingSchedule.from_knots(course.problem.noise, knots, course.problem.terminal)
+        expected = self.at.loss - surrogate.expected(knots)
+        who = f"step {course.steps} from {self.name}"
+        before = course.first_loss(self.at.schedule, self.name)
+        if schedule == self.at.schedule or course.first_loss(schedule, who) > settings.worse * before:
+            self._narrow()
+            return
+        found = course.run(schedule, who)
+        gain = self.at.loss - found.loss
+        if gain <= 0:
+            self._narrow()
+            return
+        self.at = found
+        if gain > 0.5 * expected:
+            self.radius = min(settings.grow * self.radius, settings.widest)
+
+    def _narrow(self) -> None:
+        self.radius *= self.course.settings.shrink
+        self.ended = self.radius < self.course.settings.narrowest
+
+    def _least(self, surrogate: Surrogate) -> Array:
+        """The knots of the least surrogate in the region."""
+        problem, centre = self.course.problem, self.at.schedule.knots
+        near = Near(surrogate, problem.nodes, problem.terminal, problem.constraints, region=self._region(centre))
+        search = Free(changes=20, spread=1.0, descents=3, iterations=60)
+        return search.minima(near, centre[None], self.course.seed + self.course.steps).knots[0]
+
+    def _region(self, centre: Array) -> Windows:
+        problem = self.course.problem
+        steps = np.diff(centre)
+        before, after = np.append(steps[:1], steps), np.append(steps, steps[-1:])
+        if len(steps) == 0:
+            before = after = np.ones(1)
+        low, high = problem.noise.lambda_(np.array(problem.noise.t_range))[::-1]
+        times = [
+            problem.noise.time(np.clip(centre + move, low, high))
+            for move in (self.radius * after, -self.radius * before)
+        ]
+        whole = problem.windows
+        return Windows(np.maximum(times[0], whole.low), np.minimum(times[1], whole.high))
+
+
+def search(course: Course, starts: Sequence[tuple[str, Tried]], affords: Callable[[int], bool]) -> Tried:
+    """The best schedule that walks find.
+
+    Args:
+        course: What they share.
+        starts: Where they may begin, with names, the best first.
+        affords: Whether so many network calls may still be made.
+    """
+    walks = [Walk(course, start, name) for name, start in starts[:WALKS]]
+    while True:
+        going = [walk for walk in walks if not walk.ended]
+        if not going:
+            break
+        for walk in going:
+            for _ in range(ROUND):
+                cost = course.panel.images.count * course.panel.setting.calls(walk.at.schedule)
+                if not affords(cost):
+                    return min(course.tried, key=lambda one: one.loss)
+                walk.step()
+                if walk.ended:
+                    break
+        walks = sorted(going, key=lambda walk: walk.at.loss)[: max(len(going) - 1, 1)]
+    return min(course.tried, key=lambda one: one.loss)
