@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from hso.cli import compare, convert, demo, lint, optimize, presets, rule, show, table
+from hso.cli import calibrate, compare, convert, demo, lint, optimize, presets, rule, show, table, tune
 from hso.errors import ArgumentError, HSOError
 from hso.version import VERSION
 
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # A new command is one file and one entry here.
-COMMANDS = (optimize, rule, presets, show, convert, lint, table, demo, compare)
+COMMANDS = (optimize, calibrate, tune, rule, presets, show, convert, lint, table, demo, compare)
 for module in COMMANDS:
     module.register(app)
 

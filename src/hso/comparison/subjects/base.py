@@ -22,6 +22,7 @@ from hso.comparison.statistics.metrics import METRICS
 from hso.comparison.statistics.subsets import LEAST
 from hso.errors import ArgumentError, check_choice, check_integer, check_real
 from hso.models.bundled import Moments
+from hso.models.images import Batch, Images
 from hso.models.teacher import Network, Teacher
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
@@ -30,8 +31,9 @@ from hso.solvers import Solver, make_solver, nodes, sample
 
 # Fewer blocks say nothing about how much other images would change the figures.
 LEAST_BLOCKS = 5
-# The images of teachers; none of them is ever judged.
+# The images of teachers, and the first of those that models are calibrated and tuned with; none of them is ever judged.
 TEACHER_IMAGES = range(2**40, 2**40 + 64)
+CALIBRATION_IMAGES, TUNING_IMAGES = 2**41, 2**42
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Subject(ABC):
             are no labels, or so many that blocks cannot have them all.
         moments: Mean and covariance of the data's features; None if they are not known.
         data: Makes the features of the data, float64, shape (n, d); None if at most their moments are known.
+        prediction: What the network predicts.
         identity: What tells this subject from others with the same settings. A folder keeps runs with the same only.
     """
 
@@ -97,6 +100,7 @@ class Subject(ABC):
     period: int = 1
     moments: Moments | None = None
     data: Callable[[], Array] | None = None
+    prediction: str = "epsilon"
     identity: Mapping[str, str] = {}
 
     @abstractmethod
@@ -111,9 +115,32 @@ class Subject(ABC):
     def features(self, images: Array) -> Array:
         """Features, float64, shape (n, d)."""
 
+    def batch_of(self, images: range) -> Batch | None:
+        """The network for the images with these numbers, and their states at the noisiest time.
+
+        None if the network cannot be called by itself.
+        """
+        return None
+
+    def images(self, first: int, count: int, size: int) -> Images:
+        """The images from number ``first`` on, for calibration and tuning; at most ``size`` are sampled together.
+
+        Raises:
+            ArgumentError: If the network cannot be called by itself.
+        """
+
+        def batch(images: range) -> Batch:
+            found = self.batch_of(range(first + images.start, first + images.stop))
+            if found is None:
+                raise ArgumentError("model", "a model whose network can be called by itself", self.name)
+            return found
+
+        return Images(count, batch, size)
+
     def teacher(self) -> Teacher | None:
         """What schedules can be measured on; None if the network cannot be called by itself."""
-        return None
+        found = self.batch_of(TEACHER_IMAGES)
+        return None if found is None else Teacher(found.model, self.noise, found.x, prediction=self.prediction)
 
     def pictures(self, images: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """The images to look at, shape (n, height, width) or (n, height, width, 3); none if they cannot be shown."""
@@ -166,12 +193,10 @@ class LoopSubject(Subject):
     """A network that is called node by node in this library's own loop.
 
     Attributes:
-        prediction: What the network predicts.
         shape: Shape of one state.
         seed: Seed of the noise.
     """
 
-    prediction: str = "epsilon"
     shape: tuple[int, ...]
     seed: int
 
@@ -189,9 +214,12 @@ class LoopSubject(Subject):
         found = sample(make_solver(solver), network, self.noise, schedule, x, prediction=self.prediction)
         return self._as_images(found)
 
-    def teacher(self) -> Teacher:
-        x = self.begin(TEACHER_IMAGES).noise * noisiest_scale(self.noise)
-        return Teacher(self.network(TEACHER_IMAGES), self.noise, x, prediction=self.prediction)
+    def batch_of(self, images: range) -> Batch:
+        return Batch(self.network(images), self.begin(images).noise * noisiest_scale(self.noise))
+
+    def rows(self, x: Any) -> Array:
+        """The features of clean states as the network gives them, one row for each."""
+        return self.features(self._as_images(x))
 
     def _as_input(self, noise: Array) -> Any:
         """Noise as the network takes it."""

@@ -17,6 +17,7 @@ from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_gui
 from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
 from hso.errors import ArgumentError, FileError, MissingExtraError
+from hso.models.images import Batch
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
@@ -59,6 +60,8 @@ class TextToImage(Subject):
             self.moments = folder_moments(settings.data, self._features)
             self.data = partial(folder_features, settings.data, self._features)
         self._plain = pipe.scheduler
+        flow = self.noise.path.name == "flow"
+        self.prediction = "flow_prediction" if flow else str(self._plain.config.get("prediction_type", "epsilon"))
 
     def begin(self, images: range) -> Start:
         return Start(images, [(self.settings.seed * SEED_STRIDE + index) % 2**63 for index in images])
@@ -78,6 +81,18 @@ class TextToImage(Subject):
                 output_type="np",
             ).images
         return np.asarray(found) * 2 - 1
+
+    def batch_of(self, images: range) -> Batch:
+        """The pipeline's own network, guidance included; prompts are taken in turn."""
+        import torch
+
+        from hso.hosts.diffusers.network import PipelineNetwork
+
+        self.pipe.scheduler = self._plain
+        prompts = [self.captions[index % len(self.captions)] for index in images]
+        network = PipelineNetwork(self.pipe, {"prompt": prompts, "guidance_scale": self.settings.guidance})
+        generators = [torch.Generator().manual_seed(seed) for seed in self.begin(images).noise]
+        return Batch(network, network.states(generators))
 
     def features(self, images: Array) -> Array:
         return self._features(images)

@@ -1,0 +1,76 @@
+"""``hso calibrate``: measure a model once, so that schedules for it need no network any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hso.cli import models, options, views
+from hso.errors import check_integer
+
+EPILOG = """
+[bold]Examples[/bold]
+
+hso calibrate --model digits --guidance 3 -o digits.calibration
+
+hso calibrate --model path/to/pipeline --captions prompts.txt --guidance 7.5 --device cuda -o pipeline.calibration
+
+hso optimize --noise path/to/pipeline --nfe 6 --solver unipc --calibration pipeline.calibration
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("calibrate", epilog=EPILOG)(command)
+
+
+def command(
+    *,
+    model: models.Model,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")],
+    images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images that are sampled.")] = 64,
+    points: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Steps of the teacher.")] = 56,
+    batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 16,
+    guidance: models.Guidance = 1.0,
+    captions: models.Captions = None,
+    no_class: models.NoClass = None,
+    device: models.Device = "cpu",
+    seed: models.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Run a teacher of many steps and a few trials, and keep what schedules can be judged by.
+
+    The file holds no images, no weights and no code, and can be shared. A run can be stopped at any time; the same command
+    goes on where it was.
+    """
+    from hso.calibrate import calibrate_images
+    from hso.comparison.subjects.base import CALIBRATION_IMAGES
+    from hso.models.recording import Plan
+
+    count, size = check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
+    subject = models.load(model, guidance, seed, device, captions, no_class, "pixels")
+    plan = Plan(subject.noise, subject.prediction, points)
+    chosen = subject.images(CALIBRATION_IMAGES, count, size)
+    with models.kept_beside(output) as folder, models.progress_bar("images") as progress:
+        found = calibrate_images(plan, chosen, guidance=guidance, progress=progress, folder=folder)
+        found.save(output)
+    facts = {
+        "noise": found.noise_name,
+        "images": found.images,
+        "shape": list(found.shape),
+        "points": len(found.lambdas),
+        "calls": found.calls,
+        "convergence": found.convergence,
+        "agreement": found.agreement,
+        "caution": found.caution or None,
+    }
+    if json:
+        views.print_json(facts)
+    else:
+        print(f"{found.noise_name}: {found.images} images, {found.calls} network calls of one image")
+        print(f"the teacher's own error is {found.convergence:.2%} of the spread of the images")
+    if found.caution:
+        views.note(f"caution: {found.caution}")
+    views.note(f"wrote {output}")

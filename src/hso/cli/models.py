@@ -1,0 +1,66 @@
+"""Options of the commands that call a model's network, and what becomes of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hso.cli import options
+from hso.files import make_folder
+
+if TYPE_CHECKING:
+    from hso.comparison.subjects import Subject
+
+Model = Annotated[
+    str,
+    typer.Option(
+        help="gaussian, mixture, digits-empirical, digits (digits@3: guidance 3), a pipeline folder or a hub id."
+    ),
+]
+Guidance = Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")]
+Captions = Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")]
+NoClass = Annotated[
+    int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")]
+Seed = Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")]
+
+
+def load(
+    model: str, guidance: float, seed: int, device: str, captions: Path | None, no_class: int | None, features: str
+) -> Subject:
+    """The model that the options name; ``features`` is a name, or "own" for the model's own."""
+    from hso.comparison.subjects import SubjectSettings, load_subject
+
+    name = None if features == "own" else features
+    return load_subject(SubjectSettings(model, guidance, seed, device, name, None, captions, no_class))
+
+
+@contextmanager
+def kept_beside(output: Path) -> Iterator[Path]:
+    """A folder for the work, beside the output: a stopped run goes on from there, a finished one drops it."""
+    folder = output.with_name(output.name + ".part")
+    make_folder(folder)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on standard error; yields the function that says how much is done of how much."""
+    if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

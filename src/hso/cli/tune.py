@@ -1,0 +1,127 @@
+"""``hso tune``: the best schedule for a model, by running schedules for real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hso.cli import models, options, views
+from hso.errors import ArgumentError, check_integer
+from hso.models.calibration import Calibration
+
+if TYPE_CHECKING:
+    from hso.comparison.subjects import Subject
+    from hso.tune import Tuned
+    from hso.tuning.candidates import Candidate
+
+EPILOG = """
+[bold]Examples[/bold]
+
+hso tune --model digits --guidance 3 --nfe 6 --solver unipc -o digits-6.json
+
+hso tune --model path/to/pipeline --captions prompts.txt --nfe 8 --calibration pipeline.calibration -o tuned.json
+"""
+BANDS = "bands"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("tune", epilog=EPILOG)(command)
+
+
+def command(
+    *,
+    model: models.Model,
+    nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network calls.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the schedule goes.")],
+    solver: Annotated[str, typer.Option(metavar="NAME", help="The solver.")] = "unipc",
+    calibration: Annotated[Path | None, typer.Option(metavar="FILE", help="What hso calibrate wrote.")] = None,
+    features: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="What to be near in: bands, pixels, inception, own (the model's)."),
+    ] = BANDS,
+    images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images; a third judges.")] = 192,
+    budget: Annotated[
+        int | None,
+        typer.Option(parser=options.integer, metavar="C", help="Most network calls, images counted one by one."),
+    ] = None,
+    batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 16,
+    guidance: models.Guidance = 1.0,
+    captions: models.Captions = None,
+    no_class: models.NoClass = None,
+    device: models.Device = "cpu",
+    seed: models.Seed = 0,
+    json: options.Json = False,
+) -> None:
+    """Run candidates and go on from the best; fresh images judge what was found, and the safe one is kept if they say no.
+
+    A run can be stopped at any time; the same command goes on where it was.
+    """
+    from hso.comparison.subjects.base import TUNING_IMAGES
+    from hso.tune import tune
+
+    count, size = check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
+    measured = None if calibration is None else Calibration.load(calibration)
+    subject = models.load(
+        model, guidance, seed, device, captions, no_class, "pixels" if features == BANDS else features
+    )
+    with models.kept_beside(output) as folder, models.progress_bar("network calls") as progress:
+        found = tune(
+            subject.images(TUNING_IMAGES, count, size),
+            subject.noise,
+            nfe=nfe,
+            solver=solver,
+            calibration=measured,
+            prediction=subject.prediction,
+            features=None if features == BANDS else _rows(subject),
+            budget=budget,
+            folder=folder,
+            progress=None if progress is None else (lambda stage, done, total: progress(done, total)),
+            seed=seed,
+        )
+        found.schedule.save(output)
+    if json:
+        views.print_json(to_json(found))
+    else:
+        _print(found)
+    views.note(f"wrote {output}")
+
+
+def to_json(found: Tuned) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    return {
+        "times": found.schedule.times.tolist(),
+        "fell_back": found.fell_back,
+        "gain": None if found.gain is None else found.gain._asdict(),
+        "calls": found.calls,
+        "message": found.message,
+        "candidates": [_described(one) for one in found.candidates],
+    }
+
+
+def _described(one: Candidate) -> dict[str, Any]:
+    loss = None if math.isnan(one.loss) else one.loss
+    return {"name": one.name, "safe": one.is_safe, "loss": loss, "times": one.schedule.times.tolist()}
+
+
+def _rows(subject: Subject) -> Any:
+    rows = getattr(subject, "rows", None)
+    if rows is None:
+        raise ArgumentError("features", f"{BANDS} for {subject.name}, whose states are not images", "other features")
+    return rows
+
+
+def _print(found: Tuned) -> None:
+    from rich.table import Table
+
+    table = Table(title="candidates, run for real", title_justify="left")
+    for heading, justify in (("schedule", "left"), ("loss", "right"), ("t", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for one in found.candidates:
+        table.add_row(one.name, f"{one.loss:.4g}", " ".join(f"{t:.3f}" for t in one.schedule.times))
+    views.console().print(table)
+    views.console().print(views.schedule_table(found.schedule))
+    print(found.message)
+    print(f"{found.calls} network calls of one image")
