@@ -1,12 +1,25 @@
 """All peers stand behind one registry, each once, and say why where they cannot serve."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 
 import hso
-from hso.comparison.contestants import ALL, CLOSED_FORMS, CONTESTANTS, KINDS, OPTIMIZED, PEERS, Task, check_names, enter
+from hso.comparison.contestants import (
+    ALL,
+    CLOSED_FORMS,
+    CONTESTANTS,
+    COSTLY,
+    KINDS,
+    OPTIMIZED,
+    PEERS,
+    Task,
+    check_names,
+    enter,
+)
+from hso.comparison.subjects import SubjectSettings, load_subject
 from hso.models.teacher import Teacher
 from hso.noise import Traits
 from hso.rules import ALIASES, RULES, TABLES
@@ -22,7 +35,7 @@ def test_every_rule_table_strategy_and_peer_stands_once(sd):
     assert set(CONTESTANTS) >= {*RULES, *PEERS, *searches, "hso", "host_default"}
     assert not set(CONTESTANTS) & set(ALIASES)
     assert not set(CLOSED_FORMS) & set(TABLES)
-    assert check_names((ALL,)) == tuple(CONTESTANTS)
+    assert check_names((ALL,)) == tuple(name for name in CONTESTANTS if name not in COSTLY)
 
 
 def test_every_contestant_is_of_one_kind():
@@ -158,7 +171,7 @@ def saved(sd, tmp_path):
 
 def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     schedule, path = saved
-    assert check_names([ALL, path]) == (*CONTESTANTS, path)
+    assert check_names([ALL, path]) == (*(name for name in CONTESTANTS if name not in COSTLY), path)
     groups, refused = enter(["trailing", path], Task(sd, 4))
     assert [group.names for group in groups] == [("trailing",), ("mine.json",)]
     assert groups[1].schedule == schedule
@@ -191,3 +204,16 @@ def test_files_that_hold_no_schedule_or_share_a_name_are_refused(saved, tmp_path
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(hso.ArgumentError, match="did you mean 'trailing'"):
         check_names(["trailng"])
+
+
+def test_costly_contestants_are_asked_for_by_name_and_say_what_they_cost():
+    subject = load_subject(SubjectSettings("mixture"))
+    task = Task(subject.noise, 4, images=partial(subject.images, size=64), prediction=subject.prediction)
+    assert not set(COSTLY) & set(check_names([ALL]))
+    calibrated, tuned = (CONTESTANTS[name](task) for name in COSTLY)
+    assert 4000 < calibrated.calls < tuned.calls
+    assert calibrated.schedule.nfe == tuned.schedule.nfe == 4
+    assert calibrated.schedule.provenance["objective"] == "replay"
+    groups, refused = enter(list(COSTLY), Task(subject.noise, 4))
+    assert not groups
+    assert [each.reason for each in refused] == ["this model's network cannot be called by itself"] * 2

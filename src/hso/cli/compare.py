@@ -50,7 +50,11 @@ def command(
     solver: Annotated[str, typer.Option(metavar="NAME,...", help="Solvers.")] = "ddim,unipc,dpmpp_2m",
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
     schedules: Annotated[
-        str, typer.Option(metavar="all|NAME|FILE.json,...", help="Schedules to compare; files that hso saved too.")
+        str,
+        typer.Option(
+            metavar="all|NAME|FILE.json,...",
+            help="Schedules to compare, files that hso saved too; all is without calibrated and tuned.",
+        ),
     ] = "all",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 500,
     guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,

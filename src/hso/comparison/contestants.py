@@ -14,6 +14,9 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
   8 generations and 30 local iterations, because its lower level has no fast solution. This one and ``hso_published`` take
   up to a minute.
 - ``gits``, ``score_optimal`` and ``klub`` are measured on the subject's own network.
+- ``calibrated`` is what :func:`hso.optimize` gives with a calibration of the subject, and ``tuned`` what :func:`hso.tune`
+  makes of it by running schedules. Their images are others than those that are judged. They cost thousands of network
+  calls, so that "all" does not include them.
 - A path that ends in ``.json`` is a schedule that :meth:`hso.SamplingSchedule.save` wrote there. It takes part where the
   number of nodes, the noise schedule and the kind of terminal are its own. It goes by the file's name.
 
@@ -32,8 +35,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from hso.calibrate import calibrate_images
+from hso.comparison.subjects.base import CALIBRATION_IMAGES, TUNING_IMAGES
 from hso.errors import ArgumentError, HSOError, check_choice
+from hso.models.calibration import Calibration
 from hso.models.exact import Denoiser
+from hso.models.images import Images
+from hso.models.recording import Plan
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.objectives import GITS, KLUB, MEP, DMNonUniform, Objective, ScoreOptimal
@@ -43,10 +51,13 @@ from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Constraints, Local
 from hso.solvers import DDIM, Node, Solver
+from hso.tune import tune
 
 # Objectives that are measured on the subject's own network.
 PEERS: Mapping[str, Callable[[Teacher], Objective]] = {"gits": GITS, "score_optimal": ScoreOptimal, "klub": KLUB}
 ALL, FILE = "all", ".json"
+# Images of which a calibration is made, and with which schedules are tuned; a third of the latter passes the verdict.
+CALIBRATED_WITH, TUNED_WITH = 64, 192
 # Two schedules are the same if their times agree to this: a hundredth of a training timestep.
 SAME = 1e-5
 # The rules of diffusers' schedulers for these solvers.
@@ -75,6 +86,8 @@ class Task:
         terminal: "clean" or "t_min".
         teacher: The subject's own network; None if it cannot be called by itself.
         solver: The solver that will sample with the schedule.
+        images: Gives the network and the states of so many images from a number on; None if the network cannot be called.
+        prediction: What the network predicts.
         memory: What contestants have found for other tasks of the same plan; use :meth:`once`.
     """
 
@@ -83,6 +96,8 @@ class Task:
     terminal: str = CLEAN
     teacher: Teacher | None = None
     solver: Solver = field(default_factory=DDIM)
+    images: Callable[[int, int], Images] | None = None
+    prediction: str = "epsilon"
     memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -190,6 +205,36 @@ def _peer(name: str, task: Task) -> Prepared:
     return Prepared(found.schedule, shared + own)
 
 
+def _calibration(task: Task) -> Calibration:
+    """The subject's calibration, made once for a plan."""
+    given = task.images
+    if given is None:
+        raise NotServedError("this model's network cannot be called by itself")
+    plan = Plan(task.noise, task.prediction)
+    return task.once("calibration", lambda: calibrate_images(plan, given(CALIBRATION_IMAGES, CALIBRATED_WITH)))
+
+
+def _calibrated(task: Task) -> Prepared:
+    known = _calibration(task)
+    found = optimize(task.noise, task.nfe, solver=task.solver, calibration=known, terminal=task.terminal)
+    return Prepared(found.schedule, known.calls)
+
+
+def _tuned(task: Task) -> Prepared:
+    known = _calibration(task)
+    assert task.images is not None
+    found = tune(
+        task.images(TUNING_IMAGES, TUNED_WITH),
+        task.noise,
+        nfe=task.nfe,
+        solver=task.solver,
+        calibration=known,
+        prediction=task.prediction,
+        terminal=task.terminal,
+    )
+    return Prepared(found.schedule, known.calls + found.calls)
+
+
 # A new setting of the optimizer is one line here.
 OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
     "hso_exact": {"objective": PUBLISHED_MEP, "constraints": FITTED},
@@ -211,7 +256,11 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "hso": _default,
     **{name: partial(_optimized, name) for name in OPTIMIZED},
     **{name: partial(_peer, name) for name in PEERS},
+    "calibrated": _calibrated,
+    "tuned": _tuned,
 }
+# Those that "all" does not include.
+COSTLY = ("calibrated", "tuned")
 # Rules that need neither a search, nor a model, nor a publication. "The best rule" is the best of these.
 CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
 # What contestants are, for the readers of a report.
@@ -224,6 +273,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "found in the same way with the objective of DM-NonUniform": tuple(
         name for name in OPTIMIZED if name.startswith("dm_nonuniform")
     ),
+    "made by this library for this very network, its guidance and the solver, with the calls that are listed": COSTLY,
     "measured by other methods with many calls of this very network": tuple(PEERS),
     "published by others as numbers, for the model in the name": tuple(TABLES),
     "closed-form rules; trailing, leading and linspace are settings of diffusers, edm is Karras et al.'s": CLOSED_FORMS,
@@ -247,7 +297,7 @@ class RefusedContestant(NamedTuple):
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The contestants that these words mean, each once; "all" means all of the registry.
+    """The contestants that these words mean, each once; "all" means all of the registry but the costly ones.
 
     Raises:
         ArgumentError: If a name is unknown (the nearest one is suggested), or two files have the same name.
@@ -263,7 +313,8 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
             SamplingSchedule.load(name)
             found.append(name)
         else:
-            found += CONTESTANTS if check_choice("schedules", name, (*CONTESTANTS, ALL)) == ALL else (name,)
+            check_choice("schedules", name, (*CONTESTANTS, ALL))
+            found += [each for each in CONTESTANTS if each not in COSTLY] if name == ALL else [name]
     chosen = tuple(dict.fromkeys(found))
     if len({shown(name) for name in chosen}) < len(chosen):
         raise ArgumentError("schedules", "files of different names", [name for name in chosen if is_file(name)])

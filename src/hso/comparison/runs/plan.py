@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,8 +96,11 @@ def make_plan(settings: ComparisonSettings, subject: Subject) -> Plan:
     fine = rule_schedule(REFERENCE_RULE, subject.noise, min(settings.reference_nfe, subject.noise.max_nfe))
     entries: list[Entry] = []
     refused: list[RefusedContestant] = []
+    sampled = None if teacher is None else partial(subject.images, size=settings.batch)
     for solver, nfe in itertools.product(settings.methods, settings.budgets):
-        task = Task(subject.noise, nfe, settings.landing(solver), teacher, solver, memory)
+        task = Task(
+            subject.noise, nfe, settings.landing(solver), teacher, solver, sampled, subject.prediction, memory=memory
+        )
         try:
             solver.nodes(nfe)
         except ArgumentError as error:
