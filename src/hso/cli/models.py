@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hso.cli import options
+from hso.errors import FileError
 from hso.files import make_folder
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def load(
 @contextmanager
 def kept_beside(output: Path) -> Iterator[Path]:
     """A folder for the work, beside the output: a stopped run goes on from there, a finished one drops it."""
+    if not output.parent.is_dir():
+        raise FileError(output, "cannot write: there is no such folder")
     folder = output.with_name(output.name + ".part")
     make_folder(folder)
     yield folder

@@ -15,9 +15,11 @@ from benchmarks.recording import make_scheduler
 from tests.saved_pipeline import save
 
 import hso
+from hso.calibrate import calibrate_images
 from hso.comparison.runs.run import compare
 from hso.comparison.runs.settings import ComparisonSettings
-from hso.comparison.subjects import SubjectSettings
+from hso.comparison.subjects import SubjectSettings, load_subject
+from hso.models.recording import Plan
 
 
 @pytest.fixture
@@ -36,6 +38,20 @@ def test_a_comparison_of_a_saved_pipeline(folder, captions, tmp_path):
     assert [refusal.name for refusal in outcome.plan.refused] == ["gits"]
     with pytest.raises(hso.ArgumentError, match="solver: expected one of ddim, deis"):
         compare(dataclasses.replace(settings, solvers=("heun",)), tmp_path / "run")
+
+
+def test_a_pipeline_can_be_calibrated_and_its_schedules_compared(folder, captions, tmp_path):
+    model = SubjectSettings(str(folder), guidance=3.0, features="pixels", captions=captions)
+    settings = ComparisonSettings(model, ("ddim",), (2,), ("trailing",), samples=10, reference_nfe=4, batch=5)
+    subject = load_subject(model)
+    images = subject.images(0, 10, size=5)
+    calibration = calibrate_images(Plan(subject.noise, subject.prediction, points=16), images)
+    assert calibration.shape == (4, 8, 8)
+    schedule = hso.optimize(subject.noise, 2, solver="ddim", calibration=calibration).schedule
+    schedule.save(tmp_path / "calibrated.json")
+    names = ("trailing", str(tmp_path / "calibrated.json"))
+    outcome = compare(dataclasses.replace(settings, schedules=names), tmp_path / "run")
+    assert {row.names[0] for row in outcome.rows} == {"trailing", "calibrated.json"}
 
 
 def test_images_of_another_size_than_the_data_are_refused(folder, captions, tmp_path):

@@ -96,7 +96,7 @@ def make_plan(settings: ComparisonSettings, subject: Subject) -> Plan:
     fine = rule_schedule(REFERENCE_RULE, subject.noise, min(settings.reference_nfe, subject.noise.max_nfe))
     entries: list[Entry] = []
     refused: list[RefusedContestant] = []
-    sampled = None if teacher is None else partial(subject.images, size=settings.batch)
+    sampled = partial(subject.images, size=settings.batch)
     for solver, nfe in itertools.product(settings.methods, settings.budgets):
         task = Task(
             subject.noise, nfe, settings.landing(solver), teacher, solver, sampled, subject.prediction, memory=memory

@@ -18,6 +18,7 @@ from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
 from hso.errors import ArgumentError, FileError, MissingExtraError
 from hso.models.images import Batch
+from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.schedule import SamplingSchedule
@@ -81,6 +82,10 @@ class TextToImage(Subject):
                 output_type="np",
             ).images
         return np.asarray(found) * 2 - 1
+
+    def teacher(self) -> Teacher | None:
+        """None: a teacher is run on all of its images at once, for which few machines have the memory."""
+        return None
 
     def batch_of(self, images: range) -> Batch:
         """The pipeline's own network, guidance included; prompts are taken in turn."""

@@ -1,0 +1,95 @@
+"""hso calibrate, hso optimize --calibration and hso tune, on a model that costs nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+import hso as library
+
+CALIBRATE = "calibrate --model mixture --images 16 --points 16 -o"
+
+
+@pytest.fixture
+def calibration(hso, tmp_path):
+    file = tmp_path / "mixture.calibration"
+    code, out, err = hso(CALIBRATE, file)
+    assert code == 0, err
+    assert "16 images, 496 network calls of one image" in out
+    return file
+
+
+def test_a_calibration_makes_schedules_without_the_network(hso, calibration, tmp_path):
+    known = library.Calibration.load(calibration)
+    assert (known.images, len(known.lambdas)) == (16, 16)
+    content = json.loads(hso("optimize --noise sd1.5 --nfe 5 --solver unipc --json --calibration", calibration).out)
+    expected = library.optimize(library.NoiseSchedule.preset("sd1.5"), 5, solver="unipc", calibration=known)
+    assert (content["strategy"], content["times"]) == ("free", expected.schedule.times.tolist())
+    assert not (tmp_path / "mixture.calibration.part").exists()
+
+
+def test_facts_as_json(hso, tmp_path):
+    found = json.loads(hso(CALIBRATE, tmp_path / "c", "--json").out)
+    assert (found["images"], found["points"], found["calls"], found["noise"]) == (16, 16, 496, "sd1.5")
+    assert 0 < found["convergence"] < 1
+
+
+def test_a_stopped_calibration_goes_on_where_it_was(hso, tmp_path, monkeypatch, calibration):
+    from hso.models import recording
+
+    taken = []
+    record = recording.record
+
+    def stopping(*arguments):
+        taken.append(arguments)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return record(*arguments)
+
+    monkeypatch.setattr(sys.modules["hso.calibrate"], "record", stopping)
+    file = tmp_path / "again.calibration"
+    assert hso(CALIBRATE, file, "--batch", 4).code == 130
+    assert not file.exists()
+    assert hso(CALIBRATE, file, "--batch", 4).code == 0
+    # Two batches before the stop, one that was stopped, and the two that were left.
+    assert len(taken) == 5
+    assert library.Calibration.load(file).calls == library.Calibration.load(calibration).calls
+
+
+def test_tuning_ends_in_a_schedule_that_is_no_worse_than_the_safe_one(hso, calibration, tmp_path):
+    file = tmp_path / "tuned.json"
+    line = f"tune --model mixture --images 48 --nfe 4 --solver ddim --calibration {calibration} --json -o {file}"
+    code, out, err = hso(line)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["times"] == library.SamplingSchedule.load(file).times.tolist()
+    assert {"trailing", "hso", "calibrated"} <= {one["name"] for one in found["candidates"]}
+    assert found["calls"] > 0
+    assert found["fell_back"] or found["gain"] is None or found["gain"]["value"] >= 0
+    table = hso(line.replace(" --json", "").replace("--images 48", "--images 47"))
+    assert "candidates, run for real" in table.out
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("calibrate --model mixtur -o c", "--model: expected one of"),
+        ("calibrate --model mixture --images 4 -o c", "--images: expected an integer from 8"),
+        ("calibrate --model mixture --points 3 -o c", "--points: expected an integer from 8"),
+        ("calibrate --model mixture --batch 0 -o c", "--batch: expected an integer from 1"),
+        ("calibrate --model mixture --guidance 3 -o c", "--guidance: expected 1 for mixture"),
+        ("calibrate --model mixture -o nowhere/c", "nowhere/c"),
+        ("tune --model mixture --nfe 4 --calibration none -o t.json", "none: cannot read"),
+        ("tune --model mixture --nfe 4 --solver heun -o t.json", "--nfe: expected an odd number of network calls"),
+        ("tune --model mixture --nfe 4 --features nothing -o t.json", "features: expected"),
+        ("optimize --noise cogvideox --nfe 4 --calibration CALIBRATION", "calibration made for"),
+        ("optimize --noise sd1.5 --nfe 4 --objective replay", "objective: expected one that can be made from its name"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(hso, calibration, tmp_path, monkeypatch, line, problem):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = hso(line.replace("CALIBRATION", str(calibration)))
+    assert (code, err.count("\n")) == (2, 1), err
+    assert problem in err
