@@ -1,7 +1,7 @@
 """The main job, done on the bundled model: a comparison with few contestants, and pictures of its samples.
 
-For each solver and number of network calls there are three schedules: what diffusers uses by default, DM-NonUniform as its
-authors set it for models of pixels, and what this library gives by default.
+For each solver and number of network calls there are four schedules: what diffusers uses by default, DM-NonUniform as its
+authors set it for models of pixels, what this library gives by default, and what it gives with a calibration of the model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hso.comparison.subjects import SubjectSettings
 from hso.schedule import CLEAN
 
 # The contestants, and how the demo's pictures and tables call them.
-NAMES = {"host_default": "default", "dm_nonuniform_lambda": "DM-NonUniform", "hso": "HSO"}
+NAMES = {"host_default": "default", "dm_nonuniform_lambda": "DM-NonUniform", "hso": "HSO", "calibrated": "calibrated"}
 SOLVERS, REFERENCE_NFE = ("ddim", "unipc"), 24
 # The network's time for an image falls up to this batch; two of them keep two cores busy.
 BATCH = 50
