@@ -1,0 +1,123 @@
+"""Calibrated and tuned schedules against every rule, table and peer: cell by cell, on images that neither was made with.
+
+    python -m benchmarks.calibrated --runs runs/calibrated                          # goes on where it was stopped
+    python -m benchmarks.calibrated --runs runs/calibrated --subjects mixture,digits@3 --nfe 4,6,10 --samples 300
+    python -m benchmarks.calibrated --runs runs/calibrated --subjects gaussian -o docs/calibrated.md
+
+For each cell of a model, a solver and a number of network calls the table has the Frechet distance to the reference of the
+host's default (trailing), of the library's own default, of calibrated and tuned, and the best of all others in hindsight. A
+star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts the
+cells, and takes geometric means of the ratios to the best closed-form rule of each cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hso.comparison.contestants import CLOSED_FORMS
+from hso.comparison.outcome import JudgedEntry, Outcome
+from hso.comparison.runs.run import compare
+from hso.comparison.runs.settings import ComparisonSettings
+from hso.comparison.subjects import SubjectSettings
+from hso.files import write_atomic
+from hso.rules import TABLES
+
+SUBJECTS = ("gaussian", "mixture", "digits-empirical", "digits@1", "digits@3", "digits@7.5")
+SOLVERS, METRIC = ("ddim", "dpmpp_2m", "unipc"), "reference"
+OURS = ("hso", "calibrated", "tuned")
+HOST = "trailing"
+CONTESTANTS = (*CLOSED_FORMS, *TABLES, "gits", *OURS)
+
+
+class Cell(NamedTuple):
+    """A cell: what the distances are, and which are not told apart from the best."""
+
+    name: tuple[str, str, int]
+    distances: dict[str, float]
+    unbeaten: frozenset[str]
+    prepared: int
+
+    @property
+    def best_rule(self) -> float:
+        """The best closed-form rule in hindsight."""
+        return min(self.distances[name] for name in CLOSED_FORMS if name in self.distances)
+
+    @property
+    def best_other(self) -> str:
+        """The best of all that are not ours."""
+        return min((name for name in self.distances if name not in OURS), key=self.distances.__getitem__)
+
+
+def cells(outcome: Outcome) -> Iterator[Cell]:
+    """The cells of a comparison."""
+    for solver, nfe in outcome.cells:
+        rows = outcome.cell(solver, nfe, METRIC)
+        named: dict[str, JudgedEntry] = {name: row for row in rows for name in row.names}
+        distances = {name: row.figures[METRIC].value for name, row in named.items()}
+        unbeaten = frozenset(name for name, row in named.items() if not outcome.is_beaten(row, METRIC))
+        calls = named["tuned"].entry.preparation.get("tuned", 0) if "tuned" in named else 0
+        yield Cell((outcome.subject, solver, nfe), distances, unbeaten, calls)
+
+
+def lines(found: Sequence[Cell]) -> list[str]:
+    """The table and its summary, as Markdown."""
+    head = ["model", "solver", "NFE", HOST, *OURS, "best other", "calls of tuned"]
+    table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for cell in found:
+        figures = [_figure(cell, name) for name in (HOST, *OURS)]
+        other = f"{_figure(cell, cell.best_other)} ({cell.best_other})"
+        table.append(f"| {' | '.join([*map(str, cell.name), *figures, other, str(cell.prepared)])} |")
+    return [
+        *table,
+        "",
+        "| | best or tied | worse than trailing | geometric mean to the best rule |",
+        "|---|---|---|---|",
+        *(_summary(found, name) for name in (HOST, *OURS)),
+    ]
+
+
+def _figure(cell: Cell, name: str) -> str:
+    if name not in cell.distances:
+        return "-"
+    return f"{cell.distances[name]:.3g}{'*' if name in cell.unbeaten else ''}"
+
+
+def _summary(found: Sequence[Cell], name: str) -> str:
+    served = [cell for cell in found if name in cell.distances]
+    tied = sum(name in cell.unbeaten for cell in served)
+    worse = sum(cell.distances[name] > cell.distances[HOST] for cell in served)
+    ratio = np.exp(np.mean([np.log(cell.distances[name] / cell.best_rule) for cell in served]))
+    return f"| {name} | {tied} of {len(served)} | {worse} | {ratio:.3f} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs, one for each model")
+    parser.add_argument("--subjects", default=",".join(SUBJECTS))
+    parser.add_argument("--nfe", default="4,5,6,8,10")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("-o", "--out", type=Path, help="also write the table here")
+    chosen = parser.parse_args()
+    budgets = tuple(map(int, chosen.nfe.split(",")))
+    found: list[Cell] = []
+    for name in chosen.subjects.split(","):
+        settings = ComparisonSettings(SubjectSettings(name), SOLVERS, budgets, CONTESTANTS, chosen.samples)
+        outcome = compare(settings, chosen.runs / name, chosen.processes)
+        if outcome is not None:
+            found += cells(outcome)
+    text = "\n".join(lines(found)) + "\n"
+    print(text)
+    if chosen.out:
+        write_atomic(chosen.out, text.encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
