@@ -13,9 +13,9 @@ with the misses of :mod:`hso.tuning.sums`. The corrected student adds :math:`R(\
 
 It is then the true student at the schedule of the rollout, state by state, whatever the gains. R is a piecewise cubic with
 the slopes of parabolas through three neighbours. It is zero at the teacher's start, where all students see the teacher's
-state, and constant beyond the last node. The first call, of unit noise, has a residual of its own. The residuals are further vectors
-beside the recorded u, so that Gram matrices of both are all that is needed, and judging a schedule still costs no network
-call.
+state, and constant beyond the last node. The first call, of unit noise, has a residual of its own. The residuals are further
+vectors beside the recorded u, so that Gram matrices of both are all that is needed, and judging a schedule still costs no
+network call.
 
 References:
     | Space mapping technique for electromagnetic optimization (Bandler et al., 1994)
