@@ -30,7 +30,7 @@ from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_par
 from hso.tuning.store import Ledger, Progress, Store
 from hso.tuning.task import Task
 from hso.tuning.verdict import Gain, compare
-from hso.tuning.walk import Course, Tried, WalkSettings, search
+from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, search
 from hso.version import VERSION
 
 # One of so many images is kept for the verdict.
@@ -47,9 +47,10 @@ class Tuned:
 
     Attributes:
         schedule: The sampling schedule.
+        found: The best schedule that was found on the tuning images, whether fresh images confirm it or not.
         candidates: What the search began with, the best first; those that were given up early are last.
-        loss: True loss of the best schedule that was found, on the tuning images.
-        gain: How much better that schedule is than the best safe candidate, on fresh images; None where it is the same.
+        loss: True loss of ``found`` on the tuning images.
+        gain: How much better ``found`` is than the best safe candidate, on fresh images; None where it is the same.
         fell_back: Whether fresh images did not confirm it, so that ``schedule`` is the safe candidate.
         calls: Network calls of one image that it cost, those of runs that were continued included.
         steps: Schedules that the search looked at.
@@ -60,6 +61,7 @@ class Tuned:
     """
 
     schedule: SamplingSchedule
+    found: SamplingSchedule
     candidates: tuple[Candidate, ...]
     loss: float
     gain: Gain | None
@@ -252,7 +254,7 @@ def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
     safest = min(loss for loss, one in zip(first, found, strict=True) if one.is_safe)
     ran = []
     for loss, one in zip(first, found, strict=True):
-        stays = loss <= WORSE * (safest if one.is_safe else best)
+        stays = loss <= WORSE * (safest if one.is_safe else best) or loss in sorted(first)[:WALKS]
         ran.append(one._replace(loss=course.run(one.schedule, one.name).loss) if stays else one)
     return sorted(ran, key=lambda one: (np.isnan(one.loss), one.loss))
 
@@ -273,6 +275,7 @@ def _judged(task: Task, course: Course, ran: Sequence[Candidate], best: Tried, r
     chosen = safe.schedule if fell_back else best.schedule
     return Tuned(
         schedule=replace(chosen, provenance=_provenance(task, safe, gain, fell_back)),
+        found=best.schedule,
         candidates=tuple(ran),
         loss=best.loss,
         gain=gain,

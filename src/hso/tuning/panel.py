@@ -35,7 +35,7 @@ from hso.schedule import SamplingSchedule
 from hso.solvers import Node, Solver, nodes
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
-from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums, restored
+from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums
 
 # From images, of the kind that the network is given, to one row each.
 Features = Callable[[Any], Any]
@@ -225,9 +225,9 @@ class Panel:
         stored = self.recorder.store.load(name)
         if stored is None:
             found = self._run(part, schedule, who)
-            self.recorder.store.save(name, vars(found.ends) | vars(found.misses))
+            self.recorder.store.save(name, found.arrays())
         else:
-            found = Rollout(restored(Ends, stored), restored(Misses, stored))
+            found = Rollout.restore(stored)
         self.recorder.ledger.charge(len(part.images) * self.setting.calls(schedule))
         self._known[name] = found
         return found

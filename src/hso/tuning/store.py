@@ -55,7 +55,7 @@ class Store:
         if path is None or not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
             raise FileError(path, "damaged; remove it, and what it holds is computed again") from None

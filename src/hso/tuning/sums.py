@@ -95,6 +95,18 @@ class Rollout:
     ends: Ends
     misses: Misses
 
+    def arrays(self) -> dict[str, Array]:
+        """What :meth:`restore` makes the same of."""
+        found = {f"ends.{name}": values for name, values in vars(self.ends).items()}
+        return found | {f"misses.{name}": values for name, values in vars(self.misses).items()}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, Array]) -> Rollout:
+        """The rollout that :meth:`arrays` describes."""
+        ends = Ends(**{one.name: arrays[f"ends.{one.name}"] for one in fields(Ends)})
+        misses = Misses(**{one.name: arrays[f"misses.{one.name}"] for one in fields(Misses)})
+        return cls(ends, misses)
+
 
 def merged(parts: Sequence[Rollout]) -> Rollout:
     """The rollout on all images of several, in the order of the images."""
@@ -108,11 +120,6 @@ def merged_sums(parts: Sequence[S]) -> S:
         values = [getattr(part, one.name) for part in parts]
         found[one.name] = np.concatenate(values) if one.name in ("rows", "owners") else sum(values[1:], values[0])
     return type(parts[0])(**found)
-
-
-def restored(kind: type[S], arrays: Mapping[str, Array]) -> S:
-    """The sums whose fields are among arrays."""
-    return kind(**{one.name: arrays[one.name] for one in fields(kind)})
 
 
 def band_sums(bands: Bands, values: Array) -> Array:

@@ -35,6 +35,8 @@ from hso.tuning.surrogate import Surrogate, gaps
 
 # Walks at first, and steps of each before the worst ends.
 WALKS, ROUND = 3, 3
+# How often a walk begins again at the best schedule when all have ended.
+RESTARTS = 3
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class WalkSettings:
 
     radius: float = 0.3
     widest: float = 1.0
-    narrowest: float = 0.02
+    narrowest: float = 0.04
     grow: float = 1.6
     shrink: float = 0.5
     beta: float = 0.5
@@ -128,7 +130,7 @@ class Course:
         goal = replace(self.replay, calibration=made, doubt=0.0)
         return goal.on(self.problem.noise, setting.solver, self.problem.terminal)
 
-    def surrogate(self, at: Tried) -> Surrogate:
+    def surrogate(self, at: Tried, beta: float) -> Surrogate:
         """What is expected near a schedule that was run."""
         model, centre, here = self.model(at), at.schedule.knots, self.settings
         others = [one for one in self.tried if one is not at]
@@ -136,21 +138,29 @@ class Course:
         chosen = [at, *near]
         knots, losses = np.stack([one.schedule.knots for one in chosen]), np.array([one.loss for one in chosen])
         scale = self.loss.scale(losses, model.value(knots))
-        return Surrogate(model, self.problem.noise, knots, losses, scale, here.beta)
+        return Surrogate(model, self.problem.noise, knots, losses, scale, beta)
 
 
 class Walk:
-    """One walk. It ``ended`` where its radius is too small."""
+    """One walk. It ``ended`` where its radius is too small.
 
-    def __init__(self, course: Course, start: Tried, name: str) -> None:
-        self.course, self.at, self.name, self.radius = course, start, name, course.settings.radius
+    Args:
+        course: What all walks share.
+        start: Where it begins.
+        name: What errors call that.
+        boldness: Factor of the first radius and of beta.
+    """
+
+    def __init__(self, course: Course, start: Tried, name: str, boldness: float = 1.0) -> None:
+        self.course, self.at, self.name, self.boldness = course, start, name, boldness
+        self.radius = min(boldness * course.settings.radius, course.settings.widest)
         self.ended = False
 
     def step(self) -> None:
         """Look for a better schedule nearby, run it, and go there if it is better."""
         course, settings = self.course, self.course.settings
         course.steps += 1
-        surrogate = course.surrogate(self.at)
+        surrogate = course.surrogate(self.at, self.boldness * settings.beta)
         knots = self._least(surrogate)
         schedule = SamplingSchedule.from_knots(course.problem.noise, knots, course.problem.terminal)
         expected = self.at.loss - surrogate.expected(knots)
@@ -202,18 +212,21 @@ def search(course: Course, starts: Sequence[tuple[str, Tried]], affords: Callabl
         starts: Where they may begin, with names, the best first.
         affords: Whether so many network calls may still be made.
     """
+    cost = course.panel.images.count * course.panel.setting.calls(starts[0][1].schedule)
     walks = [Walk(course, start, name) for name, start in starts[:WALKS]]
-    while True:
-        going = [walk for walk in walks if not walk.ended]
-        if not going:
-            break
-        for walk in going:
+    restarts = 0
+    while affords(cost):
+        if not walks:
+            # What was missed is farther away, where less is known: look there.
+            restarts += 1
+            if restarts > RESTARTS:
+                break
+            best = min(course.tried, key=lambda one: one.loss)
+            walks = [Walk(course, best, "the best", boldness=2.0**restarts)]
+        for walk in walks:
             for _ in range(ROUND):
-                cost = course.panel.images.count * course.panel.setting.calls(walk.at.schedule)
-                if not affords(cost):
-                    return min(course.tried, key=lambda one: one.loss)
-                walk.step()
-                if walk.ended:
-                    break
-        walks = sorted(going, key=lambda walk: walk.at.loss)[: max(len(going) - 1, 1)]
+                if affords(cost) and not walk.ended:
+                    walk.step()
+        going = sorted((walk for walk in walks if not walk.ended), key=lambda walk: walk.at.loss)
+        walks = going[: max(len(walks) - 1, 1)]
     return min(course.tried, key=lambda one: one.loss)
