@@ -7,8 +7,9 @@ Example:
     SamplingSchedule(nfe=4, timesteps=[959, 782, 557, 291], terminal=clean)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from hso.calibrate import calibrate
-from hso.comparison.anybody import compare
 from hso.errors import ArgumentError, FileError, HSOError, MissingExtraError
 from hso.models.calibration import Calibration
 from hso.models.images import Images
@@ -16,8 +17,11 @@ from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
 from hso.search import Boundary, Box, Constraints
-from hso.tune import Tuned, tune
 from hso.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from hso.comparison.anybody import compare
+    from hso.tuning.tune import Tuned, tune
 
 __all__ = [
     "ArgumentError",
@@ -39,3 +43,16 @@ __all__ = [
     "optimize",
     "tune",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what runs networks when it is first asked for, so that everything else starts fast."""
+    if name == "compare":
+        from hso.comparison.anybody import compare
+
+        return compare
+    if name in ("Tuned", "tune"):
+        from hso.tuning import tune as module
+
+        return getattr(module, name)
+    raise AttributeError(f"module 'hso' has no attribute {name!r}")

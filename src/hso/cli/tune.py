@@ -14,8 +14,8 @@ from hso.models.calibration import Calibration
 
 if TYPE_CHECKING:
     from hso.comparison.subjects import Subject
-    from hso.tune import Tuned
     from hso.tuning.candidates import Candidate
+    from hso.tuning.tune import Tuned
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -61,7 +61,7 @@ def command(
     A run can be stopped at any time; the same command goes on where it was.
     """
     from hso.comparison.subjects.base import TUNING_IMAGES
-    from hso.tune import tune
+    from hso.tuning.tune import tune
 
     count, size = check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
     measured = None if calibration is None else Calibration.load(calibration)

@@ -51,7 +51,7 @@ from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Constraints, Local
 from hso.solvers import DDIM, Node, Solver
-from hso.tune import tune
+from hso.tuning.tune import tune
 
 # Objectives that are measured on the subject's own network.
 PEERS: Mapping[str, Callable[[Teacher], Objective]] = {"gits": GITS, "score_optimal": ScoreOptimal, "klub": KLUB}

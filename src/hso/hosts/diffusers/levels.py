@@ -10,7 +10,6 @@ The clean sample, :math:`\lambda = \infty`, maps to 0 and 1. For the flow's sigm
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from hso.noise.base import Array
 from hso.noise.levels import sigma_of_lambda
@@ -24,4 +23,5 @@ def sigmas(lambdas: Array) -> Array:
 
 def alphas_cumprod(lambdas: Array) -> Array:
     r""":math:`\bar\alpha` of a variance-preserving model."""
-    return np.asarray(expit(2 * lambdas))
+    with np.errstate(over="ignore"):
+        return np.asarray(1 / (1 + np.exp(-2 * np.asarray(lambdas))))
