@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hso.comparison.contestants import Task, enter
+from hso.comparison.contestants import ScheduleTask, enter
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.subjects import SubjectSettings, load_subject
 from hso.models.teacher import Teacher, Trajectory
@@ -79,7 +79,7 @@ def report(subject: str, points: int) -> tuple[str, list[str]]:
     """The lines of one subject in both tables."""
     with one_thread():
         noise, path = trajectory_of(subject, points)
-    groups, _ = enter(NAMES, Task(noise, NFE))
+    groups, _ = enter(NAMES, ScheduleTask(noise, NFE))
     schedules = {group.names[0]: group.schedule for group in groups}
     ends = {name: schedule.lambdas[1] for name, schedule in schedules.items()}
     shares = " | ".join(f"{100 * moved_above(path, end):.0f} %" for end in ends.values())

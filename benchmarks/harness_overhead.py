@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from hso.comparison.runs.judge import judge
-from hso.comparison.runs.plan import Run, prepare
+from hso.comparison.runs.plan import OpenRun, prepare
 from hso.comparison.runs.settings import ComparisonSettings
-from hso.comparison.runs.store import Store
+from hso.comparison.runs.store import RunFolder
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.runs.work import work
 from hso.comparison.subjects import Subject, SubjectSettings, load_subject
@@ -47,7 +47,7 @@ def digits(batch: int) -> ComparisonSettings:
     return ComparisonSettings(subject, ("ddim",), (NFE,), schedules, samples=batch, reference_nfe=10, batch=batch)
 
 
-def bare(run: Run) -> float:
+def bare(run: OpenRun) -> float:
     """Seconds of the loop that anyone would write: noise, samples, features."""
     begin = time.perf_counter()
     with one_thread():
@@ -58,10 +58,10 @@ def bare(run: Run) -> float:
     return time.perf_counter() - begin
 
 
-def harness(run: Run) -> float:
+def harness(run: OpenRun) -> float:
     """Seconds of the same through the harness, into an empty folder."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder), run.settings.common())
+        store = RunFolder(Path(folder), run.settings.common())
         begin = time.perf_counter()
         work(run._replace(store=store))
         return time.perf_counter() - begin

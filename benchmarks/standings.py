@@ -16,7 +16,7 @@ import numpy as np
 
 from hso.comparison.contestants import CLOSED_FORMS
 from hso.comparison.outcome import Outcome
-from hso.comparison.statistics.intervals import CONFIDENCE, Measured
+from hso.comparison.statistics.intervals import CONFIDENCE, Estimate
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -81,7 +81,7 @@ def cell_of(outcome: Outcome, solver: str, nfe: int, metric: str) -> dict[str, C
     }
 
 
-def mark(ours: Measured, theirs: Measured) -> str:
+def mark(ours: Estimate, theirs: Estimate) -> str:
     """What the interval of the difference says of ours: + better than theirs, - worse, = neither can be said."""
     return "+" if ours.is_below(theirs) else "-" if theirs.is_below(ours) else "="
 

@@ -13,7 +13,7 @@ from benchmarks.standings import mark
 
 from hso.comparison.outcome import Outcome
 from hso.comparison.runs.run import compare
-from hso.comparison.statistics.intervals import Measured
+from hso.comparison.statistics.intervals import Estimate
 from hso.errors import ArgumentError, HSOError
 from hso.files import make_folder
 from hso.schedule import SamplingSchedule
@@ -98,7 +98,7 @@ def file_of(name: str, solver: str, nfe: int) -> str:
     return f"{name}-{solver}-{nfe}.json"
 
 
-def figure(outcome: Outcome, solver: str, nfe: int, name: str) -> Measured:
+def figure(outcome: Outcome, solver: str, nfe: int, name: str) -> Estimate:
     """The Frechet distance to the data with a schedule.
 
     Raises:

@@ -15,7 +15,7 @@ from hso.comparison.contestants import (
     KINDS,
     OPTIMIZED,
     PEERS,
-    Task,
+    ScheduleTask,
     check_names,
     enter,
 )
@@ -45,33 +45,33 @@ def test_every_contestant_is_of_one_kind():
 @pytest.mark.parametrize("terminal", ["clean", "t_min"])
 def test_all_have_the_nodes_and_the_terminal_that_were_asked_for(sd, terminal):
     names = [name for name in CONTESTANTS if name not in SLOW]
-    groups, refused = enter(names, Task(sd, 5, terminal))
+    groups, refused = enter(names, ScheduleTask(sd, 5, terminal))
     assert all(group.schedule.nfe == 5 for group in groups)
     assert all(group.schedule.ends_clean == (terminal == "clean") for group in groups)
     assert sorted([*names]) == sorted([name for g in groups for name in g.names] + [r.name for r in refused])
 
 
 def test_what_cannot_serve_says_why(sd):
-    groups, refused = enter(["gits_sd15", "ays_svd", "gits", "trailing"], Task(sd, 25))
+    groups, refused = enter(["gits_sd15", "ays_svd", "gits", "trailing"], ScheduleTask(sd, 25))
     assert [group.names for group in groups] == [("trailing",)]
     reasons = {refusal.name: refusal.reason for refusal in refused}
     assert "a number of steps that gits_sd15 has" in reasons["gits_sd15"]
     assert "Stable Video Diffusion" in reasons["ays_svd"]
     assert "cannot be called" in reasons["gits"]
-    _, refused = enter(["trailing"], Task(hso.NoiseSchedule.edm(), 5))
+    _, refused = enter(["trailing"], ScheduleTask(hso.NoiseSchedule.edm(), 5))
     assert "training timesteps" in refused[0].reason
 
 
 def test_the_same_schedule_stands_once_under_all_names(sd):
-    groups, _ = enter(["uniform_lambda", "hso_exact", "polyexponential", "hso_bilevel"], Task(sd, 4))
+    groups, _ = enter(["uniform_lambda", "hso_exact", "polyexponential", "hso_bilevel"], ScheduleTask(sd, 4))
     assert [group.names for group in groups] == [("uniform_lambda", "polyexponential"), ("hso_exact", "hso_bilevel")]
 
 
 def test_settings_are_those_of_the_papers(sd):
-    t = enter(["dm_nonuniform_t"], Task(sd, 5, "t_min"))[0][0].schedule
+    t = enter(["dm_nonuniform_t"], ScheduleTask(sd, 5, "t_min"))[0][0].schedule
     expected = np.array([1000, 602, 376, 208, 80]) / 1000
     np.testing.assert_allclose(t.times, expected, atol=2e-3)
-    first = enter(["hso_exact_t1"], Task(sd, 5))[0][0].schedule
+    first = enter(["hso_exact_t1"], ScheduleTask(sd, 5))[0][0].schedule
     assert first.times[0] == 1
     assert all("hso" in name or "dm" in name for name in OPTIMIZED)
 
@@ -79,16 +79,16 @@ def test_settings_are_those_of_the_papers(sd):
 @pytest.mark.parametrize(("space", "guidance", "solver"), [("latent", 7.5, "unipc"), ("pixel", 1.0, "ddim")])
 def test_hso_is_what_optimize_gives_when_asked_for_nothing_else(sd, space, guidance, solver):
     noise = sd.with_traits(Traits(space, guidance))
-    (group,), _ = enter(["hso"], Task(noise, 5, solver=make_solver(solver)))
+    (group,), _ = enter(["hso"], ScheduleTask(noise, 5, solver=make_solver(solver)))
     assert group.names == ("hso",)
     assert group.schedule == hso.optimize(noise, 5, solver=solver, terminal="clean").schedule
 
 
 def test_hso_knows_the_guidance_and_the_solver(sd):
     guided = sd.with_traits(Traits("latent", 7.5))
-    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Task(guided, 5, solver=UniPC()))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], ScheduleTask(guided, 5, solver=UniPC()))
     assert [group.names for group in groups] == [("hso", "hso_exact_jump"), ("hso_exact",)]
-    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], Task(guided, 5, solver=DDIM()))
+    groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], ScheduleTask(guided, 5, solver=DDIM()))
     assert [group.names for group in groups] == [("hso", "hso_exact"), ("hso_exact_jump",)]
 
 
@@ -112,13 +112,13 @@ def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
     # Heun's scheduler lists most of its timesteps twice.
     theirs = list(dict.fromkeys(round(t) for t in scheduler.timesteps.tolist()))
     method = make_solver(solver)
-    (group,), _ = enter(["host_default"], Task(sd, method.nfe(5), solver=method))
+    (group,), _ = enter(["host_default"], ScheduleTask(sd, method.nfe(5), solver=method))
     assert group.schedule.timesteps.tolist() == theirs
 
 
 def test_nodes_follow_from_the_calls_that_a_solver_makes(sd):
     names = ["trailing", "hso", "hso_exact", "edm"]
-    groups, refused = enter(names, Task(sd, 7, solver=Heun()))
+    groups, refused = enter(names, ScheduleTask(sd, 7, solver=Heun()))
     assert [len(group.schedule.lambdas) for group in groups] == [4] * len(groups)
     assert not refused
     assert groups[1].schedule == hso.optimize(sd, 7, solver="heun").schedule
@@ -132,7 +132,7 @@ def test_contestants_say_how_often_they_called_the_network(sd):
         return 0 * x
 
     teacher = Teacher(network, sd, np.ones((3, 2)), prediction="sample", points=8)
-    task = Task(sd, 4, teacher=teacher)
+    task = ScheduleTask(sd, 4, teacher=teacher)
     groups, _ = enter(["trailing", "gits", "klub"], task)
     told = {name: number for group in groups for name, number in group.preparation.items()}
     # GITS needs the trajectory alone, and KLUB as many calls once more.
@@ -154,10 +154,10 @@ def test_a_search_is_made_once_for_all_solvers_of_a_plan(sd, monkeypatch):
     monkeypatch.setattr("hso.comparison.contestants.optimize", counted)
     memory = {}
     for solver in ("ddim", "dpmpp_2m"):
-        enter(["hso_exact"], Task(sd, 4, solver=make_solver(solver), memory=memory))
+        enter(["hso_exact"], ScheduleTask(sd, 4, solver=make_solver(solver), memory=memory))
     assert len(made) == 1
     # Another plan, perhaps of a model that is guided otherwise, remembers nothing of this one.
-    enter(["hso_exact"], Task(sd, 4))
+    enter(["hso_exact"], ScheduleTask(sd, 4))
     assert len(made) == 2
 
 
@@ -172,7 +172,7 @@ def saved(sd, tmp_path):
 def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     schedule, path = saved
     assert check_names([ALL, path]) == (*(name for name in CONTESTANTS if name not in COSTLY), path)
-    groups, refused = enter(["trailing", path], Task(sd, 4))
+    groups, refused = enter(["trailing", path], ScheduleTask(sd, 4))
     assert [group.names for group in groups] == [("trailing",), ("mine.json",)]
     assert groups[1].schedule == schedule
     assert not refused
@@ -187,7 +187,7 @@ def test_a_saved_schedule_is_a_contestant_like_any_other(sd, saved):
     ],
 )
 def test_a_saved_schedule_serves_its_own_case_alone(saved, noise, nfe, terminal, says):
-    _, refused = enter([saved[1]], Task(hso.NoiseSchedule.preset(noise), nfe, terminal))
+    _, refused = enter([saved[1]], ScheduleTask(hso.NoiseSchedule.preset(noise), nfe, terminal))
     assert [refusal.name for refusal in refused] == ["mine.json"]
     assert says in refused[0].reason
 
@@ -208,12 +208,12 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 def test_costly_contestants_are_asked_for_by_name_and_say_what_they_cost():
     subject = load_subject(SubjectSettings("mixture"))
-    task = Task(subject.noise, 4, images=partial(subject.images, size=64), prediction=subject.prediction)
+    task = ScheduleTask(subject.noise, 4, images=partial(subject.images, size=64), prediction=subject.prediction)
     assert not set(COSTLY) & set(check_names([ALL]))
     calibrated, tuned = (CONTESTANTS[name](task) for name in COSTLY)
     assert 4000 < calibrated.calls < tuned.calls
     assert calibrated.schedule.nfe == tuned.schedule.nfe == 4
     assert calibrated.schedule.provenance["objective"] == "replay"
-    groups, refused = enter(list(COSTLY), Task(subject.noise, 4))
+    groups, refused = enter(list(COSTLY), ScheduleTask(subject.noise, 4))
     assert not groups
     assert [each.reason for each in refused] == ["this model's network cannot be called by itself"] * 2

@@ -77,7 +77,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Task:
+class ScheduleTask:
     """What a contestant gives a schedule for.
 
     Attributes:
@@ -124,28 +124,28 @@ class Prepared(NamedTuple):
     calls: int
 
 
-Contestant = Callable[[Task], SamplingSchedule | Prepared]
+Contestant = Callable[[ScheduleTask], SamplingSchedule | Prepared]
 
 
 class NotServedError(HSOError):
     """A contestant has no schedule for this task."""
 
 
-def _rule(name: str, task: Task) -> SamplingSchedule:
+def _rule(name: str, task: ScheduleTask) -> SamplingSchedule:
     return rule_schedule(name, task.noise, task.nodes, task.terminal)
 
 
-def _host_default(task: Task) -> SamplingSchedule:
+def _host_default(task: ScheduleTask) -> SamplingSchedule:
     if task.solver.name not in HOST_RULES:
         raise NotServedError(f"diffusers has no scheduler for the solver {task.solver.name}")
     return _rule(HOST_RULES[task.solver.name], task)
 
 
-def _default(task: Task) -> SamplingSchedule:
+def _default(task: ScheduleTask) -> SamplingSchedule:
     return optimize(task.noise, task.nfe, solver=task.solver, terminal=task.terminal).schedule
 
 
-def _optimized(name: str, task: Task) -> SamplingSchedule:
+def _optimized(name: str, task: ScheduleTask) -> SamplingSchedule:
     # With these settings the solver decides the terminal, which is given, and the number of nodes; DDIM has one for each
     # call. So tasks of several solvers share a search.
     def search() -> SamplingSchedule:
@@ -154,7 +154,7 @@ def _optimized(name: str, task: Task) -> SamplingSchedule:
     return task.once((name, task.nodes, task.terminal), search)
 
 
-def _file(path: str, task: Task) -> SamplingSchedule:
+def _file(path: str, task: ScheduleTask) -> SamplingSchedule:
     schedule = SamplingSchedule.load(path)
     if schedule.noise_fingerprint != task.noise.fingerprint:
         made = f"{schedule.noise_name}, {schedule.noise_fingerprint}"
@@ -189,7 +189,7 @@ def _counted(teacher: Teacher) -> tuple[Teacher, CountedNetwork]:
     return dataclasses.replace(teacher, model=network), network
 
 
-def _peer(name: str, task: Task) -> Prepared:
+def _peer(name: str, task: ScheduleTask) -> Prepared:
     given = task.teacher
     if given is None:
         raise NotServedError("this model's network cannot be called by itself")
@@ -205,7 +205,7 @@ def _peer(name: str, task: Task) -> Prepared:
     return Prepared(found.schedule, shared + own)
 
 
-def _calibration(task: Task) -> Calibration:
+def _calibration(task: ScheduleTask) -> Calibration:
     """The subject's calibration, made once for a plan."""
     given = task.images
     if given is None:
@@ -214,13 +214,13 @@ def _calibration(task: Task) -> Calibration:
     return task.once("calibration", lambda: calibrate_images(plan, given(CALIBRATION_IMAGES, CALIBRATED_WITH)))
 
 
-def _calibrated(task: Task) -> Prepared:
+def _calibrated(task: ScheduleTask) -> Prepared:
     known = _calibration(task)
     found = optimize(task.noise, task.nfe, solver=task.solver, calibration=known, terminal=task.terminal)
     return Prepared(found.schedule, known.calls)
 
 
-def _tuned(task: Task) -> Prepared:
+def _tuned(task: ScheduleTask) -> Prepared:
     known = _calibration(task)
     assert task.images is not None
     found = tune(
@@ -331,12 +331,13 @@ def shown(name: str) -> str:
     return Path(name).name if is_file(name) else name
 
 
-def enter(names: Sequence[str], task: Task) -> tuple[list[Group], list[RefusedContestant]]:
+def enter(names: Sequence[str], task: ScheduleTask) -> tuple[list[Group], list[RefusedContestant]]:
     """The contestants' schedules for a task, each schedule once, and the contestants without one.
 
     Example:
         >>> from hso.noise import NoiseSchedule
-        >>> groups, refused = enter(["uniform_lambda", "polyexponential", "gits"], Task(NoiseSchedule.linear_vp(), 4))
+        >>> task = ScheduleTask(NoiseSchedule.linear_vp(), 4)
+        >>> groups, refused = enter(["uniform_lambda", "polyexponential", "gits"], task)
         >>> [group.names for group in groups], refused[0].reason
         ([('uniform_lambda', 'polyexponential')], "this model's network cannot be called by itself")
     """

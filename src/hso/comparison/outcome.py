@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.comparison.runs.plan import Entry, Plan
+from hso.comparison.runs.plan import ComparisonPlan, Entry
 from hso.comparison.runs.settings import ComparisonSettings
-from hso.comparison.runs.store import Store
-from hso.comparison.statistics.intervals import Measured
+from hso.comparison.runs.store import RunFolder
+from hso.comparison.statistics.intervals import Estimate
 from hso.comparison.statistics.metrics import METRICS
 from hso.errors import check_choice
 
@@ -25,7 +25,7 @@ class JudgedEntry(NamedTuple):
     """An entry and its figures by the name of the metric. "data" is missing if the data are not known."""
 
     entry: Entry
-    figures: Mapping[str, Measured]
+    figures: Mapping[str, Estimate]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,12 +70,12 @@ class Outcome(NamedTuple):
 
     settings: ComparisonSettings
     subject: str
-    plan: Plan
+    plan: ComparisonPlan
     rows: list[JudgedEntry]
     reference: JudgedEntry
     images: int
     features: int
-    store: Store
+    store: RunFolder
 
     @property
     def caution(self) -> str:

@@ -12,7 +12,7 @@ from hso.comparison.report.files import to_json
 from hso.comparison.runs.plan import prepare
 from hso.comparison.runs.run import compare, finished_part
 from hso.comparison.runs.settings import ComparisonSettings
-from hso.comparison.runs.store import Store
+from hso.comparison.runs.store import RunFolder
 from hso.comparison.runs.work import Shard, work
 from hso.comparison.statistics.metrics import METRICS, Metric
 from hso.comparison.statistics.subsets import Subsets, measure_on_subsets
@@ -64,7 +64,7 @@ def test_a_run_without_features_gains_them(outcome, tmp_path):
 def test_what_is_finished_has_its_features_too(tmp_path):
     run = prepare(KEPT, tmp_path, load_subject(KEPT.subject))
     work(run, Shard(0, 2))
-    work(run._replace(settings=PLAIN, store=Store(tmp_path, PLAIN.common())), Shard(1, 2))
+    work(run._replace(settings=PLAIN, store=RunFolder(tmp_path, PLAIN.common())), Shard(1, 2))
     assert finished_part(KEPT, tmp_path, resamples=20).images == 60
     assert finished_part(PLAIN, tmp_path, resamples=20).images == 100
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hso
-from hso.comparison.runs.store import Store
+from hso.comparison.runs.store import RunFolder
 from hso.files import write_new
 
 RACES, RUNNERS = 25, 2
@@ -21,7 +21,7 @@ def start_many(barrier, folder, number, results):
         path = folder / str(race)
         barrier.wait()
         try:
-            Store(path, {"seed": number})
+            RunFolder(path, {"seed": number})
         except hso.FileError as error:
             results.put((race, number, str(error)))
         else:
@@ -83,7 +83,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
 
 
 def test_a_reference_that_another_run_has_dropped_is_made_again(tmp_path):
-    store, images = Store(tmp_path, {}), range(3)
+    store, images = RunFolder(tmp_path, {}), range(3)
     assert store.reference(images) is None
     store.keep_reference(images, np.ones((3, 2)))
     assert store.reference(images).shape == (3, 2)

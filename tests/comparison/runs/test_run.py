@@ -160,7 +160,7 @@ def test_damaged_files_are_named(small, tmp_path):
 def test_a_file_in_the_folders_place_is_named(small, tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(hso.FileError, match="cannot make the folder"):
-        store.Store(tmp_path / "run", small.common())
+        store.RunFolder(tmp_path / "run", small.common())
 
 
 def test_progress_adds_up_also_when_work_is_taken_up(small, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from hso.comparison.statistics.blocks import Known, block_of, pooled, sums
-from hso.comparison.statistics.intervals import Measured, Resamples, measure_error, measure_frechet
+from hso.comparison.statistics.intervals import Estimate, Resamples, measure_error, measure_frechet
 from hso.objectives.frechet import Normal
 
 RNG = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_the_correction_takes_off_what_few_images_add():
 
 
 def test_a_difference_keeps_the_pairs():
-    first, second = Measured(2.0, np.array([1.0, 3.0])), Measured(1.0, np.array([0.5, 2.5]))
+    first, second = Estimate(2.0, np.array([1.0, 3.0])), Estimate(1.0, np.array([0.5, 2.5]))
     difference = first.minus(second)
     assert difference.value == 1
     assert difference.replicates.tolist() == [0.5, 0.5]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from hso.comparison.outcome import JudgedEntry, Outcome
-from hso.comparison.runs.plan import Entry, Run
-from hso.comparison.runs.store import Store
+from hso.comparison.runs.plan import Entry, OpenRun
+from hso.comparison.runs.store import RunFolder
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.runs.work import Advance
 from hso.comparison.statistics.blocks import Known, Sample, Target, pooled
-from hso.comparison.statistics.intervals import Measured, Resamples, measure_error, measure_frechet
+from hso.comparison.statistics.intervals import Estimate, Resamples, measure_error, measure_frechet
 from hso.comparison.statistics.metrics import METRICS
 from hso.comparison.statistics.subsets import Subsets, measure_on_subsets
 from hso.comparison.subjects import Subject, data_of
@@ -20,7 +20,7 @@ from hso.objectives.frechet import Normal
 RESAMPLES = 1000
 
 
-def judge(run: Run, resamples: int = RESAMPLES, advance: Advance | None = None) -> Outcome:
+def judge(run: OpenRun, resamples: int = RESAMPLES, advance: Advance | None = None) -> Outcome:
     """The figures of a run, from the batches that every schedule has finished.
 
     Args:
@@ -70,7 +70,7 @@ class _Judge:
         if subject.moments is not None:
             self.targets["data"] = Known(Normal.of(*subject.moments))
 
-    def figures(self, sample: Sample) -> dict[str, Measured]:
+    def figures(self, sample: Sample) -> dict[str, Estimate]:
         distances = {name: measure_frechet(sample, target, self.resamples) for name, target in self.targets.items()}
         return {**distances, "error": measure_error(sample, self.resamples)}
 
@@ -78,16 +78,16 @@ class _Judge:
 class _Kept:
     """Figures that need the features of the images themselves."""
 
-    def __init__(self, run: Run, batches: list[range]) -> None:
+    def __init__(self, run: OpenRun, batches: list[range]) -> None:
         self.metrics, self.batches, self.store = run.settings.also, batches, run.store
         self.data = data_of(run.subject, run.settings.also)()
         self.subsets = Subsets.draw(sum(map(len, batches)), len(self.data))
 
-    def figures(self, entry: Entry) -> dict[str, Measured]:
+    def figures(self, entry: Entry) -> dict[str, Estimate]:
         rows = partial(self.store.features, entry.key, self.batches)
         functions = {name: function for name in self.metrics if (function := METRICS[name].of)}
         return {name: measure_on_subsets(of, rows, self.data, self.subsets) for name, of in functions.items()}
 
 
-def _sample(entry: Entry, batches: list[range], store: Store) -> Sample:
+def _sample(entry: Entry, batches: list[range], store: RunFolder) -> Sample:
     return pooled(lambda: (store.read(entry.key, images) for images in batches))

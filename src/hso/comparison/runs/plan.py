@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hso.comparison.contestants import RefusedContestant, Task, check_names, enter, is_file
+from hso.comparison.contestants import RefusedContestant, ScheduleTask, check_names, enter, is_file
 from hso.comparison.runs.settings import ComparisonSettings, fingerprint_of, label_of
-from hso.comparison.runs.store import Store, read_json
+from hso.comparison.runs.store import RunFolder, read_json
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.subjects import Subject, data_of
 from hso.errors import ArgumentError, FileError
@@ -56,7 +56,7 @@ class Entry(NamedTuple):
         return f"{solver}-{self.nfe}-{fingerprint_of(self.schedule)}"
 
 
-class Plan(NamedTuple):
+class ComparisonPlan(NamedTuple):
     """The reference, all entries, and what was refused."""
 
     reference: Entry
@@ -74,16 +74,16 @@ class Plan(NamedTuple):
         return sum(entry.nfe for entry in self.everyone)
 
 
-class Run(NamedTuple):
+class OpenRun(NamedTuple):
     """A comparison under way: what is compared, the model, the schedules, and the folder of what is finished."""
 
     settings: ComparisonSettings
     subject: Subject
-    plan: Plan
-    store: Store
+    plan: ComparisonPlan
+    store: RunFolder
 
 
-def make_plan(settings: ComparisonSettings, subject: Subject) -> Plan:
+def make_plan(settings: ComparisonSettings, subject: Subject) -> ComparisonPlan:
     """The schedules of all cells, where a cell is a solver with a number of network calls.
 
     A cell whose solver cannot make so many calls is refused, and the others stay. A saved schedule has one number of nodes:
@@ -98,7 +98,7 @@ def make_plan(settings: ComparisonSettings, subject: Subject) -> Plan:
     refused: list[RefusedContestant] = []
     sampled = partial(subject.images, size=settings.batch)
     for solver, nfe in itertools.product(settings.methods, settings.budgets):
-        task = Task(
+        task = ScheduleTask(
             subject.noise, nfe, settings.landing(solver), teacher, solver, sampled, subject.prediction, memory=memory
         )
         try:
@@ -113,10 +113,10 @@ def make_plan(settings: ComparisonSettings, subject: Subject) -> Plan:
         raise ArgumentError("schedules", "one at least that can serve this model", refused[0].reason)
     served = {name for entry in entries for name in entry.names}
     refused = [each for each in refused if not (is_file(each.name) and each.name in served)]
-    return Plan(Entry(REFERENCE_SOLVER, (REFERENCE,), fine), entries, refused)
+    return ComparisonPlan(Entry(REFERENCE_SOLVER, (REFERENCE,), fine), entries, refused)
 
 
-def save_plan(plan: Plan, settings: ComparisonSettings, store: Store) -> None:
+def save_plan(plan: ComparisonPlan, settings: ComparisonSettings, store: RunFolder) -> None:
     """Write the plan.
 
     Raises:
@@ -132,7 +132,7 @@ def save_plan(plan: Plan, settings: ComparisonSettings, store: Store) -> None:
     write_atomic(store.folder / "plan.json", json.dumps(content, indent=2).encode())
 
 
-def load_plan(settings: ComparisonSettings, store: Store) -> Plan | None:
+def load_plan(settings: ComparisonSettings, store: RunFolder) -> ComparisonPlan | None:
     """Read what :func:`save_plan` wrote; None if there is no plan, or one for other settings.
 
     Raises:
@@ -153,12 +153,12 @@ def load_plan(settings: ComparisonSettings, store: Store) -> Plan | None:
             )
             for row in content["entries"]
         )
-        return Plan(reference, entries, [RefusedContestant(**row) for row in content["refused"]])
+        return ComparisonPlan(reference, entries, [RefusedContestant(**row) for row in content["refused"]])
     except (LookupError, TypeError, ValueError):
         raise FileError(path, "expected the plan of a run, found something else; delete it") from None
 
 
-def prepare(settings: ComparisonSettings, folder: Path, subject: Subject) -> Run:
+def prepare(settings: ComparisonSettings, folder: Path, subject: Subject) -> OpenRun:
     """Check a comparison, and make its folder and plan. A plan in the folder is used if it is for the same settings.
 
     Raises:
@@ -175,10 +175,10 @@ def prepare(settings: ComparisonSettings, folder: Path, subject: Subject) -> Run
         with one_thread():
             plan = make_plan(settings, subject)
         save_plan(plan, settings, store)
-    return Run(settings, subject, plan, store)
+    return OpenRun(settings, subject, plan, store)
 
 
-def join(settings: ComparisonSettings, folder: Path, subject: Subject) -> Run:
+def join(settings: ComparisonSettings, folder: Path, subject: Subject) -> OpenRun:
     """A run that another process has prepared.
 
     Raises:
@@ -188,12 +188,12 @@ def join(settings: ComparisonSettings, folder: Path, subject: Subject) -> Run:
     plan = load_plan(settings, store)
     if plan is None:
         raise FileError(store.folder, "the plan in this folder is for other options, or another run replaced it")
-    return Run(settings, subject, plan, store)
+    return OpenRun(settings, subject, plan, store)
 
 
-def _store(settings: ComparisonSettings, folder: Path, subject: Subject) -> Store:
-    return Store(folder, {**settings.common(), **subject.identity}, keep_features=bool(settings.also))
+def _store(settings: ComparisonSettings, folder: Path, subject: Subject) -> RunFolder:
+    return RunFolder(folder, {**settings.common(), **subject.identity}, keep_features=bool(settings.also))
 
 
-def _schedule_path(store: Store, key: str) -> Path:
+def _schedule_path(store: RunFolder, key: str) -> Path:
     return store.folder / "schedules" / f"{key}.json"

@@ -26,7 +26,7 @@ from typing import Any
 from hso.comparison.outcome import Outcome
 from hso.comparison.runs.helpers import deal_shares, start_helpers, wait_for
 from hso.comparison.runs.judge import RESAMPLES, check_resamples, judge
-from hso.comparison.runs.plan import Plan, Run, join, prepare
+from hso.comparison.runs.plan import ComparisonPlan, OpenRun, join, prepare
 from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.work import Advance, Shard, work
 from hso.comparison.subjects import Subject, load_subject
@@ -124,7 +124,7 @@ def finished_part(settings: ComparisonSettings, folder: Path, resamples: int = R
     return judge(join(settings, folder, load_subject(settings.subject)), resamples)
 
 
-def _work(run: Run, shard: Shard, progress: Progress | None) -> None:
+def _work(run: OpenRun, shard: Shard, progress: Progress | None) -> None:
     """One process's share; its progress stands for that of all, since all have equal shares."""
     work(run, shard, _advance(progress, "sampling", run.settings.samples * run.plan.work, shard.count))
 
@@ -153,5 +153,5 @@ def _advance(progress: Progress | None, stage: str, total: int, processes: int =
     return None if progress is None else (lambda amount: progress(stage, processes * amount, total))
 
 
-def _judging(progress: Progress | None, plan: Plan) -> Advance | None:
+def _judging(progress: Progress | None, plan: ComparisonPlan) -> Advance | None:
     return _advance(progress, "judging", len(plan.everyone))

@@ -31,7 +31,7 @@ from hso.files import make_folder, write_atomic, write_new
 from hso.noise.base import Array
 
 
-class Store:
+class RunFolder:
     """A run's folder.
 
     Args:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hso.comparison.runs.plan import Entry, Run
+from hso.comparison.runs.plan import Entry, OpenRun
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.statistics.blocks import block_of, sums
 from hso.comparison.subjects import Start
@@ -30,7 +30,7 @@ class Shard(NamedTuple):
     count: int = 1  # type: ignore[assignment]
 
 
-def work(run: Run, shard: Shard | None = None, advance: Advance | None = None) -> None:
+def work(run: OpenRun, shard: Shard | None = None, advance: Advance | None = None) -> None:
     """Do the part of a process's share that is not finished.
 
     Args:
@@ -49,7 +49,7 @@ def work(run: Run, shard: Shard | None = None, advance: Advance | None = None) -
 
 class _Batch(NamedTuple):
     images: range
-    run: Run
+    run: OpenRun
     advance: Advance
 
     def finish(self) -> None:

@@ -37,7 +37,7 @@ from hso.noise.base import Array
 CONFIDENCE = 0.95
 
 
-class Measured(NamedTuple):
+class Estimate(NamedTuple):
     """A figure and its bootstrap replicates, shape (R,)."""
 
     value: float
@@ -54,11 +54,11 @@ class Measured(NamedTuple):
         """The figure without the excess that comes from the finite number of images."""
         return 2 * self.value - float(self.replicates.mean())
 
-    def minus(self, other: Measured) -> Measured:
+    def minus(self, other: Estimate) -> Estimate:
         """The difference, from the same resamples."""
-        return Measured(self.value - other.value, self.replicates - other.replicates)
+        return Estimate(self.value - other.value, self.replicates - other.replicates)
 
-    def is_below(self, other: Measured, confidence: float = CONFIDENCE) -> bool:
+    def is_below(self, other: Estimate, confidence: float = CONFIDENCE) -> bool:
         """Whether the interval of the difference says that this figure is lower."""
         return self.minus(other).interval(confidence)[1] < 0
 
@@ -75,13 +75,13 @@ class Resamples(NamedTuple):
         return cls(np.random.default_rng(seed).multinomial(blocks, shares, size=count).astype(np.float64))
 
 
-def measure_error(sample: Sample, resamples: Resamples) -> Measured:
+def measure_error(sample: Sample, resamples: Resamples) -> Estimate:
     """The root mean square error and its replicates."""
     whole = np.ones(len(sample.counts))
-    return Measured(float(sample.errors(whole)), sample.errors(resamples.weights))
+    return Estimate(float(sample.errors(whole)), sample.errors(resamples.weights))
 
 
-def measure_frechet(sample: Sample, target: Target, resamples: Resamples) -> Measured:
+def measure_frechet(sample: Sample, target: Target, resamples: Resamples) -> Estimate:
     """The Frechet distance and its replicates.
 
     Args:
@@ -93,4 +93,4 @@ def measure_frechet(sample: Sample, target: Target, resamples: Resamples) -> Mea
     rest = [sample.without(groups).distance(target.without(groups)) for groups in sample.parts]
     excess = (len(rest) - 1) * (np.mean(rest) - value)
     influences = sample.influences(target.whole, there) + target.influences(sample.whole, back)
-    return Measured(value, value + excess + (resamples.weights - 1) @ influences)
+    return Estimate(value, value + excess + (resamples.weights - 1) @ influences)

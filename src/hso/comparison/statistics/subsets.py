@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.comparison.statistics.blocks import Integers
-from hso.comparison.statistics.intervals import Measured
+from hso.comparison.statistics.intervals import Estimate
 from hso.errors import ArgumentError
 from hso.noise.base import Array
 
@@ -69,7 +69,7 @@ class Subsets(NamedTuple):
 
 def measure_on_subsets(
     of: Callable[[Array, Array], float], rows: Callable[[Integers], Array], data: Array, subsets: Subsets
-) -> Measured:
+) -> Estimate:
     """A figure and its replicates.
 
     Args:
@@ -82,7 +82,7 @@ def measure_on_subsets(
     size = subsets.images.shape[1]
     scale = math.sqrt(size / (subsets.total - size) + 1 / len(figures))
     value = float(figures.mean())
-    return Measured(value, value + scale * (figures - value))
+    return Estimate(value, value + scale * (figures - value))
 
 
 def _figures(
