@@ -234,7 +234,8 @@ def _calibrated(recorder: Recorder) -> tuple[Panel, Calibration]:
 def _course(task: Task, panel: Panel, known: Calibration) -> Course:
     """What walks share: their model is measured on the very images that they are run on."""
     own = panel.recorded.calibration(known)
-    goal = Replay(own)
+    # Residuals correct the level; how the network answers to a change is best taken from what was measured of it.
+    goal = Replay(own, gains="measured", doubt=0.0)
     loss: Loss = BandLoss(panel.bands, goal.kappa) if task.setting.features is None else FeatureLoss()
     return Course(panel, loss, task.request(own).problem(), goal, WalkSettings(), task.seed)
 

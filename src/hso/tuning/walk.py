@@ -127,7 +127,7 @@ class Course:
         setting = self.panel.setting
         levels = setting.levels(at.schedule)
         made = corrected(self.known, self.recorded, at.rollout.misses, levels, self.replay.gains)
-        goal = replace(self.replay, calibration=made, doubt=0.0)
+        goal = replace(self.replay, calibration=made)
         return goal.on(self.problem.noise, setting.solver, self.problem.terminal)
 
     def surrogate(self, at: Tried, beta: float) -> Surrogate:
