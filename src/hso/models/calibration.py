@@ -27,7 +27,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from hso.errors import ArgumentError
+from hso.errors import ArgumentError, FileError
 from hso.models.bands import Bands
 from hso.models.recording import GROUPS, Plan, Splines, Sums, Trials, data_rows, start_rows
 from hso.noise import NoiseSchedule
@@ -185,9 +185,9 @@ class Calibration:
         Raises:
             FileError: If the file cannot be written.
         """
-        from hso.models.calibration_file import save
+        from hso.models.calibration_file import write
 
-        save(self, path)
+        write({field.name: getattr(self, field.name) for field in fields(self)}, path)
 
     @staticmethod
     def load(path: str | Path) -> Calibration:
@@ -196,9 +196,13 @@ class Calibration:
         Raises:
             FileError: If the file is missing, malformed or of another version; the field is named.
         """
-        from hso.models.calibration_file import load
+        from hso.models.calibration_file import read
 
-        return load(path)
+        facts = read(path)
+        try:
+            return Calibration(**facts)
+        except ArgumentError as error:
+            raise FileError(path, str(error)) from None
 
     def __repr__(self) -> str:
         parts = f"{self.images} images of shape {self.shape}, {len(self.lambdas)} points, {len(self.grams)} bands"

@@ -18,7 +18,6 @@ import numpy as np
 from hso.errors import ArgumentError, FileError
 from hso.files import write_atomic
 from hso.models.bands import KINDS, restore
-from hso.models.calibration import Calibration
 from hso.models.recording import Trials
 from hso.noise.base import Array
 
@@ -46,56 +45,48 @@ class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
     provenance: dict[str, Any]
 
 
-def save(calibration: Calibration, path: str | Path) -> None:
-    """See :meth:`hso.Calibration.save`."""
+def write(facts: Mapping[str, Any], path: str | Path) -> None:
+    """Write the attributes of a calibration.
+
+    Raises:
+        FileError: If the file cannot be written.
+    """
+    kept = {name: facts[name] for name in CalibrationRecord.__struct_fields__ if name in facts}
+    provenance = dict(facts["provenance"])
     record = CalibrationRecord(
-        format=FORMAT,
-        version=VERSION,
-        noise_name=calibration.noise_name,
-        noise_fingerprint=calibration.noise_fingerprint,
-        shape=calibration.shape,
-        images=calibration.images,
-        bands=calibration.bands.kind,
-        calls=calibration.calls,
-        convergence=calibration.convergence,
-        agreement=calibration.agreement,
-        guidance=calibration.guidance,
-        provenance=dict(calibration.provenance),
+        **{**kept, "format": FORMAT, "version": VERSION, "bands": facts["bands"].kind, "provenance": provenance}
     )
-    upper = np.triu_indices(calibration.grams.shape[-1])
-    arrays = {name: getattr(calibration, name) for name in PLAIN}
-    arrays |= {name: getattr(calibration, name)[(..., *upper)] for name in TRIANGLES}
-    arrays |= {BANDS + name: values for name, values in calibration.bands.arrays().items()}
-    arrays |= {TRIALS + name: values for name, values in calibration.trials._asdict().items()}
+    upper = np.triu_indices(facts["grams"].shape[-1])
+    arrays = {name: facts[name] for name in PLAIN}
+    arrays |= {name: facts[name][(..., *upper)] for name in TRIANGLES}
+    arrays |= {BANDS + name: values for name, values in facts["bands"].arrays().items()}
+    arrays |= {TRIALS + name: values for name, values in facts["trials"]._asdict().items()}
     arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
     write_atomic(path, content.getvalue())
 
 
-def load(path: str | Path) -> Calibration:
-    """See :meth:`hso.Calibration.load`."""
+def read(path: str | Path) -> dict[str, Any]:
+    """The attributes of a calibration, from the file that :func:`write` wrote.
+
+    Raises:
+        FileError: If the file is missing, malformed or of another version; the field is named.
+    """
     path = Path(path)
     arrays = read_arrays(path)
     record = _record(path, arrays)
     try:
         bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
         size = len(arrays["lambdas"]) + len(arrays["start_lambdas"])
-        return Calibration(
-            noise_name=record.noise_name,
-            noise_fingerprint=record.noise_fingerprint,
-            shape=record.shape,
-            images=record.images,
-            bands=bands,
-            calls=record.calls,
-            convergence=record.convergence,
-            agreement=record.agreement,
-            guidance=record.guidance,
-            provenance=record.provenance,
-            trials=Trials(*(arrays[TRIALS + name] for name in Trials._fields)),
+        kept = {name: getattr(record, name) for name in record.__struct_fields__ if name not in ("format", "version")}
+        return {
+            **kept,
+            "bands": bands,
+            "trials": Trials(*(arrays[TRIALS + name] for name in Trials._fields)),
             **{name: arrays[name] for name in PLAIN},
             **{name: _square(name, arrays[name], size) for name in TRIANGLES},
-        )
+        }
     except KeyError as error:
         raise FileError(path, f"{error.args[0]}: missing") from None
     except (ArgumentError, ValueError, IndexError) as error:
