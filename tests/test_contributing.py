@@ -279,3 +279,28 @@ def test_a_host(copy):
     words = ("convert", "timesteps=[998.5, 499.25]", "--from", "sampler", "--noise", "sd2.1", "--to", "sampler")
     text = copy.run("-m", "hso", *words)
     assert text.startswith("timesteps=[998.")
+
+
+SUBJECT = '''
+from hso.comparison.subjects.base import SubjectSettings
+from hso.comparison.subjects.exact import ExactSubject
+from hso.models.gaussian import GaussianModel
+
+
+def flat(settings: SubjectSettings) -> ExactSubject:
+    """Gaussian images of white noise."""
+    return ExactSubject("flat", GaussianModel.power_law(2, exponent=0.0), settings)
+'''
+
+
+def test_a_subject(copy):
+    copy.write("comparison/subjects/flat.py", SUBJECT)
+    copy.register(
+        "comparison/subjects/__init__.py",
+        "from hso.comparison.subjects.flat import flat",
+        "SUBJECTS: dict[str, Factory] = {",
+        '    "flat": flat,\n',
+    )
+    found = copy.hso("compare --model flat --solver ddim --nfe 4 --schedules trailing,arctan --samples 20 -o run")
+    assert found["subject"] == "flat"
+    assert [row["schedules"] for row in found["rows"]] == [["trailing"], ["arctan"]]

@@ -5,9 +5,10 @@ import pytest
 
 from hso import optimize
 from hso.errors import ArgumentError
-from hso.objectives import make_objective
+from hso.objectives import KnotFunction, make_objective
+from hso.objectives.mep import MidpointSum
 from hso.rules import Span, rule_schedule
-from hso.search import Local
+from hso.search import Bilevel, Box, Constraints, Local, Problem, make_strategy
 from hso.solvers import UniPC
 
 
@@ -37,3 +38,30 @@ def test_with_two_knots_there_is_nothing_to_move(sd):
 def test_a_rule_without_range_is_refused(sd):
     with pytest.raises(ArgumentError, match=r"rule: expected one of arctan, .*, uniform_lambda, uniform_t"):
         optimize(sd, 4, strategy=Local(rule="trailing"), terminal="t_min")
+
+
+class ValueOnly(KnotFunction):
+    """MEP, of which nothing but the value is known."""
+
+    def __init__(self, noise):
+        self.noise = noise
+
+    def value(self, knots):
+        return MidpointSum(self.noise).value(knots)
+
+
+@pytest.mark.parametrize("strategy", [Local(rule="edm", span=Span(t_max=0.96, t_min=0.03)), Bilevel(2, 1)])
+def test_a_value_is_enough_for_local_and_bilevel(ddpm, strategy):
+    ends = Constraints(Box(t_min=(0.03, 0.03), t_max=(0.96, 0.96)), d_min=0.0)
+    knots = [
+        strategy.search(Problem(function, 4, "clean", ends), 0).knots
+        for function in (ValueOnly(ddpm), MidpointSum(ddpm))
+    ]
+    assert ddpm.time(knots[0]) == pytest.approx(ddpm.time(knots[1]), abs=1e-4)
+
+
+@pytest.mark.parametrize("strategy", ["exact", "free"])
+def test_other_strategies_say_what_they_miss(ddpm, strategy):
+    problem = Problem(ValueOnly(ddpm), 4, "clean", Constraints(Box(), d_min=0.0))
+    with pytest.raises(ArgumentError, match=r"objective: expected one with (an edge cost|a gradient) for"):
+        make_strategy(strategy).search(problem, 0)
