@@ -105,14 +105,17 @@ def check_real(argument: str, value: Any, low: float, high: float = math.inf, ca
     return number
 
 
-def check_choice(argument: str, value: Any, choices: Iterable[str]) -> str:
-    """Return ``value`` if it is one of ``choices``, or raise ArgumentError that suggests the nearest."""
+def check_choice(argument: str, value: Any, choices: Iterable[str], besides: str = "") -> str:
+    """Return ``value`` if it is one of ``choices``, or raise ArgumentError that suggests the nearest.
+
+    ``besides`` says what else the caller takes.
+    """
     known = sorted(choices)
     if isinstance(value, str) and value in known:
         return value
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
     cause = f"did you mean {near[0]!r}?" if near else ""
-    raise ArgumentError(argument, f"one of {', '.join(known)}", value, cause)
+    raise ArgumentError(argument, f"one of {', '.join(known)}{besides}", value, cause)
 
 
 def _brief(value: object) -> str:

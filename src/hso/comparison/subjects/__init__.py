@@ -87,7 +87,8 @@ def loader_of(settings: SubjectSettings) -> Callable[[], Subject]:
         return partial(factory, _with_guidance(settings, name, scale) if scale else settings)
     is_path = Path(settings.model).exists() or settings.model.startswith((os.sep, "."))
     if not is_path and "/" not in settings.model:
-        check_choice("model", name, (*SUBJECTS, *(point.name for point in metadata.entry_points(group=ENTRY_POINTS))))
+        known = (*SUBJECTS, *(point.name for point in metadata.entry_points(group=ENTRY_POINTS)))
+        check_choice("model", name, known, " or the folder of a pipeline")
     return partial(from_pipeline, settings)
 
 
