@@ -1,4 +1,4 @@
-"""From a model to its calibration: run a teacher and a few students once, keep sums."""
+"""From a model to its calibration: run a teacher and a few students once, and keep sums over images."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from hso.schedule import CLEAN
 from hso.solvers import make_solver
 from hso.version import VERSION
 
-# A solver of order 2 with half of the points makes four times the error: the two differ by three times that of the finer.
+# With half of the points a solver of order 2 has four times the error. So the two results differ by three times the
+# error of the finer one.
 REFINED = 3
-# Errors below this are none.
+# Keeps the logarithm of an error finite if the error is 0.
 TINY = 1e-300
 
 
-# Called with the images of a batch, the bands and what was recorded, before the sums over them are kept.
+# A function that gets the indices of a batch of images, the bands and the recording, before the sums over them are
+# kept.
 Seen = Callable[[range, Bands, Recording], None]
 
 
@@ -48,22 +50,23 @@ def calibrate(
     It costs ``points + 15`` network calls for each image.
 
     Args:
-        model: The network: x and a node of the sampling loop to its prediction, as :func:`hso.solvers.sample` takes it.
+        model: The network: a function of x and a node that returns the prediction, as in :func:`hso.solvers.sample`.
         noise: The model's noise schedule.
         x: B states at the noisiest time, that is unit noise times :math:`(\alpha^2 + \sigma^2)^{1/2}`, an array or a tensor
             of shape (B, ...).
         prediction: What the network predicts.
         points: M, the number of points of the teacher.
-        batch: Number of images that are recorded together; all by default. The network is given that many rows of x at a
-            time, so what it says of an image must then not depend on the image's place in x.
+        batch: Number of images that are recorded together; all by default. The network gets this many rows of x at a
+            time, so its output for an image must not depend on the position of the image in x.
         bands: The map to coefficients and its groups; fitted to the first batch by default.
-        guidance: Strength of classifier-free guidance, to be kept with it.
-        progress: Called after each batch with the number of images that are done, and of all.
-        folder: Where a stopped run is kept after each batch and goes on from. It then ends as it would have ended.
+        guidance: Strength of classifier-free guidance. The calibration only keeps it as information.
+        progress: Called after each batch with the number of finished images and the number of all images.
+        folder: Folder that keeps the state of the run after each batch. A run that was stopped continues from there,
+            with the same result.
 
     Raises:
-        ArgumentError: If an argument is unusable, there are fewer than 8 images, or the network returns something unusable;
-            the node is named.
+        ArgumentError: If an argument is unusable, there are fewer than 8 images, or the network returns something
+            unusable (the error names the node).
         FileError: If the folder cannot be written, or holds a damaged file.
     """
     images = Images.of(model, x, batch)
@@ -81,16 +84,16 @@ def calibrate_images(
     folder: str | Path | None = None,
     seen: Seen | None = None,
 ) -> Calibration:
-    """The calibration of a model that may be another function for each image, as with prompts.
+    """The calibration of a model that may be a different function for each image, for example with prompts.
 
     Args:
-        plan: How the teacher is run.
-        images: The images, and the network for each.
-        bands: The map to coefficients; fitted to the first batch by default.
-        guidance: Strength of classifier-free guidance, to be kept with it.
-        progress: Called after each batch with the number of images that are done, and of all.
-        folder: Where a stopped run is kept and goes on from.
-        seen: Called for each batch that is recorded now.
+        plan: How the teacher runs.
+        images: The images, and the network for each of them.
+        bands: See :func:`calibrate`.
+        guidance: See :func:`calibrate`.
+        progress: See :func:`calibrate`.
+        folder: See :func:`calibrate`.
+        seen: Called for each batch that is recorded now, not for batches that the folder has.
     """
     count = check_images(images.count)
     keeper = None if folder is None else _Keeper(Path(folder), plan, count)
@@ -110,7 +113,7 @@ def calibrate_images(
 
 
 class _Keeper(NamedTuple):
-    """Where a run is kept. The file-format library is loaded only if it is."""
+    """The folder that keeps a run. Only this class loads the file-format library."""
 
     folder: Path
     plan: Plan
@@ -130,7 +133,7 @@ class _Keeper(NamedTuple):
 def _recorded(
     plan: Plan, images: Images, part: range, bands: Bands | None, state: Progress | None, seen: Seen | None
 ) -> Progress:
-    """The run with one more batch."""
+    """The state of the run after one more batch."""
     if state is not None and part.start != state.done:
         raise ArgumentError("batch", f"a batch that begins with image {state.done}", part.start, "as before")
     found = record(plan, *images.batch(part))
@@ -145,7 +148,7 @@ def _recorded(
 
 
 def check_images(images: int) -> int:
-    """The number of images, if a spread over them can be measured.
+    """The number of images, if it is enough to measure a spread over images.
 
     Raises:
         ArgumentError: If there are too few.
@@ -156,8 +159,8 @@ def check_images(images: int) -> int:
 
 
 def _checked(calibration: Calibration, plan: Plan) -> Calibration:
-    """The same with what replay says of the teacher's own error, and how well it foretold those of the trials."""
-    # The teacher's solver on every second of its points; the first and the last are among them.
+    """The calibration with two checks by replay: the teacher's own error, and how well replay predicts the trials."""
+    # The coarse run uses every second point of the teacher, with the first and the last one.
     count = len(calibration.lambdas)
     knots = calibration.lambdas[sorted({0, *range(count - 1, -1, -2)})]
     coarse = Replay(calibration).on(plan.noise, make_solver(plan.solver), CLEAN).predict(knots)

@@ -1,10 +1,10 @@
-"""Everything that can go wrong, in one tree.
+"""All errors of this library, in one tree.
 
-Misuse raises an error that names the argument, what was expected and what came; numerical trouble is a
-status on the result instead (``Result.feasible``, ``Result.message``).
+Wrong use raises an error that names the argument, the expected value and the received value. A numerical problem raises
+no error: the result reports it (``Result.feasible``, ``Result.message``).
 
     HSOError
-    ├── ArgumentError      a value passed in is unusable (also a ValueError)
+    ├── ArgumentError      an argument is unusable (also a ValueError)
     ├── FileError          a file is missing, malformed or cannot be written (also an OSError)
     ├── MissingExtraError  an optional dependency is not installed (also an ImportError)
     └── HostError          the program that samples cannot take the schedule (also a RuntimeError)
@@ -22,7 +22,7 @@ from typing import Any
 
 
 class HSOError(Exception):
-    """Base of every error raised on purpose by this library. Its text is one line."""
+    """Base of every error that this library raises on purpose. Its text is one line."""
 
 
 class ArgumentError(HSOError, ValueError):
@@ -30,8 +30,8 @@ class ArgumentError(HSOError, ValueError):
 
     Args:
         argument: Name of the argument, as the caller wrote it.
-        expected: What would have been accepted.
-        received: The value that came; shortened when long.
+        expected: A description of the accepted values.
+        received: The given value; a long one is shortened.
         cause: The likely reason or the remedy, if known.
     """
 
@@ -46,7 +46,7 @@ class FileError(HSOError, OSError):
 
     Args:
         path: The file.
-        problem: What is wrong with it, naming the field where there is one.
+        problem: What is wrong with it, and in which field, if there is one.
     """
 
     def __init__(self, path: str | Path, problem: str) -> None:
@@ -67,11 +67,11 @@ class MissingExtraError(HSOError, ImportError):
 
 
 class HostError(HSOError, RuntimeError):
-    """The program that samples cannot take the schedule, or does not hold what it was given.
+    """The program that samples cannot take the schedule, or does not keep the values that it was given.
 
     Args:
         host: The part of the host program, usually a scheduler's class name.
-        problem: What is wrong and, where there is one, the remedy.
+        problem: What is wrong, and the remedy if there is one.
     """
 
     def __init__(self, host: str, problem: str) -> None:
@@ -106,7 +106,7 @@ def check_real(argument: str, value: Any, low: float, high: float = math.inf, ca
 
 
 def check_choice(argument: str, value: Any, choices: Iterable[str], besides: str = "") -> str:
-    """Return ``value`` if it is one of ``choices``, or raise ArgumentError that suggests the nearest.
+    """Return ``value`` if it is one of ``choices``, or raise an ArgumentError that suggests the nearest choice.
 
     ``besides`` says what else the caller takes.
     """

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, and the folders for them."""
+"""Writing files so that a reader never finds an incomplete file, and making folders for them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from hso.errors import FileError
 
-# What file systems say that have no hard links.
+# Errors from file systems that have no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are not there.
+    """Make a folder and the folders above it, if they do not exist yet.
 
     Raises:
         FileError: If it cannot be made.
@@ -30,11 +30,11 @@ def make_folder(path: Path) -> None:
 def write_atomic(path: str | Path, content: bytes) -> None:
     """Write to a temporary file beside ``path``, then rename it over ``path``.
 
-    A symbolic link stays one, and its target is replaced. What is no file, such as a pipe or ``/dev/stdout``, cannot be
-    replaced and is written to.
+    A symbolic link stays a link, and its target is replaced. A pipe or a device such as ``/dev/stdout`` cannot be
+    replaced, so the content is written to it.
 
     Raises:
-        FileError: If the folder is missing or not writable; ``path`` is then as it was.
+        FileError: If the folder is missing or not writable. ``path`` is then unchanged.
     """
     path = Path(os.path.realpath(path))
     with _named(path):
@@ -46,17 +46,17 @@ def write_atomic(path: str | Path, content: bytes) -> None:
 
 
 def write_new(path: Path, content: bytes) -> bool:
-    """Write ``path`` if there is no such file yet; of several processes that try at once, exactly one writes.
+    """Write ``path`` if there is no such file yet. If several processes try this at once, exactly one of them writes.
 
     Returns:
-        Whether this call wrote the file. If not, a whole file was there already.
+        Whether this call wrote the file. If not, a complete file exists already.
 
     Raises:
         FileError: If the folder is missing or not writable.
     """
     with _named(path), _temporary(path, content) as temporary:
         try:
-            # A link, unlike a rename, fails if the name is taken; and the file it names is whole already.
+            # Unlike a rename, a link fails if the name is taken. And the file is complete before it gets its name.
             os.link(temporary, path)
         except FileExistsError:
             return False
@@ -68,7 +68,7 @@ def write_new(path: Path, content: bytes) -> bool:
 
 
 def _claimed(path: Path, content: bytes) -> bool:
-    """The same on file systems without links, where a reader may come between the creation and the content."""
+    """``write_new`` on file systems without links. Here a reader may find the new file before it has its content."""
     try:
         with path.open("xb") as file:
             file.write(content)
@@ -79,7 +79,7 @@ def _claimed(path: Path, content: bytes) -> bool:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors of the operating system as errors that name the file."""
+    """Turn errors of the operating system into errors that name the file."""
     try:
         yield
     except OSError as error:
@@ -88,14 +88,14 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def _temporary(path: Path, content: bytes) -> Iterator[str]:
-    """A whole file beside ``path``, which is gone in the end."""
+    """A complete temporary file beside ``path``, which is removed at the end."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; give the result the permissions that open() would have given.
+        # mkstemp makes private files, but the result needs the usual permissions of a new file.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

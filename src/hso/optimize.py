@@ -24,15 +24,15 @@ from hso.version import VERSION
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of :func:`optimize`, with objects in place of names.
+    """The arguments of :func:`optimize`, with objects in place of names.
 
     Attributes:
         noise: The model's noise schedule.
         nfe: Number of network calls.
         solver: The solver.
-        strategy: How to search.
-        objective: What is to be small.
-        constraints: What else is asked of the knots.
+        strategy: The strategy.
+        objective: The objective to minimize.
+        constraints: The constraints on the knots.
         terminal: Where the last step lands: "clean" or "t_min".
         seed: Seed of the random searches.
     """
@@ -87,7 +87,7 @@ class Request:
         return problem if bounded.objection() else bounded
 
     def provenance(self, problem: Problem) -> dict[str, Any]:
-        """How a schedule was made, as JSON can hold it."""
+        """How a schedule was made, in types that JSON can hold."""
         made = {"strategy": self.strategy, "objective": self.objective, "solver": self.solver}
         return {
             "strategy": self.strategy.name,
@@ -102,21 +102,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """A schedule and what is known of it.
+    """A schedule and what the search knows about it.
 
     Attributes:
         schedule: The sampling schedule.
-        objective: J of its knots, Eq. 8 for the default objective.
+        objective: J of its knots. For the default objective this is Eq. 8.
         penalty: L_penalty, Eq. 10.
         fitness: J + gamma L_penalty, Eq. 9.
         feasible: Whether all knots keep the distance d_min.
-        psi: The ends, and the exponent where the strategy has one.
-        evaluations: Evaluations of the objective; of an edge cost for strategy "exact".
+        psi: The ends, and the exponent if the strategy has one.
+        evaluations: Number of evaluations of the objective. Strategy "exact" counts evaluations of the edge cost.
         seconds: Wall time of the search.
         message: How the search ended.
-        solver: Solver it was made for.
-        strategy: Strategy that found it.
-        constraints: What was asked of the knots, with all choices filled in.
+        solver: The solver of the schedule.
+        strategy: The strategy that found the schedule.
+        constraints: The constraints on the knots, with all choices filled in.
     """
 
     schedule: SamplingSchedule
@@ -157,25 +157,25 @@ def optimize(
 
     Args:
         noise: The model's noise schedule.
-        nfe: Number of network calls. Most solvers make one a node; Heun makes 2 N - 1 with N nodes, so that an even
-            number is refused. With one node and the clean terminal there is nothing to choose: the node is the noisiest
-            end of the box.
-        solver: A name in ``hso.solvers.SOLVERS`` or a solver such as ``UniPC(order=2)``. It says where the last step lands.
+        nfe: Number of network calls. Most solvers make one call for each node. Heun makes 2 N - 1 calls with N nodes,
+            so an even number is refused. With one node and the clean terminal there is no choice: the node is the
+            noisiest end of the box.
+        solver: A name in ``hso.solvers.SOLVERS`` or a solver such as ``UniPC(order=2)``.
         strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``; the objective's
             own by default.
         objective: A name in ``hso.objectives.OBJECTIVES`` or an objective such as ``MEP(p=1)`` or ``GITS(teacher)``; by
             default "mep", or ``Replay(calibration)`` with a calibration.
-        calibration: What was measured of the model by :func:`hso.calibrate`. The schedule is then made for that very model,
-            its guidance and the solver; no network is called.
+        calibration: The result of :func:`hso.calibrate` for the model. The schedule is then made for exactly this
+            model, its guidance and the solver. The network is not called.
         constraints: Where the knots may lie: ``Constraints(box=, d_min=, start=, boundary=)``.
-        terminal: "clean" or "t_min"; by default the solver's own, which is clean for all. Strategy "published" lands
-            UniPC on t_min, as the paper does.
+        terminal: Where the last step lands: "clean" or "t_min". By default it is the solver's own terminal, which is
+            clean for all solvers here. Strategy "published" lands UniPC on t_min, as the paper does.
         seed: Seed of the random searches.
 
-    In all three places a name may be followed by settings: ``"unipc:order=2"`` is ``UniPC(order=2)``.
+    Settings may follow the name of a solver, a strategy or an objective: ``"unipc:order=2"`` is ``UniPC(order=2)``.
 
     Returns:
-        The result; look at ``feasible`` and ``message``.
+        The result. Check ``feasible`` and ``message``.
 
     Raises:
         ArgumentError: If an argument is unusable.
@@ -210,7 +210,7 @@ def optimize(
 
 
 def objective_for(objective: str | Objective | None, calibration: Calibration | None) -> Objective:
-    """The objective that is meant: the one that was asked for, or the default with or without a calibration.
+    """The given objective, or the default one with or without a calibration.
 
     Raises:
         ArgumentError: If both are given, or one is unusable.
@@ -226,7 +226,7 @@ def objective_for(objective: str | Objective | None, calibration: Calibration | 
 
 
 def _only_node(problem: Problem) -> Found | None:
-    """With one node and a clean end there is nothing to search."""
+    """The result for one node and the clean terminal, where there is nothing to search; None for other problems."""
     if problem.nodes > 1 or problem.terminal != CLEAN:
         return None
     t_max = problem.box.t_max[1]
@@ -236,7 +236,7 @@ def _only_node(problem: Problem) -> Found | None:
 
 def _result(request: Request, problem: Problem, found: Found, seconds: float) -> Result:
     value, penalty = float(problem.function.value(found.knots)), float(problem.penalty(found.knots))
-    # A knot that only stands for the clean sample is none of the schedule's.
+    # A last knot that only stands for the clean sample is not a node of the schedule.
     knots = found.knots[: problem.nodes] if problem.terminal == CLEAN else found.knots
     return Result(
         schedule=SamplingSchedule.from_knots(
@@ -257,5 +257,5 @@ def _result(request: Request, problem: Problem, found: Found, seconds: float) ->
 
 
 def _keeps(times: Array, distance: float) -> bool:
-    # Twice the rounding: the search rounds once, and t -> lambda -> t once more.
+    # The search rounds t once, and the way from t to lambda and back rounds it again.
     return bool(np.all(-np.diff(times) >= distance - 2 * ROUNDING))

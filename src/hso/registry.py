@@ -1,7 +1,7 @@
-"""Objects by name: a name stands for an object with its default settings, and settings may follow it.
+"""Objects by name: a name stands for an object with its default settings, and other settings may follow the name.
 
-``unipc`` is ``UniPC()``, and ``unipc:order=2,corrector=false`` is ``UniPC(order=2, corrector=False)``. Solvers,
-strategies and objectives are all given so, in Python and on the command line.
+``unipc`` is ``UniPC()``, and ``unipc:order=2,corrector=false`` is ``UniPC(order=2, corrector=False)``. This works for
+solvers, strategies and objectives, in Python and on the command line.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ def make(argument: str, given: object, registry: Mapping[str, Callable[..., T]],
     Args:
         argument: Name of the argument, for errors.
         given: An object of this kind, a name in the registry, or a name with settings: ``name:key=value,key=value``.
-        registry: What makes an object, by name.
+        registry: For each name, the function or class that makes the object.
         kind: The class that all objects of the registry derive from.
 
     Raises:
-        ArgumentError: If the name or a setting is unknown or unusable, or ``given`` is neither a name nor such an object.
+        ArgumentError: If the name or a setting is unknown or unusable, or ``given`` is neither a name nor an object of
+            this kind.
     """
     if isinstance(given, kind):
         return given
@@ -40,9 +41,9 @@ def make(argument: str, given: object, registry: Mapping[str, Callable[..., T]],
 
 
 def settings_of(thing: object) -> dict[str, Any]:
-    """The settings of an object of a registry as JSON can hold them.
+    """The settings of an object of a registry, in types that JSON can hold.
 
-    A setting with a method ``provenance`` is what that returns. Settings that JSON cannot hold are left out.
+    A setting that has a method ``provenance`` is replaced by its result. Settings that JSON cannot hold are left out.
 
     Example:
         >>> from hso.solvers import UniPC
@@ -77,7 +78,7 @@ def _parsed(argument: str, text: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """A number or a truth value as JSON writes it; anything else is a word."""
+    """A number or a truth value in the notation of JSON; any other text stays text."""
     try:
         value = json.loads(text, parse_constant=str)
     except ValueError:
@@ -102,7 +103,7 @@ def _called(argument: str, maker: Callable[..., T], settings: Mapping[str, Any],
 
 def _known(maker: Callable[..., Any]) -> dict[str, bool]:
     """The settings that a maker takes, and whether each is required."""
-    # functools.partial has the class it calls as ``func``, and what it sets already as ``keywords``.
+    # functools.partial keeps the class that it calls in ``func`` and the settings that it fixes in ``keywords``.
     kind, set_already = getattr(maker, "func", maker), getattr(maker, "keywords", {})
     if not dataclasses.is_dataclass(kind):
         return {}

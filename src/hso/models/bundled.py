@@ -1,4 +1,4 @@
-"""Load the small digits model, its classifier and its data's reference moments."""
+"""Load the small digits model, its classifier and the reference moments of its data."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def load_digits_model(dtype: torch.dtype | None = None, folder: Path | None = No
         torch_dtype=dtype or torch.float32,
         local_files_only=True,
         use_safetensors=True,
-        # The default wants the accelerate package and warns where it is absent.
+        # The default needs the accelerate package and gives a warning without it.
         low_cpu_mem_usage=False,
     )
     return unet.eval().requires_grad_(False)
@@ -70,7 +70,7 @@ def load_digits_classifier(folder: Path | None = None) -> DigitsClassifier:
 
     source = (folder or digits_folder()) / "classifier"
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    # A configuration that leaves these two out is for digits.
+    # The configuration of the digits classifier does not have these two values.
     more = {name: config[name] for name in ("channels", "classes") if name in config}
     classifier = DigitsClassifier(tuple(config["widths"]), config["feature_size"], **more)
     classifier.load_state_dict(load_file(source / "model.safetensors"))
@@ -84,13 +84,13 @@ def load_digits_moments(folder: Path | None = None) -> Moments:
 
 
 def upsample_digits(pixels: torch.Tensor, moves: torch.Tensor | None = None) -> torch.Tensor:
-    """Return scikit-learn's digits as the bundled model knows them, at 16x16 in [-1, 1].
+    """Return scikit-learn's digits in the form of the bundled model's data: 16x16 pixels in [-1, 1].
 
-    Moving and upsampling are one interpolation, so that moved images are as sharp as the others.
+    One interpolation moves and upsamples the images, so moved images are as sharp as the others.
 
     Args:
         pixels: Images of shape (n, 1, 8, 8) with values 0 to 16.
-        moves: How far each is moved, shape (n, 2), in halves of its width; not at all when not given.
+        moves: The shift of each image, shape (n, 2), in units of half its width. By default no image is moved.
     """
     _require("torch")
     import torch
@@ -105,7 +105,7 @@ def upsample_digits(pixels: torch.Tensor, moves: torch.Tensor | None = None) -> 
 
 
 def moments_of(features: npt.ArrayLike) -> Moments:
-    """Return the mean and covariance of features given one row per image."""
+    """Return the mean and covariance of features. Each row holds the features of one image."""
     rows = np.asarray(features, dtype=np.float64)
     return Moments(rows.mean(axis=0), np.cov(rows, rowvar=False))
 
@@ -115,19 +115,19 @@ def guided(
 ) -> Callable[[torch.Tensor, float | torch.Tensor], torch.Tensor]:
     """Return the guided noise prediction as a function of the sample and the timestep.
 
-    The timestep is a training index, not necessarily a whole number: a number for
-    the whole batch or a tensor with one for every sample. Guidance 1 costs one
-    conditional forward; any other value evaluates both halves as one batch.
-    ``no_class`` is the label that means "no class", by default the last one.
+    The timestep is a training index and may be fractional. It is one number for the whole batch, or a tensor with one
+    number for each sample. Guidance 1 costs one conditional network call. Any other value calls the network once on a
+    batch with both halves, with and without the class. ``no_class`` is the label that means "no class", by default the
+    last one.
     """
     _require("torch")
     import torch
 
-    # A model without labels has none for no class, and needs none without guidance.
+    # A model without labels has no label for "no class". It does not need one, because it has no guidance.
     nothing = (unet.config["num_class_embeds"] or 0) - 1 if no_class is None else no_class
 
     def predict(x: torch.Tensor, timesteps: float | torch.Tensor) -> torch.Tensor:
-        # The U-Net truncates Python numbers to whole indices, but not tensors.
+        # The U-Net would truncate a Python number to a whole index, but it keeps a tensor as it is.
         index = torch.as_tensor(timesteps, dtype=torch.float32, device=x.device).expand(len(x))
         classes = labels.to(x.device).expand(len(x))
         sample = x.to(unet.dtype)

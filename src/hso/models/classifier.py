@@ -1,4 +1,4 @@
-"""A small classifier of 16x16 images whose penultimate features serve Frechet distances."""
+"""A small classifier of 16x16 images. Frechet distances use the features of its last layer but one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small real data for the reference models; scikit-learn and scikit-image bring them, so that nothing is downloaded.
+"""Small real data for the reference models. scikit-learn and scikit-image contain them, so nothing is downloaded.
 
 References:
     | Scikit-learn: Machine Learning in Python (Pedregosa et al., 2011)
@@ -24,11 +24,11 @@ Labels = np.ndarray[Any, np.dtype[np.int64]]
 PICTURES = ("china", "flower", "astronaut", "coffee", "cat", "rocket", "immunohistochemistry", "retina")
 """The pictures of the colour patches, in the order of their labels."""
 SCALES = (1, 2, 3, 4)
-"""How many pixels of a picture one pixel of a patch averages along a side."""
+"""One pixel of a patch is the mean of this many pixels of a picture along each side."""
 WIDTH = 300
-"""A picture with more than twice as many pixels along its shorter side is shrunk towards this first."""
+"""A picture whose shorter side has more than twice this many pixels is first made smaller, towards this size."""
 LEAST_CONTRAST = 0.1
-"""A patch whose values deviate less from its own mean colour shows one colour only, and is left out."""
+"""A patch shows one colour only, and is left out, if its values deviate less than this from its mean colour."""
 
 
 def image_patches(size: int = 8, count: int = 10_000, seed: int = 0) -> Array:
@@ -37,7 +37,7 @@ def image_patches(size: int = 8, count: int = 10_000, seed: int = 0) -> Array:
     Args:
         size: Pixels along a side.
         count: Number of patches, half of each photograph.
-        seed: Seed of their places.
+        seed: Seed of the random places.
 
     Raises:
         MissingExtraError: If scikit-learn is not installed.
@@ -46,7 +46,7 @@ def image_patches(size: int = 8, count: int = 10_000, seed: int = 0) -> Array:
     check_integer("count", count, 2, 10_000_000)
     photographs = _require("sklearn.datasets").load_sample_images().images
     extract = _require("sklearn.feature_extraction.image").extract_patches_2d
-    # Luma of ITU-R BT.601, the grey of most image libraries.
+    # These weights give the luma of ITU-R BT.601, the grey value in most image libraries.
     grey = [photograph @ np.array([0.299, 0.587, 0.114]) for photograph in photographs]
     parts = [extract(image, (size, size), max_patches=count // 2, random_state=seed) for image in grey]
     return np.concatenate(parts).reshape(-1, size**2) / 127.5 - 1
@@ -55,13 +55,13 @@ def image_patches(size: int = 8, count: int = 10_000, seed: int = 0) -> Array:
 def colour_patches(size: int = 16, count: int = 8_000, seed: int = 0) -> tuple[Array, Labels]:
     """Colour patches of eight pictures, shape (count, 3, size, size), in [-1, 1], and the pictures' numbers.
 
-    A patch covers ``size`` to ``4 * size`` pixels of the picture, and every second one is mirrored. Patches with hardly
-    more than one colour are left out.
+    A side of a patch covers ``size`` to ``4 * size`` pixels of the picture, and half of the patches are mirrored.
+    Patches that show almost one colour only are left out.
 
     Args:
         size: Pixels along a side.
         count: Number of patches; the pictures take turns, in the order of ``PICTURES``.
-        seed: Seed of their places, sizes and mirrors.
+        seed: Seed of the random places, sizes and mirrors.
 
     Raises:
         MissingExtraError: If scikit-learn or scikit-image is not installed.
@@ -85,7 +85,7 @@ def _pictures() -> list[Array]:
 
 
 def _sums(picture: Array) -> Array:
-    """Sums over all pixels above and left of every corner, from which any rectangle's mean follows."""
+    """Sums over all pixels above and left of every corner. They give the mean of any rectangle."""
     shrink = min(picture.shape[:2]) // WIDTH
     height, width = (side // shrink for side in picture.shape[:2])
     blocks = picture[: height * shrink, : width * shrink].reshape(height, shrink, width, shrink, 3)
@@ -106,7 +106,7 @@ def _patches(sums: Array, size: int, count: int, random: np.random.Generator) ->
 
 
 def _any_patches(sums: Array, size: int, count: int, random: np.random.Generator) -> Array:
-    """Patches of random places and sizes, mirrored at random, whatever they show."""
+    """Patches with random places, sizes and mirrors, without a check of their contrast."""
     scale = random.choice(SCALES, count)[:, None]
     top, left = (random.integers(0, side - size * scale) for side in sums.shape[:2])
     rows, columns = (start + scale * np.arange(size + 1) for start in (top, left))

@@ -1,4 +1,4 @@
-r"""Finite data: the perfect network of a training set, which at low noise recalls it.
+r"""Finite data: the perfect network of a training set. At low noise it returns a datum of the set.
 
 For data uniform on :math:`x^{(1)}, \dots, x^{(M)}`, the perfect network is a softmax-weighted mean of the data,
 
@@ -6,13 +6,13 @@ For data uniform on :math:`x^{(1)}, \dots, x^{(M)}`, the perfect network is a so
     E[x_0 \mid x] = \sum_i w_i x^{(i)}, \qquad
     w_i \propto \exp\left( -\frac{|x / \alpha - x^{(i)}|^2}{2 \tilde\sigma^2} \right)
 
-Once the noise is small against the least distance between two data, :math:`\tilde\sigma \le f`, one weight is 1 to machine
-precision. From there the ODE's solution is a straight line to that point:
+If the noise is small compared with the least distance between two data, :math:`\tilde\sigma \le f`, one weight is 1 to
+machine precision. From there the solution of the ODE is a straight line to this datum:
 
 .. math::
     z(\tilde\sigma') = x^{(i)} + \frac{\tilde\sigma'}{\tilde\sigma} (z(\tilde\sigma) - x^{(i)})
 
-so that the integration stops at :math:`\tilde\sigma = f` and the clean sample is one of the data.
+So the integration stops at :math:`\tilde\sigma = f`, and the clean sample is one of the data.
 
 References:
     | Elucidating the Design Space of Diffusion-Based Generative Models (Karras et al., 2022), Appendix B.3
@@ -45,7 +45,7 @@ class EmpiricalModel(ExactModel):
         data: Shape (M, D).
 
     Raises:
-        ArgumentError: If the data are not finite, or not of two axes.
+        ArgumentError: If the data are not finite or do not have two axes.
 
     Example:
         >>> from hso.models.exact import Scales
@@ -58,18 +58,18 @@ class EmpiricalModel(ExactModel):
         self.data = np.array(data, dtype=np.float64)
         if self.data.ndim != 2 or self.data.size == 0 or not np.all(np.isfinite(self.data)):
             raise ArgumentError("data", "finite numbers along 2 axes", f"shape {self.data.shape}")
-        # Distances keep more digits about the center.
+        # Distances are more accurate if the data are centred.
         self._center = self.data.mean(axis=0)
         self._centered = self.data - self._center
         self._halves = np.sum(self._centered**2, axis=1) / 2
 
     @cached_property
     def floor(self) -> float:
-        r""":math:`\tilde\sigma` below which one weight is 1 wherever the ODE can lead."""
+        r"""f: below this :math:`\tilde\sigma`, one weight is 1 at every state that the ODE can reach."""
         distinct = np.unique(self._centered, axis=0)
-        # Infinite for a single point, which every state moves to on a line.
+        # For a single datum it is infinite, because every state moves to this datum on a straight line.
         nearest = KDTree(distinct).query(distinct, k=2)[0][:, 1].min()
-        # In units of the noise, a state is about sqrt(D) from its point; exp(-745) is 0.
+        # In units of the noise, the distance of a state from its datum is about sqrt(D). exp(-745) is 0 in float64.
         return float(nearest) / (40 + 4 * math.sqrt(self.data.shape[1]))
 
     def x0(self, x: Any, level: HasScales) -> Array:

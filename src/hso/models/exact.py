@@ -1,20 +1,20 @@
-r"""What the exact-score reference models have in common.
+r"""The common part of the reference models whose score is known exactly.
 
-For data :math:`x_0 \sim p` and a noise level with :math:`\alpha, \sigma`, the perfect network is the posterior mean of
-:math:`x = \alpha x_0 + \sigma \epsilon`, and its predictions follow from one another:
+For data :math:`x_0 \sim p` and a noise level with :math:`\alpha, \sigma`, the perfect network is the posterior mean
+given :math:`x = \alpha x_0 + \sigma \epsilon`. Each of its predictions gives the others:
 
 .. math::
     \alpha E[x_0 \mid x] + \sigma E[\epsilon \mid x] = x, \qquad E[\epsilon \mid x] = -\sigma \nabla \log p(x)
 
-The probability-flow ODE does not depend on the path but for a factor: with :math:`\tilde\sigma = \sigma / \alpha`, the
-state :math:`x / \alpha` obeys :math:`dz / d\tilde\sigma = E[\epsilon \mid z]`. It is solved along the angle
-:math:`\theta = \arctan(\tilde\sigma / c)`, c the standard deviation of the data, for :math:`y = z \cos\theta`:
+In the state :math:`z = x / \alpha` and with :math:`\tilde\sigma = \sigma / \alpha`, the probability-flow ODE is the
+same on every path: :math:`dz / d\tilde\sigma = E[\epsilon \mid z]`. With the standard deviation c of the data, it is
+solved for :math:`y = z \cos\theta` along the angle :math:`\theta = \arctan(\tilde\sigma / c)`:
 
 .. math::
     \frac{dy}{d\theta} = \frac{c\,E[\epsilon \mid y] - y \sin\theta}{\cos\theta}
 
-This is the velocity prediction on the circle :math:`\alpha = \cos\theta, \sigma = c \sin\theta`. It is bounded at
-both ends, vanishes for Gaussian data of standard deviation c, and the clean sample is the regular point
+The right side is the velocity prediction on the circle :math:`\alpha = \cos\theta, \sigma = c \sin\theta`. It is
+bounded at both ends, and it is 0 for Gaussian data of standard deviation c. The clean sample is the regular point
 :math:`\theta = 0`.
 
 References:
@@ -39,9 +39,9 @@ from hso.errors import ArgumentError, check_integer
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 
-# Relative and absolute tolerance of a step of the ODE's solution, in the root mean square over the batch.
+# Relative and absolute tolerance of one step of the ODE solver, for the root mean square over the batch.
 TOLERANCE = 1e-10
-# Numbers in the largest temporary array of a model.
+# Limit of the size of temporary arrays in a model, in numbers.
 BLOCK = 2**22
 
 
@@ -56,7 +56,7 @@ class HasScales(Protocol):
 
 
 class Scales(NamedTuple):
-    """A noise level given by its alpha and sigma alone."""
+    """A noise level given by its alpha and sigma only."""
 
     alpha: float
     sigma: float
@@ -80,7 +80,7 @@ class Denoiser(ABC):
     @property
     @abstractmethod
     def scale(self) -> float:
-        """Standard deviation of the data, roughly; the unit of the angle in which the ODE is solved."""
+        """The approximate standard deviation of the data: c in the angle along which the ODE is solved."""
 
     @abstractmethod
     def x0(self, x: Any, level: HasScales) -> Any:
@@ -109,7 +109,8 @@ class Denoiser(ABC):
             noise: The noise schedule, which gives :math:`\alpha` and :math:`\sigma`.
 
         Returns:
-            The state at ``lambda_to``, of the shape of x; error about ``TOLERANCE`` unless closed-form.
+            The state at ``lambda_to``, with the shape of x. Its error is about ``TOLERANCE`` if there is no closed
+            form.
 
         Raises:
             ArgumentError: If the state is not finite, or the integration fails.
@@ -137,7 +138,7 @@ class Denoiser(ABC):
 
 
 class ExactModel(Denoiser):
-    """A perfect network whose data distribution is known: it draws from it and knows its moments."""
+    """A perfect network with a known data distribution. It can draw samples and knows their moments."""
 
     @abstractmethod
     def moments(self) -> tuple[Array, Array]:
@@ -150,23 +151,23 @@ class ExactModel(Denoiser):
     @property
     def scale(self) -> float:
         covariance = self.moments()[1]
-        # A single point has no spread; any unit of the angle serves it.
+        # A single point has no spread, and any c gives a correct solution for it.
         return math.sqrt(np.trace(covariance) / len(covariance)) or 1.0
 
     def noisy(self, count: int, level: HasScales, rng: np.random.Generator) -> Array:
-        r"""Independent :math:`\alpha x_0 + \sigma \epsilon`, one sample a row: exact states to start from."""
+        r"""Independent samples of :math:`\alpha x_0 + \sigma \epsilon`, one a row. They are exact start states."""
         data = self.sample(check_integer("count", count, 1, 2**31), rng)
         return np.asarray(level.alpha * data + level.sigma * rng.standard_normal(data.shape))
 
 
 def in_blocks(function: Callable[[Array], Array], x: Any, dimension: int, cost: int) -> Array:
-    """A function of rows, applied to blocks of rows so that temporary arrays stay below ``BLOCK`` numbers.
+    """Apply a function of rows to blocks of rows, so that temporary arrays stay below ``BLOCK`` numbers.
 
     Args:
-        function: Rows, shape (B, D), to rows.
+        function: Takes rows of shape (B, D) and returns rows.
         x: Shape (..., D).
-        dimension: The D that is expected.
-        cost: Numbers that one row needs.
+        dimension: The expected D.
+        cost: Size of the temporary arrays for one row, in numbers.
 
     Raises:
         ArgumentError: If the last axis is not of length D.

@@ -7,15 +7,15 @@ With data :math:`x_0 \sim \mathcal{N}(\mu, v)`, v diagonal, the noisy sample has
     E[x_0 \mid x] = \mu + \frac{\alpha v}{\alpha^2 v + \sigma^2} (x - \alpha \mu), \qquad
     E[\epsilon \mid x] = \frac{\sigma}{\alpha^2 v + \sigma^2} (x - \alpha \mu)
 
-The probability-flow ODE moves x along the quantiles of its distribution, on any path:
+On every path, the probability-flow ODE moves x along the quantiles of its distribution:
 
 .. math::
     x_{\lambda'} = \alpha' \mu + \left( \frac{\alpha'^2 v + \sigma'^2}{\alpha^2 v + \sigma^2} \right)^{1/2}
     (x_\lambda - \alpha \mu)
 
-Images have a power-law spectrum: the coefficients of the cosine transform at frequency k have variance
-:math:`\propto k^{-a}`, a close to 2. In that basis their Gaussian is diagonal, and since the basis is orthonormal, errors
-and Frechet distances are those of the images.
+Images have a power-law spectrum: the coefficients of the cosine transform at frequency k have a variance
+:math:`\propto k^{-a}`, where a is close to 2. In this basis the covariance is diagonal. The basis is orthonormal, so
+errors and Frechet distances are the same as those of the images.
 
 References:
     | Score-Based Generative Modeling through Stochastic Differential Equations (Song et al., 2021), Eq. 13
@@ -45,8 +45,8 @@ class GaussianModel(ExactModel):
     r"""The exact network of Gaussian data. Each prediction takes x and a noise level, as a model in the sampling loop does.
 
     Attributes:
-        mean: :math:`\mu`, a number, or an array or tensor of the kind of x that broadcasts with it.
-        variance: v, likewise; at least 0.
+        mean: :math:`\mu`, a number, or an array or a tensor that broadcasts with x and has its type.
+        variance: v, of the same form; at least 0.
 
     Raises:
         ArgumentError: If a variance is negative or not finite.
@@ -69,7 +69,7 @@ class GaussianModel(ExactModel):
     def power_law(cls, size: int, exponent: float = 2.0, deviation: float = 0.5) -> GaussianModel:
         r"""Images of ``size`` by ``size`` pixels in the basis of their cosine transform, :math:`v \propto k^{-a}`.
 
-        Frequency (i, j) has :math:`k = \max(1, \sqrt{i^2 + j^2})`, so that the mean grey varies like the lowest wave.
+        Frequency (i, j) has :math:`k = \max(1, \sqrt{i^2 + j^2})`, so the mean grey value varies like the lowest wave.
 
         Args:
             size: Pixels along a side.
@@ -77,7 +77,7 @@ class GaussianModel(ExactModel):
             deviation: Standard deviation of a pixel; that of images in [-1, 1] is about 0.5.
 
         Returns:
-            A model of vectors of ``size**2`` coefficients, row after row, mean 0.
+            A model of vectors of ``size**2`` coefficients, row after row, with mean 0.
 
         Example:
             >>> GaussianModel.power_law(2).variance.round(3).tolist()

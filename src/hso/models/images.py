@@ -1,7 +1,7 @@
 """Images that are sampled from given noise, and the network that samples each of them.
 
-A network with prompts or labels is another function for each image. What runs a network on many images therefore asks for a
-range of them, and is given the network and the states for exactly these.
+A network with prompts or labels is a different function for each image. So code that runs a network on many images asks
+for a range of images, and gets the network and the states for exactly these images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Batch(NamedTuple):
     """Images that are sampled together.
 
     Attributes:
-        model: The network for these images: x and a node of the sampling loop to its prediction.
+        model: The network for these images: a function of x and a node that returns the prediction.
         x: Their states at the noisiest time, an array or a tensor of shape (B, ...).
     """
 
@@ -32,9 +32,9 @@ class Images:
 
     Attributes:
         count: How many there are.
-        batch: Gives the network and the states for the images with these indices. It gives the same for an image whenever
-            it is asked, and in whichever range.
-        size: Most images that are sampled together.
+        batch: Returns the network and the states for the images with the given indices. For one image it must always
+            return the same, in every range.
+        size: The largest number of images that are sampled together.
 
     Raises:
         ArgumentError: If a number is unusable.
@@ -53,13 +53,13 @@ class Images:
         """Images that one network samples.
 
         Args:
-            model: The network. What it says of an image must not depend on the image's place in x, unless all are sampled
-                together.
+            model: The network. Its output for an image must not depend on the position of the image in x, unless all
+                images are sampled together.
             x: States at the noisiest time, an array or a tensor of shape (B, ...).
-            size: Most images that are sampled together; all by default.
+            size: The largest number of images that are sampled together; all by default.
 
         Raises:
-            ArgumentError: If x is no batch.
+            ArgumentError: If x is not a batch.
         """
         if len(getattr(x, "shape", ())) < 2:
             raise ArgumentError("x", "a batch of states, of at least 2 axes", x)
@@ -74,6 +74,6 @@ class Images:
         )
 
     def cut(self, images: range) -> Iterator[range]:
-        """The images in ranges that are sampled together."""
+        """Cut the images into ranges that are sampled together."""
         for first in range(images.start, images.stop, self.size):
             yield range(first, min(first + self.size, images.stop))

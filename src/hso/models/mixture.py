@@ -1,20 +1,20 @@
-r"""Gaussian mixtures: the simplest data with modes to choose between.
+r"""Gaussian mixtures: the simplest data with several modes.
 
 With data :math:`x_0 \sim \sum_k w_k \mathcal{N}(\mu_k, C_k)` and :math:`S_k = \alpha^2 C_k + \sigma^2 I`, the noisy sample
-is a mixture again, its components share it in proportion to
+has a mixture distribution too. The posterior probability of component k is
 
 .. math::
     r_k(x) \propto w_k \mathcal{N}(x; \alpha \mu_k, S_k),
 
-and the perfect network is the mean of the components' own, each linear:
+and the perfect network is the mean of the components' networks, which are linear:
 
 .. math::
     E[x_0 \mid x] = \sum_k r_k \left( \mu_k + \alpha C_k S_k^{-1} (x - \alpha \mu_k) \right), \qquad
     E[\epsilon \mid x] = \sigma \sum_k r_k S_k^{-1} (x - \alpha \mu_k)
 
-In the eigenbasis of :math:`C_k`, :math:`S_k` is diagonal at every noise level at once. Mean and covariance of the data are
-:math:`\sum_k w_k \mu_k` and :math:`\sum_k w_k (C_k + \mu_k \mu_k^T)` less the mean's square. The ODE has no closed form in
-more than one dimension (in one it keeps quantiles), and is integrated.
+In the eigenbasis of :math:`C_k`, :math:`S_k` is diagonal at every noise level. The mean m of the data is
+:math:`\sum_k w_k \mu_k`, and the covariance is :math:`\sum_k w_k (C_k + \mu_k \mu_k^T) - m m^T`. The ODE has no closed
+form in more than one dimension, so it is integrated. (In one dimension it keeps quantiles.)
 
 References:
     | From Learning Models of Natural Image Patches to Whole Image Restoration (Zoran and Weiss, 2011)
@@ -68,7 +68,7 @@ class GaussianMixture(ExactModel):
         self._eigenvalues, bases = np.linalg.eigh(self.covariances)
         if not np.all(self._eigenvalues > 0):
             raise ArgumentError("covariances", "positive definite ones", f"an eigenvalue {self._eigenvalues.min():.3g}")
-        # All bases beside one another, so that one matrix product rotates x into each of them.
+        # All bases are in one matrix, so one matrix product rotates x into each of them.
         self._bases = np.ascontiguousarray(bases.transpose(1, 0, 2).reshape(self.means.shape[1], -1))
         self._centers = np.einsum("kde,kd->ke", bases, self.means)
 
@@ -76,7 +76,7 @@ class GaussianMixture(ExactModel):
     def fit(cls, data: ArrayLike, components: int, seed: int = 0) -> GaussianMixture:
         """The mixture of full Gaussians that scikit-learn's expectation maximization finds for the data, shape (M, D).
 
-        It stops after 50 rounds: the network is exact for any mixture, and later rounds change little.
+        It stops after 50 rounds. Later rounds change little, and the network is exact for every mixture.
 
         Raises:
             MissingExtraError: If scikit-learn is not installed.
@@ -131,7 +131,7 @@ class GaussianMixture(ExactModel):
         return in_blocks(function, x, self.means.shape[1], self.means.size)
 
     def _posterior(self, rows: Array, level: HasScales) -> tuple[Array, Array]:
-        """Shares, shape (B, K), and S^-1 (x - alpha mu) in the eigenbases, shape (B, K, D)."""
+        """Posterior probabilities, shape (B, K), and S^-1 (x - alpha mu) in the eigenbases, shape (B, K, D)."""
         spread = level.alpha**2 * self._eigenvalues + level.sigma**2
         residual = (rows @ self._bases).reshape(len(rows), *self.means.shape) - level.alpha * self._centers
         offsets = residual / spread
@@ -147,7 +147,7 @@ class GaussianMixture(ExactModel):
 class Guided(Denoiser):
     r"""Classifier-free guidance: :math:`\epsilon = \epsilon_u + w (\epsilon_c - \epsilon_u)`, and likewise the data.
 
-    No data distribution belongs to it, but an ODE does.
+    There is no data distribution for which this network is perfect, but its ODE can be solved.
 
     Attributes:
         conditional: The network of the class.
@@ -155,7 +155,7 @@ class Guided(Denoiser):
         guidance: w; 1 is the conditional network.
 
     Raises:
-        ArgumentError: If a network is of finite data: guided, that has no clean limit.
+        ArgumentError: If a network is an ``EmpiricalModel``. With guidance its ODE has no limit at the clean sample.
 
     Example:
         >>> from hso.models.exact import Scales

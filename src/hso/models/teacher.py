@@ -1,7 +1,7 @@
-r"""Trajectories of many steps, from which schedules of few steps are computed.
+r"""Trajectories of many steps. Measured objectives use them to find schedules of few steps.
 
-Everything here is in :math:`\tilde\sigma` coordinates, where the path no longer matters: :math:`z = x / \alpha`,
-:math:`\tilde\sigma = \sigma / \alpha`, the network's output is its data D, and the ODE is
+Everything here is in :math:`\tilde\sigma` coordinates, which do not depend on the path: :math:`z = x / \alpha` and
+:math:`\tilde\sigma = \sigma / \alpha`. The network's output is converted to the data D, and the ODE is
 
 .. math::
     \frac{dz}{d\tilde\sigma} = d = \frac{z - D(z, \tilde\sigma)}{\tilde\sigma}
@@ -32,12 +32,12 @@ Network = Callable[[Any, Node], Any]
 
 
 class Trajectory(NamedTuple):
-    r"""What a teacher saw, in :math:`\tilde\sigma` coordinates and float64.
+    r"""The states and outputs of a teacher run, in :math:`\tilde\sigma` coordinates and float64.
 
     Attributes:
         lambdas: :math:`\lambda` of the M points, shape (M,), increasing.
-        states: z there, shape (M, B, D).
-        data: The network's data there, shape (M, B, D).
+        states: z at the points, shape (M, B, D).
+        data: The network's data at the points, shape (M, B, D).
         end: The clean samples, shape (B, D).
     """
 
@@ -59,20 +59,21 @@ class Trajectory(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    r"""A network, and how it is sampled with many steps.
+    r"""A network, and the settings for sampling it with many steps.
 
     Attributes:
-        model: An exact-score model, or x and a node of the sampling loop to the network's prediction. Switch gradients off.
+        model: An exact-score model, or a function of x and a node that returns the network's prediction. Switch
+            gradients off.
         noise: The model's noise schedule.
         x: B states :math:`\alpha x_0 + \sigma \epsilon` at the first point, an array or a tensor of shape (B, ...).
-        prediction: What the network predicts; exact-score models say so themselves.
+        prediction: What the network predicts. It has no effect for exact-score models.
         points: M, the number of network evaluations of the trajectory.
         rule: Range rule that spaces the points; GITS used uniform t for Stable Diffusion and ``edm`` in pixel space.
         span: Where the points begin and end; the whole range of the noise schedule by default.
         solver: Method of the trajectory.
 
     Raises:
-        ArgumentError: If a setting is unusable; the network's outputs are checked as :func:`hso.solvers.sample` does.
+        ArgumentError: If a setting is unusable. :func:`hso.solvers.sample` also checks the network's outputs.
 
     Example:
         >>> from hso.models.gaussian import GaussianModel
@@ -103,7 +104,7 @@ class Teacher:
 
     @cached_property
     def trajectory(self) -> Trajectory:
-        """The solution from x; M network evaluations, made once."""
+        """The trajectories from x. They cost M network evaluations, which are made once."""
         states: list[Array] = []
         data: list[Array] = []
         alphas = [node.alpha for node in self._nodes]
@@ -124,19 +125,19 @@ class Teacher:
         return Trajectory(self.schedule.lambdas, np.stack(states), np.stack(data), _rows(end))
 
     def data(self, states: Array, point: int) -> Array:
-        """The network's data for given z, shape (B, D), at a point, shape (B, D)."""
+        """The network's data, shape (B, D), for the states z, shape (B, D), at a point."""
         node = self._nodes[point]
         return _rows(self._data(_like(self.x, states * node.alpha), node))
 
     def once(self, found: Callable[..., Array], *settings: Any) -> Array:
-        """``found(self, *settings)``, computed once: what the network says does not depend on the number of nodes."""
+        """``found(self, *settings)``, computed once and kept, because it does not depend on the number of nodes."""
         key = (found, *settings)
         if key not in self._found:
             self._found[key] = found(self, *settings)
         return self._found[key]
 
     def provenance(self) -> dict[str, Any]:
-        """What a schedule that was made with this teacher says of it."""
+        """The facts about this teacher that a schedule's provenance keeps."""
         names = ("prediction", "points", "rule", "solver")
         return {"batch": len(self.x), **{name: getattr(self, name) for name in names}}
 

@@ -38,7 +38,7 @@ def make_objective(objective: str | Objective) -> Objective:
     """The objective of this name, with settings if they follow it, or the objective itself.
 
     Raises:
-        ArgumentError: If the name or a setting is unknown, or it is measured on a teacher and so no name alone makes it.
+        ArgumentError: If the name or a setting is unknown, or the objective needs a teacher, which no name can give.
 
     Example:
         >>> make_objective("mep:p=1").p

@@ -1,11 +1,11 @@
 r"""What an objective is.
 
-An objective judges knots :math:`\lambda_0 < \dots < \lambda_K` by one number that should be small. It comes in two parts.
-An :class:`Objective` is a set of frozen settings, such as ``MEP(p=2)``. On a model's noise schedule it becomes a
-:class:`KnotFunction`, a pure function of the knots: leading axes of its argument are a batch, the last axis holds the
-knots.
+An objective judges knots :math:`\lambda_0 < \dots < \lambda_K` by one number that should be small. It has two parts. An
+:class:`Objective` is a set of frozen settings, such as ``MEP(p=2)``. With a model's noise schedule it makes a
+:class:`KnotFunction`, a pure function of the knots. The last axis of its argument holds the knots, and the other axes
+are a batch.
 
-A function says by its class what it can give, and a strategy asks for what it needs:
+The class of a function says what it can give, and a strategy asks for what it needs:
 
 ==========================  ==============================================================================
 :class:`KnotFunction`       the value
@@ -20,7 +20,7 @@ If the function is a sum over consecutive knots,
 .. math::
     J(\lambda_0, \dots, \lambda_K) = \sum_{i=0}^{K-1} c(\lambda_i, \lambda_{i+1}),
 
-c is its *edge cost*: choosing knots is then a shortest path, and the Hessian is tridiagonal.
+then c is its *edge cost*. The best knots on a grid are then a shortest path, and the Hessian is tridiagonal.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.solvers import Solver
 
-# Any step this small gives a derivative exact to rounding, since the complex step does not subtract.
+# The complex step does not subtract two values, so a step as small as this gives a derivative that is exact to
+# rounding.
 COMPLEX_STEP = 1e-30
 
 Range = tuple[float, float]
 
 
 class Ends(NamedTuple):
-    """Where the first node and the last knot may lie if nobody says otherwise: two ranges of t."""
+    """Where the last knot and the first node may lie by default: two ranges of t."""
 
     t_min: Range
     t_max: Range
@@ -63,8 +64,8 @@ class KnotFunction(ABC):
 
     Attributes:
         noise: The noise schedule.
-        costs_jump: Whether the knots have one more entry that stands for the clean sample, where a run ends clean. The step
-            to the clean sample (the jump) then costs something; otherwise it is free.
+        costs_jump: Whether the step to the clean sample (the jump) has a cost. If it has, the knots of a run that ends
+            clean have one more entry, which stands for the clean sample.
     """
 
     noise: NoiseSchedule
@@ -83,7 +84,7 @@ class SmoothFunction(KnotFunction):
         """dJ / d lambda, shape (..., K + 1)."""
 
     def value_and_gradient(self, knots: Array) -> tuple[Array, Array]:
-        """J and its gradient; a function that computes them together does so here."""
+        """J and its gradient. A function that can compute both at once overrides this."""
         return self.value(knots), self.gradient(knots)
 
 
@@ -140,11 +141,11 @@ class TabulatedSum(KnotFunction):
 
 
 class Objective(ABC):
-    """What a schedule is judged by: frozen settings. A new one is one file and one line in ``hso.objectives.OBJECTIVES``.
+    """What a strategy minimizes: frozen settings. A new one is one file and one line in ``hso.objectives.OBJECTIVES``.
 
     Attributes:
-        name: What :func:`hso.optimize` and ``--objective`` call it.
-        strategy: Name of the strategy that searches with it if nobody says otherwise.
+        name: Its name in :func:`hso.optimize` and ``--objective``.
+        strategy: Name of the strategy that searches with it by default.
     """
 
     name: str
@@ -161,26 +162,26 @@ class Objective(ABC):
             start: Time of the first node, for a run that begins part-way.
 
         Raises:
-            ArgumentError: If the objective has no meaning there.
+            ArgumentError: If the objective cannot judge such a run.
         """
 
     def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
-        """Where the ends may lie if nobody says otherwise: at the ends of the noise schedule.
+        """Where the ends may lie by default: at the ends of the noise schedule.
 
         Args:
             noise: The noise schedule.
-            start: Time of the first node, for a run that begins part-way; only the range of t_min then counts.
+            start: Time of the first node, for a run that begins part-way. The range of t_max is then not used.
         """
         cleanest, noisiest = noise.t_range
         return Ends((cleanest, cleanest), (noisiest, noisiest))
 
     def distance(self, nodes: int) -> float:
-        """Least distance of knots in t if nobody says otherwise."""
+        """The default least distance of knots in t."""
         return 0.0
 
 
 def scatter(starts: Array, ends: Array) -> Array:
-    """Add what each edge gives to its first knot and to its second knot: shape (..., K) to (..., K + 1)."""
+    """Add the contributions of all edges to their first and second knots: shape (..., K) becomes (..., K + 1)."""
     total = np.zeros((*starts.shape[:-1], starts.shape[-1] + 1))
     total[..., :-1] = starts
     total[..., 1:] += ends

@@ -1,18 +1,21 @@
 r"""The error bound of DM-NonUniform, the baseline of the paper.
 
-A multistep solver replaces the network's output on an interval by a polynomial through its last outputs. With the error
-of output n bounded by :math:`\tilde\epsilon_n = \sigma_n^p / \alpha_n`, step s contributes
+A multistep solver replaces the network's output on an interval by a polynomial through its last outputs. If
+:math:`\tilde\epsilon_n = \sigma_n^p / \alpha_n` bounds the error of output n, step s contributes
 :math:`w_{s,n} \tilde\epsilon_n`, where
 
 .. math::
     w_{s,n} = \int_{\lambda_s}^{\lambda_{s+1}} e^\lambda \ell_n(\lambda) \, d\lambda
 
-and :math:`\ell_n` is the Lagrange basis through the last ``order`` nodes: order 1 in the first and the last step, 2 in
-the second and the last but one, 3 elsewhere. Steps of order 1 add :math:`|w \tilde\epsilon|`. Of the others, those
-before step ``trunc`` add :math:`(\sum_n (w_{s,n} \tilde\epsilon_n)^2)^{1/2}`; the rest are collected node by node and
-add :math:`\sum_n |\sum_s w_{s,n} \tilde\epsilon_n|`. ``trunc`` is 3 up to 7 intervals and 0 beyond.
+and :math:`\ell_n` is the Lagrange basis through the last ``order`` nodes. The order is 1 in the first and the last
+step, 2 in the second and the second to last step, and 3 elsewhere. The bound is a sum of three parts:
 
-It is not additive over the intervals. The absolute values make it smooth only piecewise.
+- a step of order 1 adds :math:`|w \tilde\epsilon|`;
+- another step before step ``trunc`` adds :math:`(\sum_n (w_{s,n} \tilde\epsilon_n)^2)^{1/2}`;
+- all other steps s together add :math:`\sum_n |\sum_s w_{s,n} \tilde\epsilon_n|`.
+
+``trunc`` is 3 for at most 7 intervals, and 0 for more. The bound is not a sum over the intervals, and because of the
+absolute values it is smooth only piecewise.
 
 References:
     | Accelerating Diffusion Sampling with Optimized Time Steps (Xue et al., 2024), Eq. 11-16
@@ -73,14 +76,14 @@ class ErrorBound(SmoothFunction):
         return np.asarray(self._value(knots))
 
     def gradient(self, knots: Array) -> Array:
-        """dJ / d lambda by the complex step: one of the one-sided derivatives where a sum changes sign."""
+        """dJ / d lambda by the complex step. Where a sum changes sign, it is one of the two one-sided derivatives."""
         count = knots.shape[-1]
         steps = knots[..., None, :] + 1j * COMPLEX_STEP * np.eye(count)
         return np.asarray(self._value(steps).imag / COMPLEX_STEP)
 
     def _value(self, knots: Any) -> Any:
         intervals = knots.shape[-1] - 1
-        # sigma^p / alpha, for the network's input like its sigma.
+        # sigma^p / alpha; sigma is that of the network's input.
         proxy = np.exp((self.p - 1) * self.noise.network_log_sigma(knots) - knots)
         truncation = 3 if intervals <= 7 else 0
         total: Any = 0.0
@@ -128,5 +131,5 @@ def lagrange_weights(nodes: Any, end: Any) -> Any:
 
 
 def _absolute(x: Any) -> Any:
-    """|x| along the real axis, continued so that the complex step passes through."""
+    """|x| for real x; for complex x a smooth continuation, because the complex step needs one."""
     return np.where(np.real(x) < 0, -x, x)

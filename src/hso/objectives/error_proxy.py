@@ -1,20 +1,22 @@
-r"""What MEP and the bound of DM-NonUniform have in common: the error proxy, and what it was fitted to.
+r"""The error proxy, which MEP and the bound of DM-NonUniform share, and its default settings.
 
 Both weigh an interval by a proxy of the network's error, :math:`\tilde\epsilon = \sigma^p / \alpha`. The paper's settings
-were fitted to Stable Diffusion: latents, guided, variance preserving. They are the defaults where they were fitted or where
-nothing is known of the model. For other models:
+were fitted to Stable Diffusion, a guided latent model with a variance-preserving path. They are the defaults for such
+models and for models of which nothing is known. For other models:
 
-- **p** is 1 for models of pixels, as in DM-NonUniform, and for models that are known not to be guided; 2 for all others.
-- **The ends** are ranges of t, and a t means other noise levels on another path. On paths that do not preserve variance,
-  the range of the last knot is the one published for Stable Diffusion, in units of the data:
+- **p** is 1 for pixel models, as in DM-NonUniform, and for models that are known not to be guided. It is 2 for all
+  others.
+- **The ends** are ranges of t, but the same t is another noise level on another path. If a path does not preserve
+  variance, the last knot has the published range of Stable Diffusion as a noise level, in units of the data:
 
   .. math::
       \tilde\sigma_K \in [0.0936, 0.1673]\, \sigma_{data}
 
-- **The jump** from the last node to the clean sample costs nothing in Eq. 8. Solvers that carry outputs extrapolate across
-  it, and guidance punishes that. For them, and a guided model, the jump is costed as an interval that ends at t_min.
+- **The jump** from the last node to the clean sample has no cost in Eq. 8. But a solver that carries outputs
+  extrapolates across the jump, which makes large errors with guidance. For such a solver and a guided model, the jump
+  costs as much as an interval that ends at t_min.
 
-``docs/families.md`` has measurements of what each default is worth.
+``docs/families.md`` has measurements of the gain of each default.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026)
@@ -49,9 +51,10 @@ class ErrorProxy(Objective):
     """An objective that weighs intervals by the error proxy.
 
     Attributes:
-        p: Exponent of the error proxy; None is 1 for models of pixels or without guidance, and 2 for others.
-        jump: Whether the jump to the clean sample is "free", as published, or "costed" as an interval that ends at t_min;
-            None is "costed" for guided models and solvers that carry outputs, and "free" otherwise.
+        p: Exponent of the error proxy. None means 1 for pixel models and models without guidance, and 2 for others.
+        jump: "free" if the jump to the clean sample has no cost, as published; "costed" if it costs as much as an
+            interval that ends at t_min. None means "costed" for a guided model with a solver that carries outputs, and
+            "free" otherwise.
 
     Raises:
         ArgumentError: If a setting is unusable.
@@ -80,10 +83,10 @@ class ErrorProxy(Objective):
         return 1.0 if noise.traits.space == "pixel" or noise.traits.is_guided is False else 2.0
 
     def costs_jump(self, noise: NoiseSchedule, solver: Solver, terminal: str) -> bool:
-        """Whether the jump to the clean sample is costed.
+        """Whether the jump to the clean sample has a cost.
 
         Raises:
-            ArgumentError: If it is to be costed and there is none.
+            ArgumentError: If ``jump`` is "costed" and the run does not end at the clean sample.
 
         Example:
             >>> from hso.objectives import MEP
@@ -101,8 +104,8 @@ class ErrorProxy(Objective):
     def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
         """The published ranges, or the same noise levels on a path that does not preserve variance.
 
-        A noise schedule that is narrow or far from its data, or a run that begins below those levels, has no room for them;
-        the published ranges of t serve there too.
+        Some noise schedules do not reach these levels, and some runs begin below them. They get the published ranges of
+        t too.
 
         Example:
             >>> from hso.objectives import MEP

@@ -1,18 +1,18 @@
-r"""The Frechet distance between two normal distributions, and how it changes with either.
+r"""The Frechet distance between two normal distributions, and its derivative.
 
 .. math::
     d^2 = |\mu_a - \mu_b|^2 + \operatorname{tr}(\Sigma_a + \Sigma_b - 2 (\Sigma_a \Sigma_b)^{1/2})
 
 With factors :math:`\Sigma = F^T F`, the trace of the last root is the sum of the singular values of
 :math:`F_a F_b^T = U S V^T`. The usual form takes roots of the eigenvalues of a product. There a rounding of size e becomes
-an error of size sqrt(e), and roots can be complex; here neither happens. Eigenvalues of a covariance that rounding cannot
-tell from 0 count as 0, so singular covariances do no harm. The derivative is
+an error of size sqrt(e), and roots can be complex. Singular values have neither problem. An eigenvalue of a covariance
+that is not larger than its rounding counts as 0, so singular covariances do no harm. The derivative is
 
 .. math::
     \mathrm{d}(d^2) = 2 (\mu_a - \mu_b)^T \mathrm{d}\mu_a + \operatorname{tr}((I - T_{ab})\, \mathrm{d}\Sigma_a),
     \qquad T_{ab} = K^T K, \quad K = S^{-1/2} V^T F_b
 
-where :math:`T_{ab}` is the linear map that carries a to b at the least cost, restricted to the directions in which a
+where :math:`T_{ab}` is the linear map that transports a to b at the least cost, restricted to the directions in which a
 varies.
 
 References:
@@ -45,9 +45,9 @@ class Normal(NamedTuple):
 
     @classmethod
     def of(cls, mean: Array, covariance: Array) -> Normal:
-        """From a mean and a covariance, which are not checked."""
+        """The distribution with this mean and this covariance, which are not checked."""
         eigenvalues, vectors = np.linalg.eigh(covariance)
-        # The root would turn the rounding of a zero eigenvalue, 1e-16, into 1e-8.
+        # A zero eigenvalue has a rounding error of 1e-16, and its root would have an error of 1e-8.
         kept = np.where(eigenvalues > len(mean) * PRECISION * eigenvalues[-1], eigenvalues, 0.0)
         return cls(mean, np.sqrt(kept)[:, None] * vectors.T)
 
@@ -56,7 +56,7 @@ class Normal(NamedTuple):
         return self._squared(other, np.linalg.svd(self.factor @ other.factor.T, compute_uv=False))
 
     def linearized(self, other: Normal) -> tuple[float, Array, Array]:
-        """The squared distance, K of the map to ``other``, shape (r, D), and K of the map back."""
+        """The squared distance, K of the map to ``other``, shape (r, D), and K of the map from ``other``."""
         left, values, right = np.linalg.svd(self.factor @ other.factor.T, full_matrices=False)
         kept = values > values.max(initial=0.0) * max(self.factor.shape) * PRECISION
         scale = 1 / np.sqrt(values[kept, None])

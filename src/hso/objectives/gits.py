@@ -1,20 +1,21 @@
 r"""GITS: steps that minimize Euler's deviation from the teacher.
 
 From point i of the teacher, one Euler step reaches :math:`\hat z_{ij} = z_i + (\tilde\sigma_j - \tilde\sigma_i) d_i`. The
-chord is the straight line between the ends of the trajectory. The cost of the step is how much farther from the chord it
-lands than the teacher does,
+chord is the straight line between the ends of the trajectory. The cost of the step compares two distances to the chord:
+that of the point where the step lands and that of the teacher,
 
 .. math::
     C_{ij} = E[\operatorname{dev}(\hat z_{ij}) - \operatorname{dev}(z_j)], \qquad
     \operatorname{dev}(z) = |P (z - z_{M-1})|,
 
-where P projects onto the directions across the chord. dev is not negative, but C can be. Distances are roots of quadratics
-in :math:`\tilde\sigma_j`. The schedule of N steps is the path from the first point to the last with the least
+where P projects onto the directions orthogonal to the chord. dev is never negative, but C can be. Distances are roots
+of quadratics in :math:`\tilde\sigma_j`. The schedule of N steps is the path from the first point to the last that
+minimizes
 
 .. math::
     \sum_{k=0}^{N-1} \gamma^k C_{i_k i_{k+1}}
 
-The last point stands for the clean sample in a run that ends clean.
+In a run that ends clean, the last point stands for the clean sample.
 
 References:
     | On the Trajectory Regularity of ODE-based Diffusion Sampling (Chen et al., 2024)
@@ -80,7 +81,7 @@ def deviation_costs(trajectory: Trajectory) -> Array:
     """C, shape (M, M): from point i (row) to point j (column), infinite unless j > i.
 
     Raises:
-        ArgumentError: If a trajectory ends where it began.
+        ArgumentError: If a trajectory ends where it begins.
     """
     states, slopes, sigmas = trajectory.states, trajectory.slopes, trajectory.sigmas
     chord = states[0] - states[-1]
@@ -89,7 +90,8 @@ def deviation_costs(trajectory: Trajectory) -> Array:
         raise ArgumentError("x", "trajectories that lead somewhere", "one that ends where it began")
     unit = chord / length
     offset, drift = (v - np.sum(v * unit, axis=-1, keepdims=True) * unit for v in (states - states[-1], slopes))
-    # Squares of offset + step * drift, shape (M, M, B), without its D components.
+    # |offset + step * drift|^2 as a quadratic in step needs three inner products only. An array of offset + step *
+    # drift itself, shape (M, M, B, D), could be too large for the memory.
     square, mixed, bend = (np.sum(a * b, axis=-1) for a, b in ((offset, offset), (offset, drift), (drift, drift)))
     step = (sigmas - sigmas[:, None])[:, :, None]
     reached = np.sqrt(np.maximum(square[:, None] + 2 * step * mixed[:, None] + step**2 * bend[:, None], 0))

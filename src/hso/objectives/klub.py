@@ -1,4 +1,6 @@
-r"""AYS, computed: the least bound on the divergence between a sampler that holds D over each step and the exact one.
+r"""KLUB, the bound that Align Your Steps (AYS) minimizes.
+
+It bounds the divergence between the exact sampler and a sampler that keeps D constant over each step.
 
 For N intervals between knots :math:`\tilde\sigma_0 > \dots > \tilde\sigma_N`,
 
@@ -7,10 +9,11 @@ For N intervals between knots :math:`\tilde\sigma_0 > \dots > \tilde\sigma_N`,
     E |D(z_t, t) - D(z_{\tilde\sigma_i}, \tilde\sigma_i)|^2, \qquad
     z_{\tilde\sigma_i} = z_t + \sqrt{\tilde\sigma_i^2 - t^2}\, n
 
-It is a sum over intervals, so its least value on the teacher's points is a shortest path. One chain of growing noise gives
-all pairs of levels at once. Their mean squares are a Gram matrix, and the integral is a trapezoid sum in
-:math:`t^{-2} / 2`. The published tables (``ays_sd15`` and others in :mod:`hso.rules.tables`) are the authors' own optima.
-The last point stands for the clean sample in a run that ends clean.
+KLUB is a sum over intervals, so the best schedule on the teacher's points is a shortest path. The data gets more and
+more noise, from point to point, and the network is called once at each point. The mean products of its outputs form a
+Gram matrix, which gives the mean squares of all pairs of levels. The integral is a trapezoid sum in :math:`t^{-2} / 2`.
+The published tables (``ays_sd15`` and others in :mod:`hso.rules.tables`) are the authors' own optima. In a run that
+ends clean, the last point stands for the clean sample.
 
 For Gaussian data of standard deviation c the mean square is :math:`c^4 / (c^2 + t^2) - c^4 / (c^2 + \tilde\sigma_i^2)` for
 every dimension.
@@ -38,7 +41,7 @@ from hso.solvers import Solver
 
 @dataclass(frozen=True, eq=False)
 class KLUB(Measured):
-    """The bound of Align Your Steps (Sabour et al., 2024), measured on a teacher whose ends are the data.
+    """The bound of Align Your Steps (Sabour et al., 2024). The clean samples of the teacher are used as the data.
 
     Attributes:
         teacher: The model and its trajectories.
@@ -81,7 +84,8 @@ def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
     squares = np.diag(products)
     change = squares + squares[:, None] - 2 * products
     weight = np.exp(2 * teacher.schedule.lambdas) / 2
-    # Row i integrates the change since point i; what lies before the point is taken off again.
+    # Row i needs the integral from point i on. The sum starts at the first point, so the part before point i is
+    # subtracted.
     running = cumulative_trapezoid(change, weight, axis=1, initial=0.0)
     costs = running - np.diag(running)[:, None]
     costs[np.tril_indices(len(costs))] = np.inf
@@ -89,7 +93,7 @@ def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
 
 
 def _outputs_along_a_chain(teacher: Teacher, seed: int) -> Array:
-    """D at every point for data that noise is added to, step by step; shape (M, B D)."""
+    """D at every point, shape (M, B D), for data to which noise is added from point to point."""
     rng, path = np.random.default_rng(seed), teacher.trajectory
     state, before, outputs = path.end, 0.0, []
     for point in reversed(range(len(path.lambdas))):

@@ -1,4 +1,4 @@
-"""Objectives that are measured on a teacher: a network, and its trajectories of many steps."""
+"""Objectives that are measured on a teacher: a network and its trajectories of many steps."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Measured(Objective):
 
     def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
         """The ends of the teacher's trajectory."""
-        # Times that come back from lambda may lie outside the noise schedule's range by a rounding.
+        # Times computed from lambda are rounded, so they may lie just outside the range of the noise schedule.
         first, last = np.clip(self.teacher.schedule.times[[0, -1]], *noise.t_range).tolist()
         return Ends((last, last), (first, first))
 
     def check_noise(self, noise: NoiseSchedule) -> None:
-        """Refuse a noise schedule that is not the teacher's.
+        """Check that this is the teacher's noise schedule.
 
         Raises:
             ArgumentError: If it is another one.

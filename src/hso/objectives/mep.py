@@ -9,9 +9,9 @@ Since :math:`\alpha / \sigma = e^\lambda`, one edge with :math:`h = \lambda_{i+1
 .. math::
     c = 2 \sinh(h / 2) \, \sigma(m)^{p - 1},
 
-whatever the noise schedule. Sigma is that of the network's input, which differs from the sample's only for models that
-scale their input first (:meth:`hso.NoiseSchedule.network_log_sigma`). In this form there is no overflow and no
-cancellation, and for p = 1 it is minimized by uniform :math:`\lambda`.
+for every noise schedule. :math:`\sigma` belongs to the network's input. It differs from the :math:`\sigma` of the
+sample only for models that scale their input first (:meth:`hso.NoiseSchedule.network_log_sigma`). This form has no
+overflow and no cancellation. For p = 1, uniform :math:`\lambda` minimizes it.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Eq. 6-8
@@ -70,7 +70,8 @@ class MidpointSum(SmoothEdgeSum):
         first, second = self.noise.network_log_sigma_derivatives(middle)
         q = self.p - 1
         weight = np.exp(q * self.noise.network_log_sigma(middle))
-        # sinh and cosh times the weight and times its first and second derivative in the midpoint.
+        # c is 2 sinh(half) times the weight, and the logarithm of the weight has the derivative slope in the midpoint.
+        # So the derivatives in a and b are combinations of sinh, cosh, slope and bend.
         growth, decay = np.exp(half), np.exp(-half)
         sinh, cosh = (growth - decay) * (weight / 2), (growth + decay) * (weight / 2)
         slope = q * first

@@ -1,18 +1,20 @@
-r"""Replay: schedules are judged by the linearized student of :mod:`hso.objectives.student`, without the network.
+r"""Replay: it judges schedules by the linearized student of :mod:`hso.objectives.student`, without the network.
 
-With :math:`v_b` for the variance over images at the student's end, :math:`\mu_b` for their mean and :math:`E_b` for the
-mean square error of paired images, all summed over the coefficients of a band, the objective is the squared Frechet
-distance of Gaussians plus the error, relative to the variance of the teacher's ends:
+For each band, :math:`v_b` is the variance over images at the student's end, :math:`\mu_b` is their mean, and
+:math:`E_b` is the mean square error of paired images. All are summed over the coefficients of the band; a star marks
+the teacher. The objective is the squared Frechet distance of Gaussians plus the error, relative to the variance of the
+teacher's ends:
 
 .. math::
     J = \frac{1}{\sum_b v^*_b} \sum_b \left[ (\sqrt{v_b} - \sqrt{v^*_b})^2 + |\mu_b - \mu^*_b|^2
     + \kappa (E_b + U_b) \right], \qquad
     U_b = \sum_c W_{bc}^2 \, \rho_b(\lambda_c) \, E |z_c - z^*_c|^2
 
-U is what the linearization does not know: at call c, where the state misses the teacher's by :math:`z_c - z^*_c`, the
-network's answer has a part that the gains leave unexplained (:mod:`hso.models.calibration`), and the solver carries it to
-the end with the weight :math:`W_{bc}`, as if it were noise. Without U the optimum rests on errors that cancel each other
-in the linearization and not in truth. For Gaussian data U vanishes, the student is exact, and so is J.
+U estimates the error of the linearization. At call c the state differs from the teacher's by :math:`z_c - z^*_c`. The
+gains do not explain the whole answer of the network to this difference (:mod:`hso.models.calibration`). U treats the
+unexplained part as noise, which the solver carries to the end with the weight :math:`W_{bc}`. Without U the search
+would prefer schedules whose errors cancel in the linearization but not with the real network. For Gaussian data U is 0,
+and the student and J are exact.
 
 References:
     | The Frechet distance between multivariate normal distributions (Dowson and Landau, 1982)
@@ -45,12 +47,12 @@ class Replay(Objective):
     """Settings of the objective.
 
     Attributes:
-        calibration: What was recorded of the model.
+        calibration: The calibration of the model.
         kappa: Weight of the error of paired images.
         doubt: Weight of U.
-        gains: How the network's answer is modelled: "prior", "measured" or "larger"; see :mod:`hso.models.gains`.
-        begins: What a student starts from: "noise", or the teacher's "state" as in image-to-image. None is "noise" for
-            whole runs, and "state" for runs that begin part-way.
+        gains: Model of the network's answer: "prior", "measured" or "larger"; see :mod:`hso.models.gains`.
+        begins: What a student starts from: "noise", or the teacher's "state" as in image-to-image. None means "noise"
+            for whole runs, and "state" for runs that begin part-way.
 
     Raises:
         ArgumentError: If a setting is unusable.
@@ -73,7 +75,7 @@ class Replay(Objective):
             check_choice("begins", self.begins, (NOISE, STATE))
 
     def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
-        """Anywhere: the objective itself knows what the ends are worth."""
+        """Wide ranges, because the objective itself finds the best ends."""
         low, high = noise.t_range
         top = high if start is None else start
         middle = low + LATEST * (top - low)
@@ -92,11 +94,11 @@ class Replay(Objective):
 
 
 class Prediction(NamedTuple):
-    """What is expected of schedules of shape (...,).
+    """The predicted results of schedules of shape (...,).
 
     Attributes:
         loss: J, shape (...,).
-        error: Root mean square error of paired images for one coefficient, of E and U together, shape (...,).
+        error: Root mean square error of paired images for one coefficient, from E and U together, shape (...,).
         errors: E of each band, shape (..., bands).
         doubts: U of each band, likewise.
         powers: Variance over images in each band, likewise.
@@ -112,12 +114,12 @@ class Prediction(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """What is measured of images, as matrices for the coordinates of students: around their mean and of their mean.
+    """Second moments of the images, as matrices that act on the coordinates of students.
 
     Attributes:
-        centred: Shape (bands, r, r).
-        means: Likewise.
-        end: The first times the teacher's end, shape (bands, r).
+        centred: Moments around the mean over images, shape (bands, r, r).
+        means: Moments of the mean itself, shape (bands, r, r).
+        end: ``centred`` times the teacher's end, shape (bands, r).
         targets: Variance of the teacher's ends, shape (bands,).
     """
 
@@ -128,7 +130,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, calibration: Calibration, grams: Array, means: Array) -> Moments:
-        """From mean Gram matrices of u, and those of the means, shape (bands, V, V)."""
+        """The moments from mean Gram matrices of u and Gram matrices of the means of u, shape (bands, V, V)."""
         factors = calibration.factors
         squares = np.square(factors).sum(axis=1)[:, None]
         inverse = np.where(squares > 0, factors / np.where(squares > 0, squares, 1.0), 0.0)
@@ -159,7 +161,7 @@ class ReplayFunction(SmoothFunction):
         return self.predict(knots).loss
 
     def predict(self, knots: Array) -> Prediction:
-        """J and what it consists of."""
+        """J and the parts of it."""
         found = self._judged(self.student.run(_flat(knots)), self._moments)[0]
         return Prediction(*(part.reshape((*knots.shape[:-1], *part.shape[1:])) for part in found))
 
@@ -174,13 +176,13 @@ class ReplayFunction(SmoothFunction):
         return found.loss.reshape(knots.shape[:-1]), self.student.gradient(run, slopes).reshape(knots.shape)
 
     def left_out(self, knots: Array) -> Array:
-        """J without each group of images, shape (groups, ...); its spread says how much other images would change it."""
+        """J without each group of images, shape (groups, ...). The spread shows how much J depends on the images."""
         run, known = self.student.run(_flat(knots)), self.settings.calibration
         parts = [Moments.of(known, *pair) for pair in zip(known.left_out, known.left_out_means, strict=True)]
         return np.stack([self._judged(run, part)[0].loss.reshape(knots.shape[:-1]) for part in parts])
 
     def _judged(self, run: Run, moments: Moments) -> tuple[Prediction, Slopes]:
-        """What is expected of students, and the derivatives of J."""
+        """The predicted results of students, and the derivatives of J."""
         kappa, whole, miss = self.settings.kappa, moments.targets.sum(), run.misses[:, :, 0]
         turned = miss.swapaxes(0, 1)
         centred, means = ((turned @ matrices).swapaxes(0, 1) for matrices in (moments.centred, moments.means))
@@ -198,7 +200,7 @@ class ReplayFunction(SmoothFunction):
         return Prediction(losses.sum(axis=1) / whole, error, errors, doubts, powers, shifts), slopes
 
     def _doubts(self, run: Run, scale: float) -> tuple[Array, Slopes]:
-        """U times its weight, shape (S, bands), and the derivatives of their sum times a scale over that weight."""
+        """U times ``doubt``, shape (S, bands), and the derivatives of the sum of U over bands times ``scale``."""
         weights, misses, rests = run.weights[:, :, 0, 1:], run.misses.copy(), run.rests.swapaxes(1, 2)
         lengths = np.square(misses[:, :, 1:]).sum(axis=(1, 3))[:, None]
         squares = weights**2

@@ -1,20 +1,20 @@
 r"""Score-optimal schedules: steps of equal length along the path of noisy distributions.
 
-The score is :math:`s(z, \tilde\sigma) = (D - z) / \tilde\sigma^2`. What a corrector has to do after a step to
-:math:`\tilde\sigma'` is measured by
+The score is :math:`s(z, \tilde\sigma) = (D - z) / \tilde\sigma^2`. After a step to :math:`\tilde\sigma'` a corrector
+must do an amount of work that is measured by
 
 .. math::
     L(\tilde\sigma \to \tilde\sigma') = \tilde\sigma'^2 \, E_{z \sim p(\tilde\sigma)}
     |s(z, \tilde\sigma') - s(z, \tilde\sigma)|^2,
 
-which is quadratic in small steps, so that :math:`\sqrt L` is a length. With S the length from the first point of the
-teacher, a monotone cubic in :math:`\lambda` through its points, the edge cost is
+L is quadratic in small steps, so :math:`\sqrt L` is a length. S is the length from the first point of the teacher, as a
+monotone cubic in :math:`\lambda` through the teacher's points. The edge cost is
 
 .. math::
     c(a, b) = (S(b) - S(a))^2,
 
-and the least sum over N steps has equal lengths. The teacher's states stand for :math:`p(\tilde\sigma)`, which the ODE
-keeps.
+and the sum over N steps is least if all steps have equal lengths. The teacher's states are samples of
+:math:`p(\tilde\sigma)`, because the ODE keeps this distribution.
 
 For Gaussian data of standard deviation c, in :math:`\theta = \arctan(\tilde\sigma / c)`, the length is
 :math:`2 (\log(\sec\theta + \tan\theta) - \sin\theta)` for every dimension.
@@ -74,9 +74,10 @@ class SquaredLengths(SmoothEdgeSum):
         from scipy.interpolate import PchipInterpolator
 
         self.noise = noise
-        # A step that costs nothing still has to be crossed: without a least length the optimum would not be unique.
+        # If a step had length 0, S would be constant on it and the optimum would not be unique. So each step has a
+        # least length.
         steps = np.maximum(lengths, 1e-9 * lengths.max())
-        # In units of the whole length, so that the cost of N equal steps is 1 / N for every model.
+        # The unit is the whole length, so the cost of N equal steps is 1 / N for every model.
         self._length = PchipInterpolator(points, np.append(0.0, np.cumsum(steps)) / steps.sum())
         self._slope, self._bend = self._length.derivative(1), self._length.derivative(2)
 
@@ -97,7 +98,7 @@ class SquaredLengths(SmoothEdgeSum):
 
 
 def arc_lengths(teacher: Teacher) -> Array:
-    r""":math:`\sqrt L` between neighbouring points, shape (M - 1,); M - 1 more network evaluations."""
+    r""":math:`\sqrt L` between neighbouring points, shape (M - 1,). It costs M - 1 more network evaluations."""
     path = teacher.trajectory
     scores = (path.data - path.states) / path.sigmas[:, None, None] ** 2
     lengths = []

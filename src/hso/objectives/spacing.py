@@ -1,10 +1,10 @@
-r"""The spacing penalty, Eq. 10, and the least distance it asks for.
+r"""The spacing penalty, Eq. 10, and its least distance.
 
 .. math::
     L_{penalty} = \sum_i \max(0,\; d_{min}(N) - |t(\lambda_{i+1}) - t(\lambda_i)|)^2
 
-The fitness of Eq. 9 is :math:`J + \gamma L_{penalty}`. The paper gives :math:`d_{min}` as falling linearly "from 0.15 at
-N = 4 down to 0.01 at N = 20" and does not print :math:`\gamma`; the authors' program has :math:`\gamma = 10^9`.
+The fitness of Eq. 9 is :math:`J + \gamma L_{penalty}`. In the paper :math:`d_{min}` falls linearly "from 0.15 at N = 4
+down to 0.01 at N = 20". The paper does not print :math:`\gamma`; the authors' program has :math:`\gamma = 10^9`.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Eq. 9-10
@@ -31,7 +31,7 @@ def d_min(nfe: int) -> float:
 
 
 def spacing_penalty(times: Array, distance: float) -> Array:
-    """L_penalty of Eq. 10, shape (...,), for times of shape (..., K + 1), K = 0 included."""
+    """L_penalty of Eq. 10, shape (...,), for times of shape (..., K + 1); K may be 0."""
     shortfall = np.maximum(0.0, distance - np.abs(np.diff(times, axis=-1)))
     return np.asarray((shortfall**2).sum(axis=-1))
 

@@ -1,26 +1,27 @@
-r"""The linearized student: any solver, run on what a teacher run recorded, without the network.
+r"""The linearized student: any solver runs on the recorded teacher run, without the network.
 
-To first order in the difference between the student's state and the teacher's, the network answers, in each band b and with
-:math:`z = x / \alpha`,
+The network's answer is taken to first order in the difference between the student's state and the teacher's. In each
+band b and with :math:`z = x / \alpha` it is
 
 .. math::
     D(z, \lambda) = D^*(\lambda) + g_b(\lambda) \, (z - z^*(\lambda))
 
-where :math:`D^*` and :math:`z^*` are the teacher's data and state. Solvers are linear in states and data, so that what the
-network sees at a call and the student's end are, with numbers :math:`w_b` and :math:`W_{bc}` for each of them,
+where :math:`D^*` and :math:`z^*` are the teacher's data and state. Solvers are linear in states and data. So the state
+that the network sees at a call, and also the student's end, have the form
 
 .. math::
     w_b x_{start} + \sum_c W_{bc} r_{bc}, \qquad r_{bc} = D^*(\lambda_c) - g_b(\lambda_c) z^*(\lambda_c),
 
-c being the network calls. The first call of a run from unit noise needs no such model: what the network says of it was
-recorded, so that :math:`r_{b0}` is that, and the gain 0. All vectors are given by
-coordinates in which the mean square over images is the sum of squares:
-with the Gram matrix :math:`G_b = F_b F_b^T` of the recorded vectors u, the combination :math:`\sum_i c_i u_i` has the
-coordinates :math:`F_b^T c`.
+with a sum over the network calls c, and with numbers :math:`w_b` and :math:`W_{bc}` of its own for each state. The
+first call of a run from unit noise needs no linearization, because the network's output there was recorded:
+:math:`r_{b0}` is this output, and the gain is 0. All vectors are given by coordinates in which the mean square over
+images is the sum of squares. With the Gram matrix :math:`G_b = F_b F_b^T` of the recorded vectors u, the combination
+:math:`\sum_i c_i u_i` has the coordinates :math:`F_b^T c`.
 
-The gradient of a function of all this needs no second model. Its slopes with respect to the vectors turn each vector into a
-number; the student that runs on these numbers is a function of the knots whose derivative, by the complex step, is what the
-weights contribute. The derivatives of the splines contribute the rest.
+A function of the vectors has a gradient with two parts. For the first part, the inner product with the function's
+slopes turns each vector into a number. The student runs on these numbers, and the complex step gives the derivative of
+the result with respect to the knots: this is the contribution of the weights. For the second part, the splines of the
+teacher are differentiated.
 
 References:
     | Fast Sampling of Diffusion Models with Exponential Integrator (Zhang and Chen, 2023)
@@ -48,12 +49,12 @@ from hso.solvers.base import batched_levels
 
 # What a student starts from.
 NOISE, STATE = "noise", "state"
-# Knots may leave the range of the calibration by the rounding of t.
+# The rounding of t may move knots this far outside the range of the calibration.
 SLACK = 1e-6
 
 
 class Rows(NamedTuple):
-    """Coordinates of the first x, shape (S, bands, r), and of data and states at the calls, shape (S, bands, C, r)."""
+    """Coordinates of the first x, shape (S, bands, r), and of data and states at the calls, (S, bands, C, r)."""
 
     start: Array
     data: Array
@@ -61,14 +62,15 @@ class Rows(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The students of S schedules. Targets are the end, then the state z that each of C calls sees.
+    """The students of S schedules. The targets are the student's end and then the state z at each of C calls.
 
     Attributes:
         knots: Shape (S, K).
-        gains: At the calls, shape (S, C, bands).
-        rests: Mean square of the answer that the gains leave unexplained, for a miss of length 1, likewise.
+        gains: Gains at the calls, shape (S, C, bands).
+        rests: Mean square of the part of the answer that the gains do not explain, for a difference of length 1 to the
+            teacher's state, shape (S, C, bands).
         weights: w and W of the targets, shape (S, bands, 1 + C, 1 + C).
-        rows: What the weights apply to.
+        rows: The vectors that the weights multiply.
         misses: Coordinates of the targets minus those of the teacher, shape (S, bands, 1 + C, r).
     """
 
@@ -96,9 +98,9 @@ class Student:
         noise: Its noise schedule.
         solver: The solver.
         terminal: "clean" or "t_min"; with "t_min" the last knot is the terminal.
-        gains: How the network answers.
-        begins: "noise": unit noise times the scale of the first node, as programs start; "state": the teacher's own state
-            there, as in image-to-image.
+        gains: The gains of the network.
+        begins: "noise" starts from unit noise times the scale of the first node, as programs do. "state" starts from
+            the teacher's own state there, as in image-to-image.
 
     Raises:
         ArgumentError: If the calibration is that of another noise schedule.
@@ -119,7 +121,7 @@ class Student:
         """The students of schedules with knots of shape (S, K).
 
         Raises:
-            ArgumentError: If a knot is outside of the range of the calibration, or the solver is stochastic.
+            ArgumentError: If a knot is outside the range of the calibration, or the solver is stochastic.
         """
         low, high = self.calibration.lambdas[[0, -1]]
         if not np.all((knots >= low - SLACK) & (knots <= high + SLACK)):
@@ -131,7 +133,7 @@ class Student:
         gains, rests = self._answers(calls)
         data, states = (rows.swapaxes(1, 2) for rows in self._teacher(calls))
         rows = Rows(self._start(knots[:, 0], 0), data, states)
-        # Every source is a unit vector, so that the targets are the vectors of the weights.
+        # If every source is a unit vector, the targets are the weights themselves.
         unit = np.eye(1 + calls.shape[1])
         weights = np.stack(self._targets(knots, gains, unit[0], list(unit[1:])), axis=-2)
         known = np.concatenate((np.broadcast_to(self._end, rows.start.shape)[:, :, None], states), axis=2)
@@ -140,16 +142,17 @@ class Student:
         return Run(knots, gains, rests, weights, rows, misses)
 
     def gradient(self, run: Run, slopes: Slopes) -> Array:
-        """d / d lambda, shape (S, K), of a function of the run whose derivatives with respect to its parts are given."""
+        """d / d lambda, shape (S, K), of a function of the run, from its derivatives with respect to the run."""
         return self._by_weights(run, slopes) + self._by_rows(run, slopes)
 
     def _by_weights(self, run: Run, slopes: Slopes) -> Array:
-        """What the knots change by the solver's coefficients, the levels, the gains and the rests."""
+        """The part of the gradient from the solver's coefficients, the levels, the gains and the rests."""
         start = (slopes.misses @ run.rows.start[..., None])[..., 0]
-        # Numbers of source c for each target, shape (S, bands, targets, C).
+        # The inner product of the slope of each target with each source, shape (S, bands, targets, C): one number
+        # instead of a vector, so one student with numbers is enough for all coordinates.
         data, states = (slopes.misses @ rows.swapaxes(2, 3) for rows in (run.rows.data, run.rows.states))
         data[:, :, 0] += slopes.weights
-        # One complex copy of all schedules for each knot.
+        # The complex step needs one copy of all schedules for each knot.
         knots = run.knots + COMPLEX_STEP * 1j * np.eye(run.knots.shape[1])[:, None]
         gains, rests = self._answers(self._calls(knots))
         sources = [data[..., c] - gains[..., c, :, None] * states[..., c] for c in range(data.shape[-1])]
@@ -159,12 +162,12 @@ class Student:
         return np.asarray(total.T / COMPLEX_STEP)
 
     def _by_rows(self, run: Run, slopes: Slopes) -> Array:
-        """What the knots change by the places on the teacher's trajectory."""
+        """The part of the gradient from the teacher's data and states, which move with the knots."""
         calls, found = self._calls(run.knots), np.zeros_like(run.knots)
         data, states = (rows.swapaxes(1, 2) for rows in self._teacher_slopes(calls))
         of_sources = run.weights[..., 1:].swapaxes(2, 3) @ slopes.misses
         moved = of_sources * (data - run.gains.swapaxes(1, 2)[..., None] * states) - slopes.misses[:, :, 1:] * states
-        # Two calls may be made at one node.
+        # A solver may call the network twice at one node, so the parts are added up.
         for call, node in enumerate(self._visits(run.knots.shape[1])):
             found[:, node] += moved[:, :, call].sum(axis=(1, 2))
         of_start = (run.weights[..., 0][..., None] * slopes.misses).sum(axis=2)
@@ -172,28 +175,31 @@ class Student:
         return found
 
     def _answers(self, calls: Array) -> tuple[Array, Array]:
-        """Gains and rests at the calls, shape (..., C, bands). What was recorded itself has none."""
+        """Gains and rests at the calls, shape (..., C, bands). They are 0 for a call that was recorded itself."""
         gains, rests = self.gains(calls), self.gains.rests(calls)
         if self.begins == NOISE:
             gains[..., 0, :] = rests[..., 0, :] = 0.0
         return gains, rests
 
     def _teacher(self, calls: Array) -> tuple[Array, Array]:
-        """Coordinates of data and states at the calls, shape (S, C, bands, r); at the first the data that noise gives."""
+        """Coordinates of data and states at the calls, shape (S, C, bands, r).
+
+        In a run from unit noise, the data of the first call is the network's recorded output for unit noise.
+        """
         data, states = self._splines.data(calls), self._splines.states(calls)
         if self.begins == NOISE:
             data[:, 0] = self._starts.data(calls[:, 0])
         return data, states
 
     def _teacher_slopes(self, calls: Array) -> tuple[Array, Array]:
-        """Derivatives of what :meth:`_teacher` gives in the call's own lambda."""
+        """Derivatives of the results of :meth:`_teacher` with respect to the lambda of each call."""
         data, states = self._splines.data_slopes(calls), self._splines.state_slopes(calls)
         if self.begins == NOISE:
             data[:, 0] = self._starts.data_slopes(calls[:, 0])
         return data, states
 
     def _visits(self, count: int) -> list[int]:
-        """The node of each call, for so many knots; it does not depend on where they are."""
+        """The node of each call. It depends on the number of knots only, not on their values."""
         if count not in self._known_visits:
             places = batched_levels(self.noise, np.linspace(0.0, 1.0, count), self.terminal)
             self._known_visits[count] = [step.node for step in self.solver.steps(places)]
@@ -204,12 +210,12 @@ class Student:
         return knots[..., self._visits(knots.shape[-1])]
 
     def _targets(self, knots: Array, gains: Array, start: Any, sources: Sequence[Any]) -> list[Array]:
-        """The end and the states z of the calls, if the data of call c is the gain times z plus the c-th source.
+        """The end and the states z of the calls, where the data of call c is the gain times z plus the c-th source.
 
         Args:
             knots: Shape (..., K), real or complex.
-            gains: At the calls, shape (..., C, bands).
-            start: The first x; it broadcasts with (..., bands, F), as every source does.
+            gains: Gains at the calls, shape (..., C, bands).
+            start: The first x. It broadcasts with (..., bands, F), and so does every source.
             sources: One for each call.
         """
         levels = batched_levels(self.noise, knots[..., None, None, :], self.terminal)
@@ -228,7 +234,7 @@ class Student:
         return [x, *states]
 
     def _start(self, first: Array, derivative: int) -> Array:
-        """Coordinates of the first x, or their derivatives, shape (S, bands, r)."""
+        """Coordinates of the first x, or their first derivatives, shape (S, bands, r)."""
         shifted = first + COMPLEX_STEP * 1j
         alphas, sigmas = np.exp(self.noise.log_alpha(shifted)), np.exp(self.noise.log_sigma(shifted))
         if self.begins == NOISE:

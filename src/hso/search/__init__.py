@@ -1,4 +1,4 @@
-"""How a schedule is found: one problem, several strategies."""
+"""How to find a schedule: one problem, several strategies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_strategy(strategy: str | Strategy) -> Strategy:
         >>> make_strategy("exact:grid=training")
         Exact(grid='training')
     """
-    return make("strategy", strategy, STRATEGIES, Strategy)  # type: ignore[type-abstract]  # only isinstance is asked of it
+    return make("strategy", strategy, STRATEGIES, Strategy)  # type: ignore[type-abstract]  # used for isinstance only
 
 
 __all__ = [

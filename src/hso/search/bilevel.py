@@ -1,12 +1,12 @@
 r"""Algorithm 1 with the lower-level problems of a whole population solved together.
 
-The search is that of ``published``: the same box, population, tolerance and fitness. What differs is how a generation is
-evaluated: one batched Newton run with exact derivatives instead of one trust-constr run for each member, and how the
-best member is polished: over the two ends only, since the lower level reaches the same knots from every
+The search is that of ``published``: the same box, population, tolerance and fitness. It differs in two ways. One
+batched Newton run with exact derivatives evaluates a whole generation, instead of one trust-constr run for each member.
+The polish of the best member moves the two ends only, because the lower level reaches the same knots from every
 :math:`\rho`.
 
-A function that is not a sum of edge costs with derivatives has no tridiagonal Hessian. Its members go through the
-constrained local search one by one.
+A function that is not a sum of edge costs with derivatives has no tridiagonal Hessian. The constrained local search
+then solves the members one by one.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Algorithm 1
@@ -25,9 +25,11 @@ from hso.search.local import ordered_minimum
 from hso.search.newton import minimize_interior
 from hso.search.problem import Found, Problem, Psi, Strategy
 
-# Step of the one-sided differences in t that polish the ends; the fitness is smooth and known to rounding.
+# Step in t of the one-sided differences for the polish. It can be small, because the fitness is smooth and accurate to
+# rounding.
 DIFFERENCE = 1e-8
-# Where spacing is just kept the fitness has a kink, at which more calls gain nothing.
+# The fitness has a kink where a distance is exactly d_min. More calls gain nothing at a kink, so their number is
+# limited.
 POLISH = {"ftol": 1e-13, "gtol": 1e-9, "maxfun": 60}
 
 
@@ -38,7 +40,7 @@ class Bilevel(Strategy):
     Attributes:
         population: Members of the population for each of the three variables.
         generations: Limit of differential evolution.
-        tolerance: Its relative tolerance.
+        tolerance: Relative tolerance of differential evolution.
         lower_iterations: Limit of the local search, for functions without a tridiagonal Hessian.
     """
 
@@ -71,7 +73,7 @@ class Bilevel(Strategy):
 
 
 class LowerLevel:
-    """Eq. 4 for many candidates, counting evaluations of the objective."""
+    """Solves Eq. 4 for many candidates and counts the evaluations of the objective."""
 
     def __init__(self, problem: Problem, iterations: int) -> None:
         self.problem = problem
@@ -96,16 +98,16 @@ class LowerLevel:
 
 
 def _polish(level: LowerLevel, psi: Array, fitness: float) -> Array:
-    """Move the ends to a local minimum of the fitness; kept only if better."""
+    """Move the ends to a local minimum of the fitness. The result is kept only if it is better."""
     from scipy.optimize import minimize
 
     box = level.problem.box
     bounds = np.array([box.t_min, box.t_max])
-    # Differences look into the box from its upper ends.
     probes = np.zeros((3, 3))
     scale = max(abs(fitness), 1.0)
 
     def value_and_gradient(ends: Array) -> tuple[float, Array]:
+        # A step upwards from the upper end of a range would leave the box, so the step there goes downwards.
         steps = np.where(ends + DIFFERENCE <= bounds[:, 1], DIFFERENCE, -DIFFERENCE)
         probes[:] = [psi[0], *ends]
         probes[1:, 1:] += np.diag(steps)

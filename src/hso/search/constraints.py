@@ -1,4 +1,4 @@
-"""What is asked of the knots besides a small objective: where they may lie, how far apart, where a run begins."""
+"""What the knots must satisfy besides a small objective: ranges, a least distance, where a run begins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Box:
         t_max: Range of the first node's time.
 
     Raises:
-        ArgumentError: If a range is reversed or does not lie in (0, 1], or the range of t_min reaches up to that of t_max.
+        ArgumentError: If a range is reversed or outside [0, 1], or the range of t_min is not below the range of t_max.
     """
 
     rho: Range = (3.0, 16.0)
@@ -70,19 +70,20 @@ class Box:
 
 @dataclass(frozen=True)
 class Constraints:
-    """What is asked of the knots. None leaves a choice to the objective and the noise schedule.
+    """What the knots must satisfy. If an attribute is None, the objective and the noise schedule make the choice.
 
     Attributes:
         box: Ranges of the ends, in t; ``Box()`` is the published one.
-        d_min: Least distance of knots in t, 0 for none. If None it is the objective's own, in proportion to the share of
-            the objective's own range that is run.
+        d_min: Least distance of knots in t; 0 allows any distance. If None, the objective gives the distance. A run
+            over a part of the objective's range has a distance that is shorter in the same proportion.
         start: Time of the first node, for a run that begins part-way: the strength of image-to-image. For a noise level
             pass ``noise.time_of_sigma(sigma)``.
-        boundary: Where the model changes networks, and how many nodes each is to have; a number is the time of the change,
-            with one node on each side. If None it is the model's own, where a schedule can keep it.
+        boundary: Where the model changes networks, and how many nodes each network gets at least. A number is the time
+            of the change, with at least one node on each side. If None, it is the model's own boundary, if a schedule
+            can keep it.
 
     Raises:
-        ArgumentError: If one is unusable.
+        ArgumentError: If a value is unusable.
 
     Example:
         >>> Constraints(start=0.6, boundary=0.9).boundary
@@ -109,10 +110,10 @@ class Constraints:
             object.__setattr__(self, "boundary", Boundary(self.boundary))
 
     def filled_in(self, noise: NoiseSchedule, objective: Objective, nodes: int) -> Constraints:
-        """The same with the objective's choices where this has None; the boundary stays as it is.
+        """These constraints with the objective's choice in place of each None, except for the boundary.
 
         Raises:
-            ArgumentError: If the noise schedule has no nodes where they are asked for.
+            ArgumentError: If the noise schedule has no nodes in a range.
         """
         ends = objective.ends(noise, self.start)
         box = self.box or Box(t_min=ends.t_min, t_max=ends.t_max)
@@ -120,10 +121,10 @@ class Constraints:
         return replace(self, box=part, d_min=self._distance(noise, objective.distance(nodes), part))
 
     def _distance(self, noise: NoiseSchedule, own: float, part: Box) -> float:
-        """The least distance: the one that is asked for, or the objective's own in proportion to the part that is run."""
+        """The given least distance, or the objective's own in proportion to the part of the range that is run."""
         if self.d_min is not None or own == 0:
             return self.d_min or 0.0
-        # The rule was fitted to the whole published box; a shorter run has shorter distances.
+        # The rule for d_min was made for the whole box. The same nodes in a shorter range lie closer together.
         whole = (self.box or Box()).inside(noise)
         return own * ((part.t_max[1] - part.t_min[0]) / (whole.t_max[1] - whole.t_min[0]))
 

@@ -1,15 +1,15 @@
-r"""The optimum over continuous times: a shortest path on a grid, then Newton, then candidates that close in.
+r"""The optimum over continuous times: a shortest path on a grid, then Newton, then a refinement with candidates.
 
-The step of the grid divides d_min, so that the tightest feasible schedules lie on it. A Newton run starts from the best
-path on the grid. Newton's answer is final if no spacing constraint is active and no knot at the edge of its window wants
-to leave it. Otherwise each knot gets a few candidates around it, the best path through them is found, and their step
-shrinks until it is below 1e-10 in t. This stays feasible throughout and needs no derivative, so the kinks of a discrete
-noise schedule do no harm.
+The step of the grid divides d_min, so the grid contains the schedules whose distances are all exactly d_min. A Newton
+run starts from the best path on the grid. Newton's answer is final if no spacing constraint is active and no knot at
+the edge of its window wants to leave it. Otherwise each knot gets a few candidates around it, and the best path through
+the candidates gives the new knots. The step between candidates shrinks until it is below 1e-10 in t. Every round keeps
+all constraints and needs no derivative, so the kinks of a discrete noise schedule do no harm.
 
-Where K d_min exceeds the widest range R, no schedule is feasible. Equal distances R / K over the widest range then have
-the least penalty, and no other knots do, since the penalty is a sum of squares of shortfalls with a given sum. If a
-boundary leaves no room, the penalty is added to the edge costs in place of the constraint; the fitness of Eq. 9 is a sum
-of edge costs too.
+If K d_min is larger than the widest range R, no schedule is feasible. Equal distances R / K over the widest range are
+then the only ones with the least penalty, because the penalty is a sum of squares and the sum of the shortfalls is
+fixed. If there is a boundary, equal distances may not respect it. The penalty is then added to the edge costs instead
+of the constraint; the fitness of Eq. 9 is a sum of edge costs too.
 
 References:
     | Optimal Control of Bang-Bang and Iterative Dynamic Programming (Luus, 1990), for the shrinking candidates
@@ -29,7 +29,7 @@ from hso.search.paths import FunctionPaths
 from hso.search.shortest_path import Indices, layered_path
 from hso.search.windows import CLOSEST, ROUNDING
 
-# Points of the grid that the refinement starts from; more do not change the result, only its cost.
+# Points of the first grid. More points cost more and do not change the result.
 GRID_POINTS = 400
 REACH = 3
 FINEST = 1e-10
@@ -69,16 +69,19 @@ class Continuous(FunctionPaths):
         low, high = self.problem.widest
         points = max(GRID_POINTS, self.problem.intervals * 5 // 4)
         finest = (high - low) / points
-        # A distance below the grid's step would make the grid huge, and no schedule that keeps it is tight.
+        # A step that divides a very small d_min would need a huge grid. A small d_min hardly restricts the knots, so
+        # the grid then uses its own step.
         self.step = distance / math.ceil(distance * points / (high - low)) if distance > finest else finest
         lattice = low + self.step * np.arange(int((high - low) / self.step) + 1)
         times = np.unique(np.concatenate((lattice[lattice <= high], self.windows.low, self.windows.high)))[::-1]
         gaps = times[None, :] - times[:, None]
-        # Points that the windows add stand closer than the step, so an allowed edge spans one point at least.
+        # The edges of the windows are extra points that are closer than the step. So the stride stays 1: an allowed
+        # edge may connect neighbouring points.
         allowed = (gaps >= distance - ROUNDING) & (gaps > 0)
         best = self.best_on(times, self.edge_costs(times[None, :], times[:, None], allowed))
         if best is None:
-            # Too tight for the grid. Any knots that keep the distance will do to start from.
+            # No path on the grid keeps the distance. Any knots that keep it are a good enough start for the refinement;
+            # the mean of the earliest and the latest knots leaves each knot room on both sides.
             distance = max(distance, CLOSEST)
             best = (self.windows.earliest(distance) + self.windows.latest(distance)) / 2
         return best
@@ -95,18 +98,19 @@ class Continuous(FunctionPaths):
         return free if spaced and self.windows.hold(free) else times
 
     def _is_stationary(self, times: Array) -> bool:
-        """Whether no knot can improve J within its window."""
+        """Whether no knot can lower J by a move inside its window."""
         if not isinstance(self.function, SmoothEdgeSum):
             return False
         gradient = self.function.gradient(self.problem.noise.lambda_(times))
+        # A negative gradient in lambda pulls a knot towards the clean end, that is to the low edge of its window in t.
         held = times == np.where(gradient < 0, self.windows.low, self.windows.high)
         return bool(np.all(held | (np.abs(gradient) < FINEST)))
 
     def _refine(self, times: Array) -> Array:
-        """Move the knots to the best path through a few candidates around each, with an ever smaller step.
+        """Move the knots to the best path through a few candidates around each knot; repeat this with smaller steps.
 
-        Newton cannot be used where a constraint holds a knot, and the edge cost may have kinks. A path through candidates
-        keeps every constraint and needs no derivative.
+        Newton fails if a constraint holds a knot or the edge cost has kinks. A path through candidates keeps every
+        constraint and needs no derivative.
         """
         offsets = np.arange(-REACH, REACH + 1)
         step = self.step / REACH
@@ -115,7 +119,7 @@ class Continuous(FunctionPaths):
             moved = candidates[np.arange(len(times)), self._best_of(candidates)]
             furthest = np.abs(moved - times).max()
             times = moved
-            # A knot that moved to the edge of its candidates may want to go on: keep the step.
+            # A knot at its outermost candidate may want to move farther, so the step shrinks only if there is none.
             if furthest < (REACH - 0.5) * step:
                 step /= REACH
             if step < FINEST:

@@ -1,14 +1,14 @@
-r"""Free search: knots by their gradient, from many starts at once, with all constraints kept by the variables themselves.
+r"""Free search: gradient descents from many starts at once, in variables that keep all constraints.
 
-Times :math:`t_0 > t_1 > \dots > t_K` with windows :math:`l_k \le t_k \le h_k` and a least distance d fill a polytope. It is
-walked through in free variables :math:`v_k`, one knot after the other:
+Times :math:`t_0 > t_1 > \dots > t_K` must lie in windows :math:`l_k \le t_k \le h_k` and keep a least distance d. Free
+variables :math:`v_k` describe them, one knot after the other:
 
 .. math::
     t_k = l'_k + (h'_k - l'_k) \, s(v_k), \qquad s(v) = \frac{1}{1 + e^{-v}}, \qquad
     l'_k = \max_{j \ge k} (l_j + (j - k) d), \qquad h'_k = \min(h_k, t_{k-1} - d)
 
-Every v gives feasible times, and every feasible interior has its v, so that no constraint is left for the search: it is
-BFGS, on all starts together, with a step that is halved where the value does not fall enough.
+Every v gives feasible times, and all feasible times that touch no constraint belong to some v. So the search in v has
+no constraints. It is BFGS on all starts together, with a shorter step for each start whose value does not fall enough.
 
 References:
     | Numerical Optimization (Nocedal and Wright, 2006), Algorithm 6.1
@@ -26,9 +26,10 @@ from hso.noise.base import Array
 from hso.objectives import SmoothFunction
 from hso.search.windows import Windows
 
-# Free variables beyond this are at an edge of their range to seven digits.
+# At this value of a free variable its knot is at the edge of its range, to seven digits of the range.
 FARTHEST = 16.0
-# Longest step of a free variable, sufficient fall of the value, and when a start has ended.
+# Longest step of a free variable; the part of the expected fall that a step must reach; a descent ends at a relative
+# gain below ENOUGH or a step shorter than SHORTEST.
 LONGEST, FALL, ENOUGH, SHORTEST = 2.0, 1e-4, 1e-7, 1e-5
 # Relative step of differences of lambda in t.
 DIFFERENCE = 1e-6
@@ -48,15 +49,15 @@ class Sticks:
         self.lows = windows.latest(distance)
 
     def times(self, free: Array) -> Array:
-        """t of free variables, shape (S, K)."""
+        """The times t that belong to free variables, shape (S, K)."""
         return self._walk(free)[0]
 
     def knots(self, free: Array) -> Array:
-        """Lambda of free variables, shape (S, K)."""
+        """The lambdas that belong to free variables, shape (S, K)."""
         return self.noise.lambda_(self.times(free))
 
     def free(self, knots: Array) -> Array:
-        """Free variables whose knots are near these, shape (S, K): knots outside of the windows are moved inside."""
+        """Free variables whose knots are near these, shape (S, K). Knots outside their windows are moved inside."""
         times, found, high = self.noise.time(knots), np.empty(knots.shape), np.full(len(knots), np.inf)
         for k, low in enumerate(self.lows):
             top = np.minimum(self.highs[k], high)
@@ -67,8 +68,10 @@ class Sticks:
         return found
 
     def pull(self, free: Array, slope: Array) -> Array:
-        """The derivative in the free variables from that in the knots."""
+        """The derivative with respect to the free variables, from the derivative with respect to the knots' lambdas."""
         times, widths, follows = self._walk(free)
+        # First factor of the chain rule: d lambda / d t. A difference is accurate enough for a descent, and it works
+        # for every noise schedule. It is one-sided at the ends of the range of t.
         step = DIFFERENCE * np.minimum(times, 1 - times + 1e-3)
         low, high = self.noise.t_range
         ahead, behind = np.minimum(times + step, high), np.maximum(times - step, low)
@@ -76,7 +79,8 @@ class Sticks:
             rate = (self.noise.lambda_(ahead) - self.noise.lambda_(behind)) / (ahead - behind)
         by_time, share = slope * np.where(ahead > behind, rate, 0.0), _sigmoid(free)
         found, later = np.empty(free.shape), np.zeros(len(free))
-        # A knot moves those after it, whose ranges end at it.
+        # Second factor: t_k = low + width s(v_k). If the range of knot k + 1 ends at t_k - d, then a move of knot k
+        # also moves knot k + 1 by the share s(v_{k+1}) of this move. Going backwards, each knot collects these effects.
         for k in reversed(range(free.shape[1])):
             total = by_time[:, k] + later
             found[:, k] = total * widths[:, k] * share[:, k] * (1 - share[:, k])
@@ -84,7 +88,7 @@ class Sticks:
         return found
 
     def _walk(self, free: Array) -> tuple[Array, Array, Array]:
-        """Times, widths of the ranges, and whether a range ends at the knot before."""
+        """Times, widths of the ranges, and whether the knot before limits a range (instead of the knot's window)."""
         times, widths = np.empty(free.shape), np.empty(free.shape)
         follows = np.zeros(free.shape, dtype=bool)
         share, high = _sigmoid(free), np.full(len(free), np.inf)
@@ -97,7 +101,7 @@ class Sticks:
 
 
 class Descended(NamedTuple):
-    """Where a descent from S starts ended: free variables, shape (S, K), values, shape (S,), and evaluations in all."""
+    """The ends of the descents from S starts: free variables, shape (S, K), values, shape (S,), and all evaluations."""
 
     free: Array
     values: Array
@@ -105,7 +109,7 @@ class Descended(NamedTuple):
 
 
 def descend(function: SmoothFunction, sticks: Sticks, free: Array, iterations: int) -> Descended:
-    """BFGS from S starts, shape (S, K), at once; those that have ended are asked no more."""
+    """BFGS from S starts, shape (S, K), at once. A start that has ended costs no more evaluations."""
     count = free.shape[1]
     free = free.copy()
     values, slopes = _ask(function, sticks, free)
@@ -115,7 +119,8 @@ def descend(function: SmoothFunction, sticks: Sticks, free: Array, iterations: i
         direction = -np.einsum("sij,sj->si", inverse[going], slopes[going])
         falls = (direction * slopes[going]).sum(axis=1)
         wrong = falls >= 0
-        # Rounding can turn the direction uphill; the gradient itself never does.
+        # Rounding can make the direction lead uphill. The negative gradient always leads downhill, so the start uses
+        # it.
         inverse[going[wrong]], direction[wrong] = np.eye(count), -slopes[going[wrong]]
         falls = (direction * slopes[going]).sum(axis=1)
         size = np.minimum(lengths[going], LONGEST / np.maximum(np.abs(direction).max(axis=1), 1e-300))

@@ -1,12 +1,13 @@
 r"""The optimum by shortest path, with spacing as a hard constraint.
 
-A sum of edge costs over a grid of times is a shortest-path problem with K edges. An edge shorter than d_min is forbidden,
-and knot k may be at every point of its window (:mod:`hso.search.windows`). Dynamic programming solves it globally.
+If the objective is a sum of edge costs, the best knots on a grid of times are a shortest path with K edges. An edge
+shorter than d_min is forbidden, and knot k may be at every point of its window (:mod:`hso.search.windows`). Dynamic
+programming finds the global optimum.
 
 - ``grid="training"``: the grid is the training timesteps (:mod:`hso.search.training_grid`).
-- ``grid="continuous"``: a grid to start from, then any time (:mod:`hso.search.continuous`).
+- ``grid="continuous"``: the search starts on a grid and then allows any time (:mod:`hso.search.continuous`).
 
-An objective that is known on a table only has its points for a grid (:mod:`hso.search.table`).
+If an objective is known on a table only, the points of the table are the grid (:mod:`hso.search.table`).
 
 References:
     | On the Routing Problem (Bellman, 1958)

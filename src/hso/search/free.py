@@ -1,8 +1,8 @@
 """Strategy "free": the best of many descents, for objectives that give a value and a gradient.
 
-The starts are schedules that are known to be good somewhere: closed-form rules, published tables and the optimum of Eq.
-8. They and random changes of them are judged together; the best that differ are descended from together
-(:mod:`hso.search.descent`).
+The starts are schedules that are good for some models: closed-form rules, published tables and the optimum of Eq. 8.
+The search evaluates these starts and random changes of them. It takes the best ones that differ from each other, and
+descends from all of them at once (:mod:`hso.search.descent`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.windows import CLOSEST
 from hso.solvers import DDIM
 
-# Two schedules whose times all differ by less are one.
+# Two schedules count as the same if all their times differ by less than this.
 SAME = 0.01
 
 
 @runtime_checkable
 class Resampled(Protocol):
-    """A function that was measured on images, and knows its value without each group of them."""
+    """A function that was measured on groups of images and can leave out each group."""
 
     def left_out(self, knots: Array) -> Array:
         """J without each group of images, shape (groups, ...), of knots of shape (..., K)."""
@@ -41,8 +41,8 @@ class Minima(NamedTuple):
 
     Attributes:
         knots: Local minima, the best first, shape (M, K).
-        values: J of them, shape (M,).
-        evaluations: Schedules that were judged.
+        values: J of the minima, shape (M,).
+        evaluations: Number of schedules that were evaluated.
     """
 
     knots: Array
@@ -55,9 +55,9 @@ class Free(Strategy):
     """Descents from many starts.
 
     Attributes:
-        changes: Random changes of each start that are judged.
+        changes: Number of random changes of each start.
         spread: Standard deviation of a change of a free variable.
-        descents: Starts that are descended from.
+        descents: Number of descents.
         iterations: Limit of the iterations of a descent.
 
     Raises:
@@ -85,15 +85,15 @@ class Free(Strategy):
         return Found(found.knots[0], psi, found.evaluations, _message(problem.function, found.knots))
 
     def minima(self, problem: Problem, starts: Array, seed: int = 0) -> Minima:
-        """The local minima that are found.
+        """Find local minima.
 
         Args:
-            problem: What is asked.
-            starts: Knots, shape (S, K); those outside of the windows are moved inside.
+            problem: The problem.
+            starts: Knots, shape (S, K). Knots outside their windows are moved inside.
             seed: Seed of the random changes.
 
         Raises:
-            ArgumentError: If the objective has no gradient, or no knots fit in the windows with the least distance.
+            ArgumentError: If the objective has no gradient, or no knots in the windows keep the least distance.
         """
         function, distance = problem.function, max(problem.d_min, CLOSEST)
         if not isinstance(function, SmoothFunction):
@@ -112,7 +112,7 @@ class Free(Strategy):
 
 
 def known_schedules(problem: Problem) -> Iterator[Array]:
-    """Knots of the schedules that are known for a problem; what has none for it is left out."""
+    """Knots of the known schedules. A rule or table that has no schedule for this problem is left out."""
     count, start = problem.intervals + 1, problem.constraints.start
     span = None if start is None else Span(t_max=start)
     for rule in RULES:
@@ -131,13 +131,13 @@ def known_schedules(problem: Problem) -> Iterator[Array]:
 
 
 def _message(function: KnotFunction, minima: Array) -> str:
-    """How many minima there are, and how many cannot be told from the best by the images that were measured."""
+    """How many minima there are, and how many of them the measured images cannot distinguish from the best."""
     found = f"the best of {len(minima)} local minima"
     if len(minima) == 1 or not isinstance(function, Resampled):
         return found
     values = function.left_out(minima)
     differences = values[:, 1:] - values[:, :1]
-    # The jackknife's standard error of each difference over groups of images.
+    # The jackknife gives the standard error of each difference over groups of images.
     errors = np.sqrt((len(values) - 1) * differences.var(axis=0))
     rivals = int((differences.mean(axis=0) < 2 * errors).sum())
     return (
@@ -146,7 +146,7 @@ def _message(function: KnotFunction, minima: Array) -> str:
 
 
 def _different(times: Array, values: Array, count: int) -> list[int]:
-    """Indices of the best schedules that are not near a better one, the best first."""
+    """Indices of the best schedules, the best first. A schedule near a better one is left out."""
     chosen: list[int] = []
     for index in np.argsort(values).tolist():
         if len(chosen) == count:

@@ -1,8 +1,8 @@
-r"""The lower level alone: SciPy's trust-region method from the start that a rule gives, with both ends fixed.
+r"""The lower level alone: SciPy's trust-region method with both ends fixed. A rule gives the start.
 
-This is how DM-NonUniform searches (configurations A and C of the paper's Table 7): the first node at t = 1, the last knot
-at t = 0.001, a start that is uniform in t for latent models and uniform in lambda for pixel models, and the knots kept
-in order by linear constraints.
+DM-NonUniform searches in this way (configurations A and C of the paper's Table 7). The first node is at t = 1 and the
+last knot at t = 0.001. The start is uniform in t for latent models and uniform in lambda for pixel models. Linear
+constraints keep the knots in order.
 
 References:
     | Accelerating Diffusion Sampling with Optimized Time Steps (Xue et al., 2024), Section 4
@@ -22,7 +22,7 @@ from hso.objectives import KnotFunction, SmoothFunction
 from hso.rules import RANGE_RULES, Span
 from hso.search.problem import Found, Problem, Psi, Strategy
 
-# Knots may approach each other to this distance in lambda, where the objectives are still defined.
+# Least distance of knots in lambda. The objectives are still defined at this distance.
 CLOSEST_KNOTS = 1e-4
 
 
@@ -31,8 +31,8 @@ class Local(Strategy):
     """Local search from a rule.
 
     Attributes:
-        rule: The start, a range rule of ``hso.rules``.
-        span: Its ends, which stay fixed.
+        rule: The range rule of ``hso.rules`` that gives the start.
+        span: The ends of the start, which stay fixed.
         max_iterations: Limit of the trust-region method.
     """
 
@@ -52,7 +52,7 @@ class Local(Strategy):
         return Found(knots, Psi(None, t_min, t_max), evaluations, message)
 
     def _span(self, start_time: float | None) -> Span:
-        """The span of the part that is run."""
+        """The span of the run, which may begin part-way."""
         if start_time is None:
             return self.span
         if self.span.t_max is not None:
@@ -61,9 +61,13 @@ class Local(Strategy):
 
 
 def ordered_minimum(function: KnotFunction, start: Array, max_iterations: int) -> tuple[Array, int, str]:
-    """Local minimum over the interior knots, kept in order: knots, evaluations and how it ended.
+    """Find a local minimum over the interior knots, which stay in order.
 
-    The start is returned if the method finds nothing better. A function without a gradient is differenced.
+    If the method finds nothing better, the result is the start. A function without a gradient is differentiated by
+    differences.
+
+    Returns:
+        The knots, the number of evaluations, and how the search ended.
     """
     from scipy.optimize import LinearConstraint, minimize
 
@@ -83,7 +87,7 @@ def ordered_minimum(function: KnotFunction, start: Array, max_iterations: int) -
     order = np.diff(np.eye(len(start)), axis=0)[:, 1:-1]
     floor = CLOSEST_KNOTS - np.concatenate(([-start[0]], np.zeros(len(start) - 3), [start[-1]]))
     with warnings.catch_warnings():
-        # Between two kinks the objective can be linear, on which the method's Hessian update remarks.
+        # Between two kinks the objective can be linear. The update of the Hessian would then give a warning.
         warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
         found = minimize(
             value,

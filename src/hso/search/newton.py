@@ -5,13 +5,13 @@ A batch of S such problems is one block-diagonal system, which LAPACK's ``ptsv``
 
 A Newton step can be too long, or lead uphill. Three rules keep the search safe:
 
-- A step is shortened so that every interval keeps at least a tenth of its length, and it is halved as long as it does not
-  lower the objective.
-- If one short interval would stop all knots of a member, each knot moves as far as its own neighbours let it instead.
+- A step is shortened so that every interval keeps at least a tenth of its length. Then it is halved until it lowers the
+  objective.
+- One short interval would stop all knots of a member. In this case each knot moves as far as its own neighbours allow.
 - If the Hessian is not positive definite, a multiple of its largest entry is added to its diagonal, and the multiple grows
   until the matrix is positive definite. The step then leads downhill.
 
-For MEP with p > 2 the minimum can lie where knots coincide; a member whose knots come that close stops there.
+For MEP with p > 2 the knots coincide in some minima. If the knots of a member come so close, this member stops.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hso.objectives.base import scatter
 
 MAX_ITERATIONS = 60
 MAX_HALVINGS = 30
-# Convergence is quadratic: the step after one of this size is below rounding.
+# Convergence is quadratic: after a step of this size, the next step would be below rounding.
 TOLERANCE = 1e-7
 SHRINK, BLOCKED = 0.9, 0.1
 SHIFTS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0, 4.0, 100.0)
@@ -39,7 +39,7 @@ def minimize_interior(function: SmoothEdgeSum, knots: Array) -> tuple[Array, int
         knots: Starts, shape (S, K + 1), each strictly increasing.
 
     Returns:
-        The minima, shape (S, K + 1), and the number of objective evaluations, counted for each member.
+        The minima, shape (S, K + 1), and the number of objective evaluations of all members together.
     """
     knots = knots.copy()
     if knots.shape[-1] < 3:
@@ -58,7 +58,7 @@ def minimize_interior(function: SmoothEdgeSum, knots: Array) -> tuple[Array, int
 def _direction(edge: Edge) -> Array:
     gradient = scatter(edge.a, edge.b)[:, 1:-1]
     diagonal = scatter(edge.aa, edge.bb)[:, 1:-1]
-    # The last entry of each row couples two problems of the batch: zero.
+    # The last entry of each row would couple two problems of the batch. It is zero, because they are independent.
     coupling = np.zeros_like(diagonal)
     coupling[:, :-1] = edge.ab[:, 1:-1]
     scale = np.abs(diagonal).max(axis=1, keepdims=True)
@@ -72,16 +72,17 @@ def _direction(edge: Edge) -> Array:
 
 
 def _solve_tridiagonal(diagonal: Array, coupling: Array, right: Array) -> tuple[Array, bool]:
-    """Solution, of the shape of ``right``, and whether the system is positive definite."""
+    """The solution, with the shape of ``right``, and whether the system is positive definite."""
     from scipy.linalg.lapack import dptsv
 
-    # One more unknown, coupled to nothing, so that the couplings are as many as LAPACK wants, even for one unknown.
+    # LAPACK wants one coupling less than unknowns, and at least one coupling. An additional unknown without coupling
+    # makes the numbers right.
     _, _, solution, info = dptsv(np.append(diagonal, 1.0), coupling.ravel(), np.append(right, 0.0))
     return solution[:-1].reshape(right.shape), info == 0
 
 
 def _advance(function: SmoothEdgeSum, knots: Array, edge: Edge, step: Array) -> tuple[Array, Edge, int]:
-    """Take the longest admissible fraction of the step for each member; those that cannot improve stay."""
+    """Take the longest allowed fraction of the step for each member. A member that cannot improve does not move."""
     full = np.zeros_like(knots)
     full[:, 1:-1] = step
     room = np.minimum(SHRINK * np.diff(knots, axis=1), np.maximum(np.diff(knots, axis=1) - CLOSEST_KNOTS, 0.0))

@@ -1,4 +1,4 @@
-"""Shortest paths in a problem's windows: what the grids of strategy ``exact`` have in common."""
+"""Shortest paths in the windows of a problem: the common part of all grids of strategy ``exact``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Paths(ABC):
     Attributes:
         problem: The problem.
         windows: Where each knot may lie.
-        least_gap: Distance in t that every edge has.
+        least_gap: Least length of an edge in t.
         evaluations: Number of edge costs that were evaluated.
         message: How the search ended.
     """
@@ -40,24 +40,24 @@ class Paths(ABC):
         """Times of the best knots, decreasing, shape (K + 1,)."""
 
     def give_up_spacing(self) -> None:
-        """From now on short edges cost their shortfall, Eq. 10, instead of being forbidden."""
+        """Allow short edges from now on. They are no longer forbidden, but pay the penalty of Eq. 10."""
         self.message = "no schedule with so many nodes on either side keeps d_min; the fitness of Eq. 9 is least"
         self.least_gap = 0.0
 
     def shortfalls(self, gaps: Array) -> Array | float:
-        """What short edges cost once spacing is given up."""
+        """The penalty of short edges; 0 as long as they are forbidden."""
         if self.least_gap >= self.problem.d_min:
             return 0.0
         return np.asarray(self.problem.gamma * np.maximum(self.problem.d_min - gaps, 0.0) ** 2)
 
     def best_on(self, times: Array, costs: Array, stride: int = 1, growth: float = 1.0) -> Array | None:
-        """The best path on a grid of decreasing times with each knot in its window, or None if there is none.
+        """The best path on a grid of decreasing times, with each knot in its window. None if there is no such path.
 
         Args:
             times: The grid, shape (G,).
             costs: ``costs[j, i]`` of the edge from i to j, shape (G, G), infinite where forbidden.
-            stride: Every edge that is allowed spans at least so many points.
-            growth: The k-th edge costs this to the power of k times as much.
+            stride: Every allowed edge goes at least this many points ahead.
+            growth: The cost of the k-th edge, counted from 0, is multiplied by ``growth**k``.
         """
         starts, stops = self.windows.ranges(times)
         skipped = stride * np.arange(len(starts))
@@ -69,7 +69,7 @@ class Paths(ABC):
 
 
 class FunctionPaths(Paths):
-    """A search among the paths of a grid whose edge costs a function gives.
+    """A search among the paths of a grid. A function gives the edge costs.
 
     Args:
         problem: The problem.

@@ -5,10 +5,10 @@ Choose K + 1 knots with :math:`t_0` in the box's t_max range and :math:`t_K` in 
 .. math::
     F = J(\lambda_0, \dots, \lambda_K) + \gamma \sum_i \max(0, d_{min} - (t_i - t_{i+1}))^2
 
-is least. With N nodes and a finite terminal K is N. With the clean terminal K is N - 1, since the jump to the clean sample
-has no edge cost, unless the objective costs the jump: the problem is then that of a finite terminal, and its last knot, at
-which no network is called, stands for the clean sample. A run that begins part-way, at :math:`t_0 = s`, is the same problem
-with :math:`t_{max} = s`. A boundary between two networks is one more constraint (:mod:`hso.search.windows`).
+is least. With N nodes and a finite terminal, K is N. With the clean terminal, K is N - 1 if the jump to the clean
+sample has no cost. If the objective gives the jump a cost, K is N again: the last knot stands for the clean sample, and
+the network is not called there. A run that begins part-way, at :math:`t_0 = s`, is the same problem with
+:math:`t_{max} = s`. A boundary between two networks is one more constraint (:mod:`hso.search.windows`).
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Eq. 4-5, 9-10
@@ -36,7 +36,7 @@ from hso.solvers import Solver
 
 
 class Psi(NamedTuple):
-    """The upper level's vector: exponent of Eq. 2 and the ends. Strategies without an exponent leave it None."""
+    """The vector of the upper level: the exponent of Eq. 2 and the ends. If a strategy has no exponent, rho is None."""
 
     rho: float | None
     t_min: float
@@ -44,7 +44,7 @@ class Psi(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a strategy returns: knots, shape (K + 1,), where they came from, what it took, and how it ended."""
+    """What a strategy returns: knots, shape (K + 1,), their psi, number of evaluations, and how the search ended."""
 
     knots: Array
     psi: Psi
@@ -54,10 +54,10 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """An objective on a noise schedule, and what is asked of the knots.
+    """An objective on a noise schedule, and what the knots must satisfy.
 
     Attributes:
-        function: What is to be small.
+        function: The function to minimize.
         nodes: Number of nodes, N.
         terminal: "clean" or "t_min".
         constraints: Where the knots may lie, with all choices filled in.
@@ -86,7 +86,7 @@ class Problem:
 
     @property
     def boundary(self) -> Boundary | None:
-        """Where the model changes networks, if each is to have nodes."""
+        """Where the model changes networks, if each network must have nodes."""
         given = self.constraints.boundary
         return given if given is None or isinstance(given, Boundary) else Boundary(given)
 
@@ -102,7 +102,7 @@ class Problem:
 
     @property
     def windows(self) -> Windows:
-        """Where each knot may lie, by the box and the boundary."""
+        """Where each knot may lie; the box and the boundary decide it."""
         low, high = self.widest
         lows, highs = np.full(self.intervals + 1, low), np.full(self.intervals + 1, high)
         lows[0], highs[-1] = self.box.t_max[0], self.box.t_min[1]
@@ -118,7 +118,7 @@ class Problem:
         return self.windows.keep(self.d_min)
 
     def objection(self) -> str:
-        """Why the boundary is impossible, as what would be possible instead; empty if it is possible."""
+        """A possible boundary, in words, if this one is impossible; empty if it is possible."""
         nodes = self.boundary.nodes if self.boundary else 0
         if nodes == 0:
             return ""
@@ -143,10 +143,10 @@ class Problem:
         return self.function.value(knots) + self.gamma * self.penalty(knots)
 
     def function_everywhere(self, strategy: str) -> KnotFunction:
-        """The function, for a strategy that asks for its value at any knots.
+        """The function, for a strategy that needs its value at any knots.
 
         Raises:
-            ArgumentError: If it has values at the points of a table only.
+            ArgumentError: If the function has values at the points of a table only.
         """
         if not isinstance(self.function, TabulatedSum):
             return self.function
@@ -155,13 +155,13 @@ class Problem:
 
 
 class Strategy(ABC):
-    """How a problem is solved: frozen settings and a search.
+    """How to solve a problem: frozen settings and a search.
 
     Attributes:
-        name: What ``--strategy`` and :func:`hso.optimize` call it.
-        uses_box: Whether it looks at the box; a strategy that does not refuses one.
-        uses_rho: Whether it looks at the box's range of the exponent.
-        keeps_boundary: Whether it gives each of two networks its nodes; a strategy that does not refuses a boundary.
+        name: Its name in ``--strategy`` and :func:`hso.optimize`.
+        uses_box: Whether it uses the box. If not, ``optimize`` refuses a box with this strategy.
+        uses_rho: Whether it uses the box's range of the exponent.
+        keeps_boundary: Whether it keeps a boundary between two networks. If not, ``optimize`` refuses a boundary.
     """
 
     name: str
@@ -170,9 +170,9 @@ class Strategy(ABC):
     keeps_boundary: bool = False
 
     def terminal(self, solver: Solver) -> str:
-        """Where a run with this solver lands if nobody says otherwise."""
+        """Where a run with this solver lands by default."""
         return solver.terminal
 
     @abstractmethod
     def search(self, problem: Problem, seed: int) -> Found:
-        """Solve the problem. The same seed gives the same knots and the same count of evaluations."""
+        """Solve the problem. The same seed gives the same knots and the same number of evaluations."""

@@ -1,9 +1,10 @@
 r"""Algorithm 1 of the paper, to the letter.
 
-Upper level: SciPy's differential evolution over :math:`\psi = (\rho, t_{min}, t_{max})` with the fitness of Eq. 9. Lower
-level, for each candidate: SciPy's trust-constr on the objective alone, unconstrained and unpenalized, from
-:math:`\Lambda(\psi)`; the knots are sorted before the objective sees them, derivatives are finite differences, and a run
-that does not report success leaves the start as it was. The settings are those of the authors' program.
+The upper level is SciPy's differential evolution over :math:`\psi = (\rho, t_{min}, t_{max})` with the fitness of Eq.
+9. The lower level runs SciPy's trust-constr for each candidate. It starts from :math:`\Lambda(\psi)` and minimizes the
+objective without constraints and without a penalty. The knots are sorted before the objective sees them, and
+derivatives are finite differences. If a run does not report success, the candidate keeps its start. The settings are
+those of the authors' program.
 
 References:
     | Hierarchical Schedule Optimization for Fast and Robust Diffusion Model Sampling (Zhu et al., 2026), Algorithm 1
@@ -28,14 +29,14 @@ CONVERGED = (1, 2)
 
 @dataclass(frozen=True)
 class Published(Strategy):
-    """The reference; slow.
+    """The paper's search as published. It is the reference, and it is slow.
 
     Attributes:
         population: Members of the population for each of the three variables.
         generations: Limit of differential evolution.
-        tolerance: Its relative tolerance.
+        tolerance: Relative tolerance of differential evolution.
         lower_iterations: Limit of trust-constr.
-        lower_tolerance: Its ``xtol`` and ``gtol``.
+        lower_tolerance: ``xtol`` and ``gtol`` of trust-constr.
         difference: Relative step of the finite differences.
     """
 
@@ -49,7 +50,7 @@ class Published(Strategy):
     difference: float = 1e-7
 
     def terminal(self, solver: Solver) -> str:
-        """As in the paper's experiments: UniPC lands on t_min, and DDIM on the clean sample."""
+        """As in the paper's experiments: UniPC lands on t_min, and every other solver on its own terminal."""
         return T_MIN if isinstance(solver, UniPC) else solver.terminal
 
     def search(self, problem: Problem, seed: int) -> Found:

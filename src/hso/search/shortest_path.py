@@ -1,7 +1,7 @@
 r"""Shortest paths with a given number of edges, by dynamic programming.
 
-With points sorted in the order of sampling, c(i, j) the cost of the edge from point i to point j > i, and :math:`P_k` the
-points at which the path may be after k edges,
+The points are sorted in the order of sampling. c(i, j) is the cost of the edge from point i to point j > i, and the
+path must be at one of the points :math:`P_k` after k edges. Then
 
 .. math::
     V_0(j) = 0, \qquad V_k(j) = \min_{i \in P_{k-1}} \; V_{k-1}(i) + c(i, j), \qquad j \in P_k,
@@ -24,16 +24,17 @@ def shortest_path(cost: Array, starts: Indices, stops: Indices, growth: float = 
 
     Args:
         cost: Shape (G, G), ``cost[j, i]`` from point i to point j, infinite where forbidden.
-        starts: Shape (K + 1,), K at least 1; after k edges the path may be at the points from ``starts[k]`` on ...
-        stops: ... up to, not including, ``stops[k]``; at least one.
-        growth: The k-th edge, counted from 0, costs this to the power of k times as much.
+        starts: Shape (K + 1,), K at least 1. After k edges the path must be at one of the points with indices
+            ``starts[k]`` to ``stops[k] - 1``.
+        stops: Shape (K + 1,); ``stops[k]`` is larger than ``starts[k]``.
+        growth: The cost of the k-th edge, counted from 0, is multiplied by ``growth**k``.
 
     Returns:
-        Indices of the path's points, shape (K + 1,). The path is forbidden if its cost is infinite.
+        Indices of the points on the path, shape (K + 1,). If no path is allowed, the cost of this path is infinite.
     """
     best = np.zeros(stops[0] - starts[0])
     origins = []
-    # One buffer for all layers: fresh memory for each would cost more than the additions.
+    # All layers share one buffer, because new memory for each layer would cost more time than the additions.
     widths = stops - starts
     buffer = np.empty(int((widths[1:] * widths[:-1]).max()))
     for k in range(1, len(starts)):
@@ -52,7 +53,7 @@ def shortest_path(cost: Array, starts: Indices, stops: Indices, growth: float = 
 
 
 def layered_path(costs: Array) -> Indices:
-    """The cheapest path through layers of candidates, one from each.
+    """The cheapest path that uses one candidate of each layer.
 
     Args:
         costs: Shape (K, M, M), ``costs[k, j, i]`` from candidate i of layer k to candidate j of layer k + 1.

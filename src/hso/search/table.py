@@ -1,7 +1,7 @@
-r"""The optimum among the points of a table, for objectives that are known there only.
+r"""The optimum among the points of a table, for objectives that are known at these points only.
 
-A window without a point in it, such as the one of a run that begins part-way, gets the nearest point; the knot itself
-lies in its window nevertheless.
+A window may contain no point, for example in a run that begins part-way. Such a window gets the nearest point for the
+search. In the result the knot is moved back into its window.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Table(Paths):
         return self.best_on(self.times, costs, growth=self.function.gamma)
 
     def _with_points(self) -> Windows:
-        """The windows, each widened to its nearest point if it has none."""
+        """The windows; a window without a point is replaced by the point nearest to its middle."""
         low, high = self.windows.low.copy(), self.windows.high.copy()
         starts, stops = self.windows.ranges(self.times)
         for knot in np.flatnonzero(starts >= stops):

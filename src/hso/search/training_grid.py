@@ -1,4 +1,4 @@
-r"""The optimum among distinct training timesteps, by one shortest path; it is proved by the search itself."""
+r"""The optimum among distinct training timesteps. One shortest path finds the global optimum, so it needs no proof."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class TrainingGrid(FunctionPaths):
         gaps = indices[None, :] - indices[:, None]
         self.message = "optimal among all distinct training timesteps in the box"
         if stride * intervals > span and self.problem.boundary is None:
-            # From end to end in gaps that differ by one at most: the least sum of squared shortfalls.
+            # No path keeps d_min. Gaps that differ by at most one, from end to end, have the least sum of squared
+            # shortfalls, so only such paths are allowed.
             stride = span // intervals
             gaps = np.where(gaps > stride + 1, 0, gaps)
             self.windows = self.windows.pinned(times[0], times[-1])

@@ -1,4 +1,4 @@
-"""Solvers: settings that, given a schedule, become a table of coefficients, and one loop that runs them."""
+"""Solvers: settings that turn a sampling schedule into a table of coefficients, and one loop that runs them."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -33,13 +33,13 @@ def make_solver(solver: str | Solver) -> Solver:
     """The solver of this name, with settings if they follow it, or the solver itself.
 
     Raises:
-        ArgumentError: If the name is unknown, and the nearest is suggested; or it is neither a name nor a solver.
+        ArgumentError: If the name is unknown (the error suggests the nearest), or it is neither a name nor a solver.
 
     Example:
         >>> make_solver("dpmpp_3m"), make_solver("unipc:order=2"), make_solver(UniPC(order=2)).name
         (DPMSolverPP(order=3), UniPC(order=2, variant='bh2', corrector=True), 'unipc')
     """
-    return make("solver", solver, SOLVERS, Solver)  # type: ignore[type-abstract]  # only isinstance is asked of it
+    return make("solver", solver, SOLVERS, Solver)  # type: ignore[type-abstract]  # used for isinstance only
 
 
 __all__ = [

@@ -1,17 +1,19 @@
 r"""What a solver is.
 
-Every solver here is linear in the state and in the network's outputs. Its plan has one entry for each network call:
-call i sees :math:`x_i`, gives the term :math:`D_i` (the data :math:`x_0`, unless the solver says otherwise), and then
+Every solver here is linear in the state and in the network's outputs. Its plan has one entry for each network call.
+Call i sees the state :math:`x_i` and gives the term :math:`D_i`, which is the data :math:`x_0` unless the solver says
+otherwise. Then
 
 .. math::
     y_i = a_i y_{i-1} + \sum_k b_{ik} D_{i-k} \quad \text{or} \quad y_i = x_i, \qquad
     x_{i+1} = c_i y_i + \sum_k d_{ik} D_{i-k} + e_i z_i
 
-where the *anchor* y is what a step starts from: the state itself (one-stage methods), the state corrected by what the
-network said of it (predictor-corrector methods), or the unchanged anchor of the step's first stage
-(:math:`a = 1, b = 0`; two-stage methods). z is standard normal, and e is 0 for deterministic solvers.
+where a step starts from the *anchor* y. The anchor is the state itself (one-stage methods), the state corrected by the
+network's output at that state (predictor-corrector methods), or the unchanged anchor of the step's first stage
+(:math:`a = 1, b = 0`; two-stage methods). z is standard normal noise, and e is 0 for deterministic solvers.
 
-The step all of them reduce to, with :math:`h = \lambda' - \lambda`, is exact where the data is constant:
+If the data is constant, every deterministic solver takes the same step, and this step is exact. With
+:math:`h = \lambda' - \lambda` it is
 
 .. math::
     x' = \frac{\sigma'}{\sigma} x + \alpha' (1 - e^{-h}) D
@@ -41,8 +43,8 @@ from hso.solvers.elementary import expm1
 class Level(NamedTuple):
     r"""A noise level: :math:`\lambda`, :math:`\alpha` and :math:`\sigma`.
 
-    They are Python floats. A batch of S schedules is planned at once with arrays of shape (S,) in their place: real
-    arrays, or complex ones for derivatives by the complex step. The clean sample is always ``CLEAN_LEVEL``.
+    They are Python floats. Arrays of shape (S,) in their place plan a batch of S schedules at once; complex arrays give
+    derivatives by the complex step. The clean sample is always ``CLEAN_LEVEL``.
     """
 
     lambda_: Any
@@ -74,24 +76,24 @@ class Combination(NamedTuple):
     noise: Any = 0.0
 
     def of(self, anchor: Any, outputs: Sequence[Any]) -> Any:
-        """The combination, without its noise; ``outputs`` are the terms, the newest first, at least as many as needed."""
+        """The combination without its noise; ``outputs`` are the terms, the newest first. More terms do no harm."""
         total = self.state * anchor
         for index, weight in enumerate(self.outputs):
             total = total + weight * outputs[index]
         return total
 
 
-# Keeps the anchor of the first stage through the second.
+# The second stage of a step starts from the same anchor as the first stage.
 HOLD = Combination(1.0)
 
 
 class StepPlan(NamedTuple):
-    """What is done with one network call.
+    """What a solver does with one network call.
 
     Attributes:
         node: Index of the node at which the network is called.
-        anchor: New anchor from the last one; None where the state that the network saw is the anchor.
-        update: Next state from the anchor.
+        anchor: Computes the new anchor from the last one. If None, the new anchor is the state that the network saw.
+        update: Computes the next state from the anchor.
     """
 
     node: int
@@ -100,13 +102,13 @@ class StepPlan(NamedTuple):
 
 
 class Solver(ABC):
-    """A sampling method: settings that, given a schedule, become a table of coefficients.
+    """A sampling method: settings that turn a sampling schedule into a table of coefficients.
 
-    Subclasses are frozen dataclasses; a new one is one file and one line in ``hso.solvers.SOLVERS``. What others need to
-    know of a solver it says itself, here.
+    Subclasses are frozen dataclasses; a new one is one file and one line in ``hso.solvers.SOLVERS``. The class itself
+    says everything that other code needs to know about the solver.
 
     Attributes:
-        terminal: Where its last step lands if nobody asks for anything else: "clean" or "t_min".
+        terminal: Where the last step lands by default: "clean" or "t_min".
         carries_outputs: Whether a step uses network outputs of the steps before it (multistep methods).
     """
 
@@ -116,35 +118,35 @@ class Solver(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """What ``--solver`` takes."""
+        """The name that ``--solver`` accepts."""
 
     @property
     @abstractmethod
     def order(self) -> int:
-        """The order in the method's name; the class says which order of convergence is measured."""
+        """The order in the method's name. The docstring of the class gives the measured order of convergence."""
 
     @abstractmethod
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
-        """The plan, from the levels of the N nodes and of the terminal, N + 1 in all; they may be batches of levels."""
+        """The plan for the N + 1 levels of the nodes and of the terminal; each level may be a batch of levels."""
 
     def nfe(self, nodes: int) -> int:
-        """Number of network calls with this many nodes: the same number, except for methods that visit nodes twice."""
+        """Number of network calls for this many nodes. Only methods that visit nodes twice need more calls."""
         return nodes
 
     def nodes(self, nfe: int) -> int:
         """Number of nodes with which the solver makes exactly this many network calls.
 
         Raises:
-            ArgumentError: If there is no such number; the nearest possible budgets are named.
+            ArgumentError: If there is no such number; the error names the nearest possible budgets.
         """
         return nfe
 
     def term(self, data: Any, x: Any, level: Level) -> Any:
-        r"""What the combinations are linear in: the data :math:`x_0`, unless a subclass says otherwise."""
+        r"""The term that the combinations add up: the data :math:`x_0`, unless a subclass says otherwise."""
         return data
 
     def plan(self, noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[StepPlan, ...]:
-        """Coefficients of every step, in float64; one entry for each network call.
+        """Coefficients of every step in float64, with one entry for each network call.
 
         Raises:
             ArgumentError: If the sampling schedule was made for another noise schedule.
@@ -153,7 +155,7 @@ class Solver(ABC):
 
 
 def levels(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Level, ...]:
-    """Levels of the nodes and of the terminal, N + 1 in all.
+    """The N + 1 levels of the nodes and of the terminal.
 
     Raises:
         ArgumentError: If the sampling schedule was made for another noise schedule.
@@ -177,7 +179,7 @@ def batched_levels(noise: NoiseSchedule, knots: Any, terminal: str) -> tuple[Lev
 
     Args:
         noise: The noise schedule.
-        knots: Shape (..., K), real or complex; with the terminal "t_min" the last of them is the terminal.
+        knots: Shape (..., K), real or complex. If the terminal is "t_min", the last knot is the terminal.
         terminal: "clean" or "t_min".
     """
     alphas, sigmas = np.exp(noise.log_alpha(knots)), np.exp(noise.log_sigma(knots))
@@ -186,7 +188,7 @@ def batched_levels(noise: NoiseSchedule, knots: Any, terminal: str) -> tuple[Lev
 
 
 def first_order(start: Level, end: Level) -> Combination:
-    """The step that is exact where the data is constant; ``end`` may be the clean sample.
+    """The step that is exact if the data is constant; ``end`` may be the clean sample.
 
     Example:
         >>> first_order(Level(0.0, 0.5, 0.5), Level(math.inf, 1.0, 0.0))

@@ -5,8 +5,8 @@ Because every solver is linear in the state and the data,
 .. math::
     x_k = A_k x_T + \sum_n B_{kn} D_n
 
-holds for what the network sees at call k, and in the last row for the final sample. :math:`A_k` and :math:`B_{kn}` depend
-only on the solver, the noise schedule and the nodes, not on the model.
+where :math:`x_k` is the state that the network sees at call k. The last row gives the final sample. :math:`A_k` and
+:math:`B_{kn}` depend only on the solver, the noise schedule and the nodes, not on the model.
 
 References:
     | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022)
@@ -30,7 +30,7 @@ class Coefficients(NamedTuple):
     """Dense coefficients of K network calls.
 
     Attributes:
-        state: A, shape (K + 1,); the last is that of the final sample.
+        state: A, shape (K + 1,). The last entry belongs to the final sample.
         outputs: B, shape (K + 1, K), zero on and above the diagonal.
     """
 
@@ -39,7 +39,9 @@ class Coefficients(NamedTuple):
 
 
 def coefficients(solver: Solver, noise: NoiseSchedule, schedule: SamplingSchedule) -> Coefficients:
-    """Dense coefficients of the states in the initial state and the data. Of stochastic solvers, those of the mean.
+    """Dense coefficients that give every state from the initial state and the data.
+
+    For a stochastic solver they give the mean of the state.
 
     Raises:
         ArgumentError: If the schedule was made for another noise schedule.
@@ -58,7 +60,8 @@ def coefficients(solver: Solver, noise: NoiseSchedule, schedule: SamplingSchedul
         seen.append(x)
         return basis[len(seen)]
 
-    # The loop itself, run on coordinates: the data of call k is the k-th basis vector.
+    # The loop runs on coordinates instead of images: the data of call k is the k-th basis vector. So the coefficients
+    # are those of the loop itself and cannot differ from it.
     final = sample(solver, model, noise, schedule, basis[0], prediction="sample", noise_source=np.zeros_like)
     rows = np.stack([*seen, final])
     return Coefficients(rows[:, 0], rows[:, 1:])

@@ -57,7 +57,7 @@ class DDIM(Solver):
         if self.eta == 0 or end.is_clean:
             return first_order(start, end)
         h = end.lambda_ - start.lambda_
-        # Logarithm of what is left of the noise in x, so that the weight of D does not cancel for small h.
+        # The part of the noise in x that remains. As a logarithm it keeps the weight of D accurate for small h.
         kept = 0.5 * log1p(self.eta**2 * expm1(-2 * h))
         return Combination(
             state=end.sigma / start.sigma * exp(kept),

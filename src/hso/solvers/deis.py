@@ -1,14 +1,15 @@
 r"""DEIS, log-rho multistep.
 
 In :math:`\rho = \sigma / \alpha = e^{-\lambda}` the exact solution is an integral of the noise. DEIS replaces the noise by
-the polynomial in :math:`\log\rho = -\lambda` through its last values. With :math:`h = \lambda_{i+1} - \lambda_i`,
+a polynomial in :math:`\log\rho = -\lambda` that passes through the last values of the noise. With
+:math:`h = \lambda_{i+1} - \lambda_i`,
 
 .. math::
     \frac{x_{i+1}}{\alpha_{i+1}} = \frac{x_i}{\alpha_i} + \sum_n C_n \epsilon_n, \qquad
     C_n = \int_{\rho_i}^{\rho_{i+1}} \ell_n(\log\rho) \, d\rho
     = -\rho_i h \int_0^1 e^{-u h} \ell_n(u) \, du
 
-The terms are :math:`\epsilon_n = (x_n - \alpha_n D_n) / \sigma_n`, linear in the states and the data.
+The terms :math:`\epsilon_n = (x_n - \alpha_n D_n) / \sigma_n` are linear in the states and the data.
 
 References:
     | Fast Sampling of Diffusion Models with Exponential Integrator (Zhang and Chen, 2023)
@@ -32,12 +33,12 @@ from hso.solvers.prediction import to_noise
 class DEIS(Solver):
     r"""DEIS in log-rho (Zhang and Chen, 2023), as diffusers' DEISMultistepScheduler.
 
-    The first steps are of order 1 and 2 for want of outputs. Below 15 nodes the last is of order 1 and the one before of
-    order at most 2 (``lower_order_final``). diffusers always ends at a finite noise level; here the clean sample is
-    allowed, and reached by a step of order 1.
+    The first two steps have order 1 and 2, because there are not enough outputs yet. With fewer than 15 nodes the last
+    step has order 1 and the step before it has at most order 2 (``lower_order_final``). diffusers always ends at a
+    finite noise level. Here a run may also end at the clean sample, which it reaches by a step of order 1.
 
-    Measured: a step in the middle has a local error of order p + 1. A whole run is of order 2 at most, 1 for p = 1: the
-    first step is of order 1.
+    Measured: a step in the middle has a local error of order p + 1. A whole run has order 1 if p = 1, and at most order
+    2 otherwise, because its first step has order 1.
 
     Attributes:
         order: 1, 2 or 3.

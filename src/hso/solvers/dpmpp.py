@@ -1,6 +1,6 @@
 r"""DPM-Solver++, multistep: 1 (DDIM), 2M and 3M.
 
-With :math:`h = \lambda_{i+1} - \lambda_i` and the data's differences scaled to the step
+With :math:`h = \lambda_{i+1} - \lambda_i` and the differences of the data in units of the step
 (:math:`D' = h \, dD/d\lambda`, :math:`D'' = h^2 D[\lambda_i, \lambda_{i-1}, \lambda_{i-2}]`),
 
 .. math::
@@ -9,9 +9,10 @@ With :math:`h = \lambda_{i+1} - \lambda_i` and the data's differences scaled to 
     h (m_0 D + m_1 D' + \tfrac12 m_2 D'') & \text{3M}
     \end{cases}, \qquad m_k = \int_0^1 e^{(u - 1) h} u^k du
 
-D'' is a divided difference, half of the second derivative, so the polynomial through the data would weigh it with
-:math:`m_2`. The published code and the programs that copy it use half of that. That leaves a local error of order 3
-instead of 4; kept, because a schedule is tuned for what the programs run.
+D'' is a divided difference, which is half of the second derivative. The polynomial through the data would therefore
+give it the weight :math:`m_2`. The published code, and the programs that copy it, use half of this weight, and the
+local error is then of order 3 instead of 4. We do the same, because a schedule must be made for the solver that the
+programs run.
 
 References:
     | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022), Algorithm 2
@@ -33,11 +34,12 @@ from hso.solvers.orders import lowered_at_short_end
 class DPMSolverPP(Solver):
     r"""Multistep DPM-Solver++ (Lu et al., 2022), as diffusers' DPMSolverMultistepScheduler with "midpoint".
 
-    The first steps are of order 1 and 2 for want of outputs. Below 15 nodes the last is of order 1 and the one before of
-    order at most 2 (``lower_order_final``); a step to the clean sample is always of order 1.
+    The first two steps have order 1 and 2, because there are not enough outputs yet. With fewer than 15 nodes the last
+    step has order 1 and the step before it has at most order 2 (``lower_order_final``). A step to the clean sample
+    always has order 1.
 
-    Measured: the local error of a step in the middle is of order 2, 3 and, for 3M too, 3 (see above). A whole run is of
-    order 1, 2 and 2.
+    Measured for the settings 1, 2 and 3: the local error of a step in the middle has order 2, 3 and 3 (see above). A
+    whole run has order 1, 2 and 2.
 
     Attributes:
         order: 1, 2 or 3.

@@ -1,7 +1,7 @@
 r"""DPM-Solver++(2S), singlestep: two network calls for each step.
 
-From node i, an intermediate state at node i + 1 by a step of order 1; from both outputs, the state at node i + 2. With
-:math:`h = \lambda_{i+2} - \lambda_i` and :math:`r = (\lambda_{i+1} - \lambda_i) / h`,
+A step of order 1 goes from node i to an intermediate state at node i + 1. The outputs at both nodes then give the state
+at node i + 2. With :math:`h = \lambda_{i+2} - \lambda_i` and :math:`r = (\lambda_{i+1} - \lambda_i) / h`,
 
 .. math::
     x_{i+2} = \frac{\sigma_{i+2}}{\sigma_i} x_i
@@ -27,9 +27,9 @@ from hso.solvers.exponential import half_slope_weights
 class DPMSolverPP2S(Solver):
     r"""Singlestep DPM-Solver++ of order 2, as diffusers' DPMSolverSinglestepScheduler with its default settings.
 
-    Nodes 0, 2, 4, ... start a step and nodes 1, 3, 5, ... are the intermediate points. An odd number of nodes leaves a last
-    step of order 1. A two-stage step has no limit at the clean sample: an even number of nodes then ends with two steps of
-    order 1. Measured order: 2.
+    Nodes 0, 2, 4, ... start a step and nodes 1, 3, 5, ... are the intermediate points. If the number of nodes is odd,
+    the last step has order 1. A two-stage step has no limit at the clean sample. If the number of nodes is even, a run
+    to the clean sample therefore ends with two steps of order 1. Measured order: 2.
 
     Example:
         >>> from hso.noise import NoiseSchedule

@@ -1,7 +1,7 @@
-"""Elementary functions that take a Python float to a Python float, and an array, complex too, to an array.
+"""Elementary functions: a Python float gives a Python float, and a real or complex array gives an array.
 
-The functions of ``math`` are many times faster on numbers than those of NumPy, and what they return leaves the precision of
-arrays and tensors alone.
+On single numbers the functions of ``math`` are many times faster than those of NumPy. They also return Python floats,
+which do not change the precision of the arrays and tensors that they multiply.
 """
 
 from __future__ import annotations

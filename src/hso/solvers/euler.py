@@ -3,7 +3,7 @@ r"""Euler's method in :math:`\tilde\sigma = \sigma / \alpha`.
 .. math::
     z' = z + (\tilde\sigma' - \tilde\sigma) \frac{z - D}{\tilde\sigma}, \qquad z = x / \alpha
 
-It is DDIM with :math:`\eta = 0`, coefficient for coefficient, under the name that k-diffusion and flow models use.
+It has the same coefficients as DDIM with :math:`\eta = 0`. k-diffusion and flow models know it by this name.
 
 References:
     | Elucidating the Design Space of Diffusion-Based Generative Models (Karras et al., 2022), Algorithm 1

@@ -6,13 +6,13 @@ The exact solution is a weighted integral of the data along the path. With :math
 .. math::
     x' = \frac{\sigma'}{\sigma} x + \alpha' h \int_0^1 e^{(u - 1) h} D(u) \, du
 
-If D is replaced by the polynomial through its values at the points :math:`u_n`, the integral is :math:`\sum_n w_n D_n`,
-where the weights follow from the moments :math:`m_k = \int_0^1 e^{(u-1) h} u^k du` by
+A solver replaces D by the polynomial through its values at the points :math:`u_n`. The integral is then
+:math:`\sum_n w_n D_n`, and the moments :math:`m_k = \int_0^1 e^{(u-1) h} u^k du` determine the weights:
 
 .. math::
     \sum_n w_n u_n^k = m_k, \qquad k = 0, 1, \dots
 
-Scaling by h keeps the system well conditioned for small steps.
+The coordinate u is in units of h, so the system stays well conditioned for small steps.
 
 References:
     | DPM-Solver: A Fast ODE Solver for Diffusion Probabilistic Model Sampling in Around 10 Steps (Lu et al., 2022)
@@ -32,7 +32,7 @@ import numpy as np
 from hso.solvers.base import Level
 from hso.solvers.elementary import exp, expm1
 
-# Terms of the Taylor series, enough for rounding error at |h| = SMALL.
+# Below SMALL a Taylor series is used; with this many terms its error is below rounding.
 SMALL, TERMS = 0.5, 16
 
 
@@ -67,7 +67,8 @@ def falling_moments(h: Any, count: int) -> list[Any]:
 
 
 def _moments_near_zero(h: Any, count: int) -> list[Any]:
-    # Integration by parts gives moment k - 1 from moment k; in this direction it is stable where h is small.
+    # A series gives the highest moment. Integration by parts then gives moment k - 1 from moment k. This multiplies by
+    # h, so rounding errors shrink where h is small. The other direction divides by h, and errors would grow.
     last = 0.0
     for j in reversed(range(TERMS)):
         last = last * -h + 1 / (math.factorial(j) * (j + count))
@@ -78,7 +79,7 @@ def _moments_near_zero(h: Any, count: int) -> list[Any]:
 
 
 def _moments_far(h: Any, count: int) -> list[Any]:
-    # The same recurrence, upwards: it is stable where h is not small.
+    # The same recurrence in the other direction: it divides by h, which is safe where h is not small.
     moments, edge = [-expm1(-h) / h], exp(-h)
     for k in range(1, count):
         moments.append((k * moments[-1] - edge) / h)
@@ -86,16 +87,16 @@ def _moments_far(h: Any, count: int) -> list[Any]:
 
 
 def interpolation_weights(start: Level, end: Level, points: Sequence[Level], moments: Sequence[Any]) -> list[Any]:
-    r"""Weights on the values at ``points``, in their order, that have these moments; as many moments as points.
+    r"""Weights of the values at ``points``, in the same order, that have the given moments; one moment for each point.
 
-    They solve a Vandermonde system, by the method of Björck and Pereyra (1970): no matrix, so it takes arrays as it takes
-    numbers, and it loses less to rounding than elimination does.
+    The weights solve a Vandermonde system by the method of Björck and Pereyra (1970). It needs no matrix, so it works
+    with arrays as well as with numbers, and it loses less accuracy to rounding than elimination does.
 
     Args:
         start: Where u = 0.
         end: Where u = 1.
         points: Distinct levels.
-        moments: What the weights must give for 1, u, u^2, ...
+        moments: The weighted sums that 1, u, u^2, ... must have.
 
     Example:
         >>> a, b, c = (Level(x, 1.0, 1.0) for x in (0.0, 1.0, 2.0))
@@ -105,9 +106,13 @@ def interpolation_weights(start: Level, end: Level, points: Sequence[Level], mom
     h = end.lambda_ - start.lambda_
     u = [(point.lambda_ - start.lambda_) / h for point in points]
     weights, last = list(moments), len(points) - 1
+    # First pass: from moments of u^k to moments of Newton's polynomials (u - u_0) ... (u - u_{k-1}). In this basis the
+    # coefficients of the interpolating polynomial are divided differences of the values.
     for k in range(last):
         for i in range(last, k, -1):
             weights[i] = weights[i] - u[k] * weights[i - 1]
+    # Second pass: a divided difference is (upper - lower) / width, with two divided differences of the order below.
+    # Each one hands its weight on to these two; at order 0 these are the values themselves.
     for k in reversed(range(last)):
         for i in range(k + 1, last + 1):
             weights[i] = weights[i] / (u[i] - u[i - k - 1])
@@ -117,7 +122,7 @@ def interpolation_weights(start: Level, end: Level, points: Sequence[Level], mom
 
 
 def half_slope_weights(start: Level, other: Level, end: Level, scale: Any) -> tuple[Any, Any]:
-    r"""Weights on the data at ``start`` and at ``other`` that take its slope to act over half of the step:
+    r"""Weights of the data at ``start`` and at ``other``, if the slope of the data acts over half of the step:
 
     .. math::
         \int_0^1 h e^{(u-1) h} D(u) \, du \approx
@@ -125,7 +130,7 @@ def half_slope_weights(start: Level, other: Level, end: Level, scale: Any) -> tu
 
     Args:
         start: Where the step starts.
-        other: Where the data is also known.
+        other: The other level at which the data is known.
         end: Where the step ends.
         scale: B, which is h up to a factor 1 + O(h).
     """

@@ -1,8 +1,8 @@
 r"""Heun's method in :math:`\tilde\sigma = \sigma / \alpha`.
 
 The probability-flow ODE of :math:`z = x / \alpha` is :math:`dz / d\tilde\sigma = (z - D) / \tilde\sigma`. A step takes the
-mean of the slopes at both of its ends, the second one at the state that Euler's method predicts there. With
-:math:`q = \tilde\sigma' / \tilde\sigma = e^{-h}` that is
+mean of the slopes at both of its ends. Euler's method predicts the state at the second end, and the second slope is
+taken at this state. With :math:`q = \tilde\sigma' / \tilde\sigma = e^{-h}` the step is
 
 .. math::
     x' = \frac{\sigma'}{\sigma} x + \alpha' \, \frac{1 - q}{2 q} \left( (2 q - 1) D + D' \right)
@@ -26,9 +26,9 @@ from hso.solvers.elementary import exp, expm1
 class Heun(Solver):
     r"""Heun's method (Karras et al., 2022), as diffusers' HeunDiscreteScheduler.
 
-    Nodes are where steps start. Every node but the first is visited twice, at the predicted state and at the final one, and
-    the network is not called at the terminal, so the last step is Euler's. N nodes cost 2 N - 1 network calls. Measured
-    order: 2.
+    Steps start at nodes. The solver visits every node except the first twice: at the predicted state and at the final
+    state. It does not call the network at the terminal, so the last step is a step of Euler's method. N nodes cost 2 N
+    - 1 network calls. Measured order: 2.
 
     Example:
         >>> Heun().nfe(nodes=4), Heun().nodes(nfe=7)

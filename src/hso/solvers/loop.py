@@ -1,7 +1,7 @@
-r"""The sampling loop: one for all solvers and all array libraries.
+r"""The sampling loop: one loop for all solvers and all array libraries.
 
-It only adds arrays and multiplies them by Python floats, so it runs on NumPy arrays and torch tensors alike, keeps their
-precision and their device, and lets gradients through.
+The loop only adds arrays and multiplies them by Python floats. So it runs on NumPy arrays and on torch tensors, keeps
+their precision and their device, and lets gradients through.
 
 References:
     | Elucidating the Design Space of Diffusion-Based Generative Models (Karras et al., 2022)
@@ -35,7 +35,7 @@ class Node(NamedTuple):
         timestep: Fractional training index; None if the model has no training timesteps.
     """
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which means nothing here
+    index: int  # type: ignore[assignment]  # hides tuple.index, which has no use here
     t: float
     lambda_: float
     alpha: float
@@ -74,20 +74,21 @@ def sample(
 
     Args:
         solver: The method.
-        model: The network: x and the node to its prediction, of the shape of x.
+        model: The network: a function of x and the node that returns the prediction, with the shape of x.
         noise: The model's noise schedule.
         schedule: The sampling schedule, made for ``noise``.
         x: State :math:`\alpha x_0 + \sigma \epsilon` at the first node, an array or a tensor of any shape.
         prediction: What the network predicts: "epsilon", "sample", "v_prediction" or "flow_prediction".
-        noise_source: Draws standard normal noise of the shape of its argument; only called by stochastic solvers.
-        callback: Called after each network call with the node, the new state and the data :math:`x_0` it implied.
+        noise_source: Draws standard normal noise with the shape of its argument. Only stochastic solvers call it.
+        callback: Called after each network call with the node, the new state and the data :math:`x_0` of this call.
 
     Returns:
-        The state at the terminal, of the kind and precision of x.
+        The state at the terminal, with the type and precision of x.
 
     Raises:
         ArgumentError: If the schedule was made for another noise schedule, the prediction is unknown, a stochastic solver
-            has no source of noise, or the network returns another shape or values that are not finite; the node is named.
+            has no source of noise, or the network returns another shape or values that are not finite (the error names
+            the node).
 
     Example:
         >>> from hso.solvers import DDIM

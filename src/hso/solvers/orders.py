@@ -1,7 +1,7 @@
-r"""The order a multistep solver takes at each step, as diffusers does it.
+r"""The order that a multistep solver uses at each step, as in diffusers.
 
-A step of order p needs p outputs, so the first ones are of order 1, 2, ... The last ones are lowered too, which is what
-makes few steps stable and the clean sample reachable: there only order 1 has a limit.
+A step of order p needs p outputs, so the first steps have order 1, 2, ... The last steps have a lower order too. This
+keeps a run of few steps stable and lets it reach the clean sample, where only order 1 has a limit.
 
 References:
     | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022), Appendix B
@@ -25,7 +25,9 @@ def lowered_at_both_ends(order: int, levels: Sequence[Level]) -> list[int]:
 
 
 def lowered_at_short_end(order: int, levels: Sequence[Level]) -> list[int]:
-    """The rule of DPM-Solver++ and DEIS: the end is lowered below 15 nodes only; a step to the clean sample has order 1.
+    """The rule of DPM-Solver++ and DEIS.
+
+    The last steps have a lower order only if there are fewer than 15 nodes. A step to the clean sample has order 1.
 
     Example:
         >>> nodes = [Level(float(i), 1.0, 1.0) for i in range(5)]

@@ -4,8 +4,8 @@ With :math:`x = \alpha x_0 + \sigma \epsilon`, every prediction type F gives the
 
 - ``epsilon``: :math:`F = \epsilon`, so :math:`x_0 = (x - \sigma F) / \alpha`
 - ``sample``: :math:`F = x_0`
-- ``v_prediction``: the velocity along the circle :math:`\alpha^2 + \sigma^2 = 1`. Other paths are first scaled onto it:
-  with :math:`s^2 = \alpha^2 + \sigma^2`, :math:`F = (\alpha \epsilon - \sigma x_0) / s`, so
+- ``v_prediction``: the velocity along the circle :math:`\alpha^2 + \sigma^2 = 1`. Other paths are first scaled to this
+  circle: with :math:`s^2 = \alpha^2 + \sigma^2`, :math:`F = (\alpha \epsilon - \sigma x_0) / s`, so
   :math:`x_0 = \alpha x / s^2 - \sigma F / s`
 - ``flow_prediction``: :math:`F = \epsilon - x_0`, so :math:`x_0 = (x - \sigma F) / (\alpha + \sigma)`
 
@@ -46,7 +46,7 @@ def _flow_prediction(alpha: float, sigma: float) -> tuple[float, float]:
     return 1 / (alpha + sigma), -sigma / (alpha + sigma)
 
 
-# A new prediction type is one function and one line here: alpha and sigma to (a, b) of x0 = a x + b F.
+# A new prediction type is one function and one line here. The function returns (a, b) of x0 = a x + b F.
 PREDICTIONS: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
     "epsilon": _epsilon,
     "sample": _sample,
@@ -56,7 +56,7 @@ PREDICTIONS: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
 
 
 def to_data(prediction: str, output: Any, x: Any, alpha: float, sigma: float) -> Any:
-    r"""The data :math:`x_0` that a network output stands for.
+    r"""The data :math:`x_0` that a network output implies.
 
     Args:
         prediction: One of ``PREDICTIONS``.
@@ -77,7 +77,7 @@ def to_data(prediction: str, output: Any, x: Any, alpha: float, sigma: float) ->
 
 
 def to_noise(data: Any, x: Any, alpha: float, sigma: float) -> Any:
-    r"""The noise :math:`\epsilon = (x - \alpha x_0) / \sigma` that goes with :math:`x_0`.
+    r"""The noise :math:`\epsilon = (x - \alpha x_0) / \sigma` that belongs to x and :math:`x_0`.
 
     Example:
         >>> to_noise(data=1.0, x=1.25, alpha=0.75, sigma=0.5)

@@ -1,14 +1,14 @@
 r"""UniPC: a predictor, and a corrector that costs no network call.
 
 The predictor of order p replaces the data by the polynomial through its last p values; see
-:mod:`hso.solvers.exponential`. When the network is called at the predicted state, the step that led there is redone with
-that value too, which raises its order by one:
+:mod:`hso.solvers.exponential`. The network is then called at the predicted state. The corrector repeats the step with
+this new value as well, which raises the order of the step by one:
 
 .. math::
     x_i^c = \frac{\sigma_i}{\sigma_{i-1}} x_{i-1}^c + \alpha_i h \sum_{n = i - p}^{i} w_n D_n
 
-The function B(h) of the paper (:math:`B_1 = h`, :math:`B_2 = e^h - 1`; for data prediction h turns to -h) cancels, except
-where the paper sets a weight to 1/2: in the predictor of order 2 and the corrector of order 1.
+The paper has a function B(h), :math:`B_1 = h` or :math:`B_2 = e^h - 1`, with -h instead of h for data prediction. It
+cancels, except where the paper sets a weight to 1/2: in the predictor of order 2 and in the corrector of order 1.
 
 References:
     | UniPC: A Unified Predictor-Corrector Framework for Fast Sampling of Diffusion Models (Zhao et al., 2023)
@@ -43,11 +43,12 @@ VARIANTS: Mapping[str, Callable[[Any], Any]] = {"bh1": _bh1, "bh2": _bh2}
 class UniPC(Solver):
     r"""UniPC in data prediction (Zhao et al., 2023), as diffusers' UniPCMultistepScheduler with ``lower_order_final``.
 
-    The order of step i is min(order, i + 1, N - i), for a finite terminal too. The last step is therefore of order 1 and,
-    since the network is not called at the terminal, not corrected.
+    The order of step i is min(order, i + 1, N - i), also for a finite terminal. The last step therefore has order 1. It
+    is not corrected, because the network is not called at the terminal.
 
-    Measured: a step in the middle has a local error of order p + 1, and p + 2 once corrected, as the paper proves. A whole
-    run is of order 2, whatever p (1 for p = 1 without the corrector): the first and the last step are of order 1.
+    Measured: a step in the middle has a local error of order p + 1 before and p + 2 after the correction, as the paper
+    proves. A whole run has order 2 for every p, because the first and the last step have order 1. Without the
+    corrector, p = 1 has order 1.
 
     Attributes:
         order: 1, 2 or 3.
