@@ -37,7 +37,8 @@ import numpy as np
 
 from hso.errors import ArgumentError, FileError
 from hso.models.bands import Bands
-from hso.models.recording import GROUPS, Plan, Splines, Sums, Trials, data_rows, start_rows
+from hso.models.recording import GROUPS, Plan, Sums, Trials, data_rows, start_rows
+from hso.models.splines import Splines
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 

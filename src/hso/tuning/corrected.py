@@ -36,7 +36,8 @@ import numpy as np
 from hso.models.bands import Bands
 from hso.models.calibration import Calibration
 from hso.models.gains import Gains
-from hso.models.recording import Splines, data_rows, start_rows
+from hso.models.recording import data_rows, start_rows
+from hso.models.splines import Splines
 from hso.noise.base import Array
 from hso.tuning.sums import Misses
 
@@ -75,7 +76,7 @@ class CorrectedSplines(Splines):
     """The teacher between its points, and R.
 
     Args:
-        lambdas: See :class:`hso.models.recording.Splines`.
+        lambdas: See :class:`hso.models.splines.Splines`.
         data: Likewise.
         states: Likewise.
         places: Levels of the residuals, increasing.

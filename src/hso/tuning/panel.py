@@ -20,7 +20,6 @@ from hso.models.recording import (
     Model,
     Plan,
     Recording,
-    Splines,
     Trial,
     as_array,
     data_rows,
@@ -29,6 +28,7 @@ from hso.models.recording import (
     start_rows,
     vectors_of,
 )
+from hso.models.splines import Splines
 from hso.noise.base import Array
 from hso.registry import settings_of
 from hso.schedule import SamplingSchedule
