@@ -199,7 +199,7 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"objective": "gits"}, r"objective: expected one that can be made from its name alone.*GITS\(teacher=...\)"),
         ({"objective": 5}, r"objective: expected a name \(mep.*or an object of class Objective, got 5"),
         ({"solver": "ddim:eta=2"}, "eta: expected a number in"),
-        ({"solver": "dpmpp_2s:order=3"}, "solver: expected no settings, for it has none"),
+        ({"solver": "dpmpp_2s:order=3"}, "solver: expected no settings, because it has none"),
         ({"solver": "heun"}, r"nfe: expected an odd number of network calls with heun, such as 3 or 5, got 4"),
         ({"constraints": {"start": 0.5}}, "constraints: expected Constraints"),
         ({"terminal": "dirty"}, "terminal: expected one of clean, t_min"),

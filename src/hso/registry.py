@@ -90,7 +90,7 @@ def _called(argument: str, maker: Callable[..., T], settings: Mapping[str, Any],
     known = _known(maker)
     for key in settings:
         if key not in known:
-            expected = f"settings among {', '.join(known)}" if known else "no settings, for it has none"
+            expected = f"settings among {', '.join(known)}" if known else "no settings, because it has none"
             raise ArgumentError(argument, expected, given)
     missing = [name for name, required in known.items() if required and name not in settings]
     if missing:

@@ -48,11 +48,11 @@ HSO = [sys.executable, "-c", "import sys; from hso.cli import main; sys.exit(mai
         (f"{OPTIMIZE} --t-min 0.01", "Option '--t-min' requires 2 arguments"),
         (f"{OPTIMIZE} --t-min 0.5 0.6 --t-max 0.5 0.9", "--t-min: expected a range below that of t_max"),
         (f"{OPTIMIZE} --t-min 0 0", "--t-min: expected a range that meets [0.001, 1]"),
-        (f"{OPTIMIZE} --rho 3 16", "--rho: expected none with strategy exact, which does not look at it"),
+        (f"{OPTIMIZE} --rho 3 16", "--rho: expected none with strategy exact, which does not use it"),
         (f"{OPTIMIZE} --strategy bilevel:grid=training", "--strategy: expected settings among population"),
         (
             f"{OPTIMIZE} --strategy local --t-min 0.1 0.2",
-            "--t-min: expected none with strategy local, which does not look at it",
+            "--t-min: expected none with strategy local, which does not use it",
         ),
         (f"{OPTIMIZE} --colour red", "No such option: --colour"),
         (f"{OPTIMIZE} 6", "unexpected extra argument"),

@@ -101,7 +101,7 @@ def test_two_networks_are_told_how_many_nodes_they_have(hso):
     line = "optimize --noise wan2.2 --nfe"
     assert "networks change at t = 0.70000: 2 nodes, then 2 (at least 1 each)" in hso(line, 4).out
     assert "3 nodes, then 3 (at least 3 each)" in hso(line, 6, "--per-expert", 3).out
-    assert "(no number asked for)" in hso(line, 4, "--strategy", "bilevel").out
+    assert "(no least number)" in hso(line, 4, "--strategy", "bilevel").out
     boundary = json.loads(hso(line, 4, "--json").out)["constraints"]["boundary"]
     assert boundary == {"t": pytest.approx(0.7, abs=1e-6), "nodes": 1}
 
@@ -115,10 +115,10 @@ def test_two_networks_are_told_how_many_nodes_they_have(hso):
         ("--start-sigma 50", "--start-sigma: expected a number in [0.0291672, 14.6146], got 50.0 (sigma / alpha)"),
         ("--strength 0.6 --t-max 0.9 1", "start: expected none with a range of t_max"),
         ("--strength 0.6004 --strategy exact:grid=training", "start: expected a training timestep, such as 0.6"),
-        ("--per-expert 1", "--per-expert: expected --boundary with it, for sd2.1 is not known to have two networks"),
+        ("--per-expert 1", "--per-expert: expected --boundary too, because sd2.1 is not known to have two networks"),
         ("--boundary 0.7 --per-expert 3", "--boundary: expected at most 2 nodes on each side, for 5 nodes"),
         ("--boundary 7", "--boundary: expected a number in [0, 1], got 7.0"),
-        ("--boundary 0.7 --strategy bilevel", "--boundary: expected none with strategy bilevel, which does not look"),
+        ("--boundary 0.7 --strategy bilevel", "--boundary: expected none with strategy bilevel, which does not use it"),
         ("--boundary 0.5 --strength 0.4", "--boundary: expected a time between 0.01 and 0.4 with room"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_name_with_brackets_is_shown_as_it_is(hso, tmp_path):
 
 
 def test_one_node_needs_no_interval(hso):
-    assert "least gap none" in hso("optimize --noise sd2.1 --nfe 1 --solver ddim").out
+    assert "least distance none" in hso("optimize --noise sd2.1 --nfe 1 --solver ddim").out
 
 
 def test_a_saved_schedule_is_the_printed_one(hso, tmp_path):

@@ -202,7 +202,7 @@ def test_where_both_sides_leave_no_room_it_says_so_and_the_fitness_is_least():
     boundary = Boundary(0.7, 4)
     result = optimize(noise, 8, solver="ddim", constraints=Constraints(boundary=boundary))
     assert not result.feasible
-    assert "no schedule with so many nodes on either side keeps d_min" in result.message
+    assert "no schedule with these nodes on each side keeps d_min" in result.message
     # The shortfall is shared by the edges that have no room.
     assert -np.diff(result.schedule.times)[:3] == pytest.approx([0.1] * 3, abs=1e-6)
     assert np.all(-np.diff(result.schedule.times)[3:] >= result.constraints.d_min - 1e-6)

@@ -1,6 +1,6 @@
-"""The commands in one place, and what a user sees when one fails: one line, and exit code 2.
+"""All commands, and how an error looks to the user: one line, and exit code 2.
 
-Typer's boxes and Rich's tracebacks are off. What a heavy package is needed for is imported by the command that needs it.
+Typer's boxes and Rich's tracebacks are off. Only a command that needs a heavy package imports it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from hso.errors import ArgumentError, HSOError
 from hso.version import VERSION
 
 UNFORESEEN, BAD_INPUT, INTERRUPTED = 1, 2, 130
-# The base of all of Typer's complaints about usage. It is Click's, or that of the copy of Click which newer versions carry.
+# The base class of all usage errors of Typer. Older versions of Typer use the one of Click, and newer versions have a
+# copy of Click inside.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-# Set this to see the traceback of an error that nobody foresaw.
+# A user can set this environment variable to see the traceback of an unexpected error.
 TRACEBACK = "HSO_TRACEBACK"
 
 app = typer.Typer(
@@ -55,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 is success, 2 is bad input (one line on standard error says what), 130 is an interrupt, 1 is anything else.
 
     Args:
-        arguments: Words after the program's name; those of the process by default.
+        arguments: The words after the program's name; by default the arguments of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        # Typer turns some interrupts into this exit code, and others into Abort.
+        # Typer turns some interrupts into this exit code and others into Abort, so both are handled.
         if (status := app(words or ["--help"], prog_name="hso", standalone_mode=False)) == INTERRUPTED:
             raise KeyboardInterrupt
         sys.stdout.flush()
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
-    """What to say of an error, and the exit code."""
+    """The text for an error, and the exit code."""
     if isinstance(error, HSOError):
         return _as_typed(error, words), BAD_INPUT
     if isinstance(error, UsageError):
@@ -87,7 +88,7 @@ def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
 
 
 def _as_typed(error: HSOError, words: Sequence[str]) -> str:
-    """The error's text, with the argument named as the user wrote it: ``nfe`` is ``--nfe``."""
+    """The error's text with the argument as the user wrote it: ``--nfe`` instead of ``nfe``."""
     if isinstance(error, ArgumentError):
         option = "--" + error.argument.replace("_", "-")
         if option in (word.partition("=")[0] for word in words):
@@ -103,6 +104,6 @@ def _usage(error: Exception, words: Sequence[str]) -> str:
 
 
 def _reader_left() -> int:
-    """Whoever read our output has seen enough; keep the interpreter from complaining when it flushes at exit."""
+    """Handle a closed pipe: nobody reads the output any more, and the flush at exit must not raise another error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

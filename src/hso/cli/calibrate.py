@@ -1,4 +1,4 @@
-"""``hso calibrate``: measure a model once, so that schedules for it need no network any more."""
+"""``hso calibrate``: measure a model once. After that, finding schedules for it needs no network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(
     *,
     model: models.Model,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")],
-    images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images that are sampled.")] = 64,
+    images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Number of images.")] = 64,
     points: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Steps of the teacher.")] = 56,
     batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 16,
     guidance: models.Guidance = 1.0,
@@ -40,10 +40,10 @@ def command(
     seed: models.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Run a teacher of many steps and a few trials, and keep what schedules can be judged by.
+    """Measure a model with a run of many steps and a few trials, so that schedules can be judged without it.
 
     The file holds no images, no weights and no code, and can be shared. A run can be stopped at any time; the same command
-    goes on where it was.
+    continues it.
     """
     from hso.calibrate import calibrate_images
     from hso.comparison.subjects.base import CALIBRATION_IMAGES
@@ -69,7 +69,7 @@ def command(
     if json:
         views.print_json(facts)
     else:
-        print(f"{found.noise_name}: {found.images} images, {found.calls} network calls of one image")
+        print(f"{found.noise_name}: {found.images} images, {found.calls} network calls for each image")
         print(f"the teacher's own error is {found.convergence:.2%} of the spread of the images")
     if found.caution:
         views.note(f"caution: {found.caution}")

@@ -1,4 +1,4 @@
-"""``hso compare``: which schedule is best for a model. ``hso demo`` shows its progress and its tables in the same way."""
+"""``hso compare``: find out which schedule is best for a model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def command(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; the same one again goes on.")
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; a run continues in its folder.")
     ],
     solver: Annotated[str, typer.Option(metavar="NAME,...", help="Solvers.")] = "ddim,unipc,dpmpp_2m",
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
@@ -53,25 +53,25 @@ def command(
         str,
         typer.Option(
             metavar="all|NAME|FILE.json,...",
-            help="Schedules to compare, files that hso saved too; all is without calibrated and tuned.",
+            help="Schedules to compare: names or saved files; all does not include calibrated and tuned.",
         ),
     ] = "all",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 500,
     guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
     terminal: Annotated[
-        str, typer.Option(metavar="NAME", help="Where all land: clean, t_min, published (UniPC on t_min).")
+        str, typer.Option(metavar="NAME", help="Where all runs land: clean, t_min, published (UniPC on t_min).")
     ] = "clean",
     features: Annotated[
-        str | None, typer.Option(metavar="NAME", help="pixels or inception, if not the model's own.")
+        str | None, typer.Option(metavar="NAME", help="pixels or inception; by default the model's own features.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if the model's are not known.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if they are not known.")] = None,
     captions: Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")] = None,
     no_class: Annotated[
         int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
     ] = None,
     also: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="Also kid, precision, recall; keeps all images' features.")
+        str | None, typer.Option(metavar="NAME,...", help="More metrics: kid, precision, recall. They keep features.")
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")] = "cpu",
     batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 50,
@@ -83,9 +83,9 @@ def command(
     finished: Annotated[bool, typer.Option("--finished", help="Generate nothing; report what is finished.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Sample a model with many schedules and say which is best, with intervals.
+    """Sample a model with many schedules and report which one is best, with confidence intervals.
 
-    It can be stopped at any time; the same command goes on where it was.
+    A run can be stopped at any time; the same command continues it.
     """
     from hso.comparison.report import files as comparison_files
     from hso.comparison.runs.run import compare, finished_part
@@ -126,7 +126,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], object] | None]:
-    """Progress bars on standard error; yields the function that moves them, or None where nobody would see them."""
+    """Progress bars on standard error; yields the function that moves them, or None if nobody can see them."""
     if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
         yield None
         return
@@ -146,7 +146,7 @@ def progress_bars() -> Iterator[Callable[[str, int, int], object] | None]:
 
 
 def _print(outcome: Outcome) -> None:
-    """One table for each solver by the first metric, the schedules by their mean rank."""
+    """Print one table of the first metric for each solver, with the schedules in the order of their mean rank."""
     from rich.table import Table
 
     from hso.comparison.statistics.metrics import METRICS
@@ -169,7 +169,7 @@ def _print(outcome: Outcome) -> None:
             ]
             table.add_row(name, *words)
         views.console().print(table)
-    print("* best of its column; = not told apart from it by the interval of the difference; - has no schedule")
+    print("* best of its column; = the interval of the difference to the best contains 0; - no such schedule")
     if outcome.caution:
         views.note(f"caution: {outcome.caution}")
     for refusal in outcome.plan.refused:

@@ -1,4 +1,4 @@
-"""``hso convert``: a schedule as the text that another program takes, and back."""
+"""``hso convert``: turn a schedule into text for another program, and read such text."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    values: Annotated[str, typer.Argument(metavar="FILE|VALUES", help="A saved schedule; or text, or a file of it.")],
-    to: Annotated[str | None, typer.Option(metavar="HOST", help=f"What to print text for: {NAMES}.")] = None,
+    values: Annotated[str, typer.Argument(metavar="FILE|VALUES", help="A saved schedule, or text, or a text file.")],
+    to: Annotated[str | None, typer.Option(metavar="HOST", help=f"The host to print text for: {NAMES}.")] = None,
     source: Annotated[
-        str | None, typer.Option("--from", metavar="HOST", help="What the text was written for; the same names.")
+        str | None, typer.Option("--from", metavar="HOST", help="The host whose text is read; the same names.")
     ] = None,
     noise: Annotated[str | None, typer.Option(help="With --from, the model: a preset, a config or a folder.")] = None,
     end_clean: Annotated[
-        bool, typer.Option("--end-clean", help="With --to, let the last step land on the clean sample.")
+        bool, typer.Option("--end-clean", help="With --to: the last step lands on the clean sample.")
     ] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
 ) -> None:
-    """Print what to paste into another program, or read what was pasted."""
+    """Print a schedule as text to paste into another program, or read such text."""
     if end_clean and to is None:
         raise ArgumentError("end_clean", "a host to write for, with --to", end_clean)
     schedule = _read(values, source, noise)

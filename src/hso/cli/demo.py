@@ -1,4 +1,4 @@
-"""``hso demo``: the main job, done on the bundled model."""
+"""``hso demo``: a small comparison of schedules on the bundled model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ hso demo
 hso demo --nfe 4,6 --guidance 1 --out demo-without-guidance
 """
 
-# The first columns are words.
+# The first columns hold text and are aligned to the left.
 LEFT = 4
 
 
@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Compare three schedules on the bundled model, and write pictures and a table.
 
-    It takes about a minute on two cores. The same command again goes on where it was stopped.
+    It takes about a minute on two cores. A run can be stopped at any time; the same command continues it.
     """
     from hso.comparison.demo import NAMES, demo_settings, processes_for
     from hso.comparison.report.files import check_ready, to_json
@@ -77,4 +77,4 @@ def _print(showcase: Showcase) -> None:
     for row in showcase.table():
         table.add_row(*row)
     views.console().print(table)
-    print("* best of its solver and number of calls; = not told apart from it by an interval of the difference")
+    print("* best of its solver and number of calls; = the interval of the difference to the best contains 0")

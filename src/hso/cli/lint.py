@@ -1,4 +1,4 @@
-"""``hso lint``: what a host would do wrong with a schedule or with pasted values."""
+"""``hso lint``: find out what a host would do wrong with a schedule or with pasted values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Report what a host would truncate, shift, drop or turn into NaN.
+    """Report the values that a host would truncate, shift, drop or turn into NaN.
 
     The exit code is 1 if there are errors.
     """

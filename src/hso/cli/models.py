@@ -1,4 +1,4 @@
-"""Options of the commands that call a model's network, and what becomes of them."""
+"""The shared options of the commands that call a model's network, and the model that they describe."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ NoClass = Annotated[
     int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")]
-Seed = Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")]
+Seed = Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Seed of the initial noise.")]
 
 
 def load(
     model: str, guidance: float, seed: int, device: str, captions: Path | None, no_class: int | None, features: str
 ) -> Subject:
-    """The model that the options name; ``features`` is a name, or "own" for the model's own."""
+    """The model that the options describe; ``features`` is a name, or "own" for the model's own features."""
     from hso.comparison.subjects import SubjectSettings, load_subject
 
     name = None if features == "own" else features
@@ -46,7 +46,7 @@ def load(
 
 @contextmanager
 def kept_beside(output: Path) -> Iterator[Path]:
-    """A folder for the work, beside the output: a stopped run goes on from there, a finished one drops it."""
+    """A folder for the work, beside the output. A stopped run continues from there, and a finished run deletes it."""
     if not output.parent.is_dir():
         raise FileError(output, "cannot write: there is no such folder")
     folder = output.with_name(output.name + ".part")
@@ -57,7 +57,7 @@ def kept_beside(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A progress bar on standard error; yields the function that says how much is done of how much."""
+    """A progress bar on standard error; yields a function of the finished amount and the whole amount, or None."""
     if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
         yield None
         return

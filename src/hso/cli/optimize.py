@@ -1,4 +1,4 @@
-"""``hso optimize``: a noise schedule, a budget and a solver in; a sampling schedule out."""
+"""``hso optimize``: find the sampling schedule for a noise schedule, a budget and a solver."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def command(
     *,
     noise: Annotated[str, typer.Option(help="A preset (see: hso presets), a scheduler_config.json or a model folder.")],
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network evaluations.")],
-    solver: Annotated[str, _choice("Decides where the last step lands", SOLVERS)] = "unipc",
-    strategy: Annotated[str | None, _choice("How to search", STRATEGIES)] = None,
-    objective: Annotated[str | None, _choice("What is to be small", OBJECTIVES)] = None,
+    solver: Annotated[str, _choice("The solver that will use the schedule", SOLVERS)] = "unipc",
+    strategy: Annotated[str | None, _choice("The search strategy", STRATEGIES)] = None,
+    objective: Annotated[str | None, _choice("The objective to minimize", OBJECTIVES)] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What hso calibrate measured of the model; see docs/calibration.md."),
+        typer.Option(metavar="FILE", help="A file of hso calibrate for the model; see docs/calibration.md."),
     ] = None,
     t_min: Annotated[Pair | None, _range("Range of the last knot's time.")] = None,
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
     rho: Annotated[Pair | None, _range("Range of the exponent of Eq. 2 (bilevel, published).")] = None,
     d_min: Annotated[
-        float | None, _number("X", "Least distance of knots in t; the published rule if not given, 0 for none.")
+        float | None, _number("X", "Least distance of knots in t; by default the published rule; 0 allows any.")
     ] = None,
     strength: Annotated[
         float | None, _number("T", "Begin part-way, at this time: the strength of image-to-image.")
@@ -82,16 +82,16 @@ def command(
         float | None, _number("SIGMA", "Begin part-way, at this sigma / alpha; for flows sigma / (1 - sigma).")
     ] = None,
     boundary: Annotated[
-        float | None, _number("T", "Time at which the model changes networks; the model's own if it is known.")
+        float | None, _number("T", "Time at which the model changes networks; by default the model's own, if known.")
     ] = None,
     per_expert: Annotated[
         int | None,
         typer.Option(
-            parser=options.integer, metavar="K", help="Nodes that each of two networks has at least; 0 for none."
+            parser=options.integer, metavar="K", help="Least number of nodes for each of two networks; 0 allows any."
         ),
     ] = None,
     terminal: Annotated[
-        str | None, _choice("Where the last step lands, if not where the solver's own does", TERMINALS)
+        str | None, _choice("Where the last step lands; by default the solver decides", TERMINALS)
     ] = None,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the random searches.")] = 0,
     json: options.Json = False,
@@ -101,7 +101,8 @@ def command(
     """Find the best sampling schedule for a model's noise schedule.
 
     It takes milliseconds and needs no weights, no data and no GPU. Settings may follow a name: unipc:order=2,
-    exact:grid=training, mep:p=1,jump=costed. With a calibration the schedule is made for that very model and the solver.
+    exact:grid=training, mep:p=1,jump=costed. With a calibration the schedule is made for exactly that model and the
+    solver.
     """
     source = options.noise_schedule(noise)
     measured = None if calibration is None else Calibration.load(calibration)
@@ -138,7 +139,7 @@ def command(
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """What ``--json`` prints; the keys and their order are part of the interface."""
+    """The object that ``--json`` prints. The keys and their order are part of the interface."""
     schedule = result.schedule
     return {
         "nfe": result.nfe,
@@ -162,17 +163,17 @@ def to_json(result: Result) -> dict[str, Any]:
 
 
 def _refuse_unused(strategy: Strategy, given: dict[str, Any]) -> None:
-    """Refuse what the strategy does not look at, rather than ignore it."""
+    """Refuse options that the strategy would ignore."""
     looks_at = {"rho": strategy.uses_rho, "t_min": strategy.uses_box, "t_max": strategy.uses_box}
     for name, value in given.items():
         if value is not None and not looks_at.get(name, strategy.keeps_boundary):
-            raise ArgumentError(name, f"none with strategy {strategy.name}, which does not look at it", value)
+            raise ArgumentError(name, f"none with strategy {strategy.name}, which does not use it", value)
 
 
 def _start(noise: NoiseSchedule, strength: float | None, sigma: float | None) -> float | None:
     """Time of the first node, if the run begins part-way."""
     if strength is not None and sigma is not None:
-        raise ArgumentError("start_sigma", "none with --strength, for both say where to begin", sigma)
+        raise ArgumentError("start_sigma", "none with --strength, because both say where the run begins", sigma)
     if sigma is None:
         return None if strength is None else check_real("strength", strength, 0.0, 1.0)
     cleanest, noisiest = noise.sigmas(noise.t_range).tolist()
@@ -180,19 +181,19 @@ def _start(noise: NoiseSchedule, strength: float | None, sigma: float | None) ->
 
 
 def _boundary(noise: NoiseSchedule, t: float | None, nodes: int | None) -> Boundary | None:
-    """The boundary that was asked for, the model's own where only the number of nodes was."""
+    """The given boundary. If only the number of nodes is given, it is at the model's own time."""
     if t is None and nodes is None:
         return None
     t = noise.boundary_time if t is None else t
     if t is None:
         raise ArgumentError(
-            "per_expert", f"--boundary with it, for {noise.name} is not known to have two networks", nodes
+            "per_expert", f"--boundary too, because {noise.name} is not known to have two networks", nodes
         )
     return Boundary(t, 1 if nodes is None else check_integer("per_expert", nodes, 0, noise.max_nfe))
 
 
 def _patience(strategy: Strategy) -> AbstractContextManager[object]:
-    """A spinner, where somebody watches a search that may take long."""
+    """A spinner for a search that may take long, if somebody watches."""
     if strategy.name == "exact" or not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
@@ -213,18 +214,18 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     for line in _parts(result, noise):
         console.print(line)
     kept, style = ("kept", None) if result.feasible else ("NOT kept", "bold red")
-    console.print(f"least gap {least}, d_min {result.constraints.d_min or 0:.5f} {kept}", style=style)
+    console.print(f"least distance {least}, d_min {result.constraints.d_min or 0:.5f} {kept}", style=style)
     message = result.message.rstrip(".")
     console.print(f"{result.strategy.name}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
 
 
 def _parts(result: Result, noise: NoiseSchedule) -> Iterator[str]:
-    """Where the run begins and which network gets how many nodes, if there is anything to say."""
+    """Lines for a run that begins part-way and for a model of two networks; no lines for other runs."""
     schedule, boundary = result.schedule, result.constraints.boundary
     if result.constraints.start is not None:
         yield f"begins part-way at t = {schedule.times[0]:.5f}, with an image noised to sigma~ = {schedule.sigmas[0]:.5f}"
     change = boundary.t if isinstance(boundary, Boundary) else noise.boundary_time
     if change is not None:
         first = int((schedule.times >= change - CLOSEST).sum())
-        asked = f"at least {boundary.nodes} each" if isinstance(boundary, Boundary) else "no number asked for"
+        asked = f"at least {boundary.nodes} each" if isinstance(boundary, Boundary) else "no least number"
         yield f"networks change at t = {change:.5f}: {first} nodes, then {schedule.nfe - first} ({asked})"

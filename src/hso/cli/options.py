@@ -1,6 +1,6 @@
-"""Reading words from the command line.
+"""Parsers for the values of options.
 
-Each parser names what was expected and what came; Typer adds the name of the option.
+The error of a parser names the expected and the received value, and Typer adds the name of the option.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def real(text: str) -> float:
 
 
 def budgets(text: str) -> tuple[int, ...]:
-    """Numbers of network evaluations: 4,5,8 or 4-20 or both.
+    """Numbers of network evaluations: a list such as 4,5,8, a range such as 4-20, or both.
 
     Raises:
-        ArgumentError: If it is neither.
+        ArgumentError: If the text is neither.
     """
     found: list[int] = []
     try:
@@ -53,8 +53,9 @@ def noise_schedule(name: str) -> NoiseSchedule:
     """The noise schedule of a preset, or of a file or a folder.
 
     Raises:
-        ArgumentError: If it looks like a preset's name and is none; the nearest is suggested.
-        FileError: If it is a path, and there is nothing to read.
+        ArgumentError: If the text looks like the name of a preset, but there is no such preset. The error suggests the
+            nearest one.
+        FileError: If the text is a path and there is no such file or folder.
     """
     exists = bool(name) and _exists(name)
     if (exists or os.sep in name or name.endswith(".json")) and name not in presets():
@@ -65,7 +66,7 @@ def noise_schedule(name: str) -> NoiseSchedule:
 
 
 def _exists(name: str) -> bool:
-    """Whether there is such a file or folder. A text too long for a name names none."""
+    """Whether there is such a file or folder. A text that is too long for a file name is not an error."""
     try:
         return Path(name).exists()
     except (OSError, ValueError):

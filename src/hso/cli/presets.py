@@ -1,4 +1,4 @@
-"""``hso presets``: the noise schedules that are known by name."""
+"""``hso presets``: list the noise schedules that have a name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")] = None,
     json: options.Json = False,
 ) -> None:
-    """List the models whose noise schedules are known by name, and where their constants come from."""
+    """List the models whose noise schedules have a name, and the sources of their constants."""
     records = [_record(each) for each in ([*presets()] if name is None else [name])]
     if json:
         views.print_json(records if name is None else records[0], indent=2)

@@ -1,4 +1,4 @@
-"""``hso rule``: the schedule of a closed-form rule or of a published table."""
+"""``hso rule``: make the schedule of a closed-form rule or of a published table."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command(
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
     plot: options.Plot = None,
 ) -> None:
-    """Print, save or draw the schedule of a rule, to compare with or to use."""
+    """Print, save or draw the schedule of a rule, for use or for comparison."""
     source = options.noise_schedule(noise)
     schedule = rule_schedule(name, source, nfe, terminal, Span(t_max, t_min, rho, sigma_data))
     if json:

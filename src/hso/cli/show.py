@@ -1,4 +1,4 @@
-"""``hso show``: a saved schedule, and how it was made."""
+"""``hso show``: print a saved schedule and how it was made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def command(
     json: options.Json = False,
     plot: options.Plot = None,
 ) -> None:
-    """Check a saved schedule and print it, with how it was made."""
+    """Check a saved schedule, and print it and how it was made."""
     schedule = SamplingSchedule.load(file)
     if json:
         views.print_json(schedule.to_dict())

@@ -1,4 +1,4 @@
-"""``hso table``: the optimized schedules of many models and budgets, as JSON and as a page to read."""
+"""``hso table``: optimize schedules for many models and budgets, and write them as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def command(
     models: Annotated[str, typer.Option(metavar="NAMES", help="Presets between commas, or all.")] = ALL,
     nfe: Annotated[str, typer.Option(metavar="N-N", help="Budgets: a range such as 4-20, or 4,5,8.")] = "4-20",
     solver: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The same for all; each model's own by default.")
+        str | None, typer.Option(metavar="NAME", help="One solver for all models; by default each model's own.")
     ] = None,
 ) -> None:
     """Optimize schedules for many models and write a table of them.
 
-    One JSON file for each model, and index.md to read.
+    The folder gets one JSON file for each model, and a page index.md to read.
     """
     chosen = _models(models)
     budgets = options.budgets(nfe)
@@ -78,7 +78,7 @@ def _with_progress(chosen: list[Preset]) -> Iterator[Preset]:
 
 
 def _best(preset: Preset, nfe: int, name: str | None) -> Result | None:
-    """The schedule, or None with a word on standard error if the solver cannot make exactly so many network calls."""
+    """The schedule, or None and a note if the solver cannot make exactly this number of network calls."""
     solver = make_solver(preset.solver if name is None else name)
     try:
         solver.nodes(nfe)

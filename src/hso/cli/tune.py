@@ -1,4 +1,4 @@
-"""``hso tune``: the best schedule for a model, by running schedules for real."""
+"""``hso tune``: find the best schedule for a model by real runs."""
 
 from __future__ import annotations
 
@@ -36,17 +36,19 @@ def command(
     *,
     model: models.Model,
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network calls.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the schedule goes.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the schedule.")],
     solver: Annotated[str, typer.Option(metavar="NAME", help="The solver.")] = "unipc",
-    calibration: Annotated[Path | None, typer.Option(metavar="FILE", help="What hso calibrate wrote.")] = None,
+    calibration: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of hso calibrate.")] = None,
     features: Annotated[
         str,
-        typer.Option(metavar="NAME", help="What to be near in: bands, pixels, inception, own (the model's)."),
+        typer.Option(metavar="NAME", help="Features to compare images by: bands, pixels, inception, own."),
     ] = BANDS,
-    images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images; a third judges.")] = 192,
+    images: Annotated[
+        int, typer.Option(parser=options.integer, metavar="B", help="Images; a third is for the last test.")
+    ] = 192,
     budget: Annotated[
         int | None,
-        typer.Option(parser=options.integer, metavar="C", help="Most network calls, images counted one by one."),
+        typer.Option(parser=options.integer, metavar="C", help="Limit of network calls; each image counts as one."),
     ] = None,
     batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 16,
     guidance: models.Guidance = 1.0,
@@ -56,9 +58,9 @@ def command(
     seed: models.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Run candidates and go on from the best; fresh images judge what was found, and the safe one is kept if they say no.
+    """Run candidate schedules and improve the best one. If new images do not confirm it, the safe schedule is kept.
 
-    A run can be stopped at any time; the same command goes on where it was.
+    A run can be stopped at any time; the same command continues it.
     """
     from hso.comparison.subjects.base import TUNING_IMAGES
     from hso.tuning.tune import tune
@@ -91,7 +93,7 @@ def command(
 
 
 def to_json(found: Tuned) -> dict[str, Any]:
-    """What ``--json`` prints."""
+    """The object that ``--json`` prints."""
     return {
         "times": found.schedule.times.tolist(),
         "fell_back": found.fell_back,
@@ -125,4 +127,4 @@ def _print(found: Tuned) -> None:
     views.console().print(table)
     views.console().print(views.schedule_table(found.schedule))
     print(found.message)
-    print(f"{found.calls} network calls of one image")
+    print(f"{found.calls} network calls, where each image counts as one")

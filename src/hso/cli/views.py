@@ -1,4 +1,4 @@
-"""What the commands print. ASCII only, so that it survives every terminal and every pipe."""
+"""The output of the commands. It is ASCII only, so that every terminal and every pipe can show it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-# Lines are not folded to fit a terminal where there is none.
+# Without a terminal, lines are not folded.
 UNFOLDED = 1000
 
 
 def console() -> Console:
-    """Where tables go. Names of models are not markup, whatever brackets they have."""
+    """The console for tables. Markup is off, because names of models may contain brackets."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else UNFOLDED, highlight=False, markup=False)
 
 
 def json_text(content: Any, indent: int | None = None) -> str:
-    """One JSON value, refusing what JSON cannot say."""
+    """One JSON value as text. A value that JSON cannot represent is an error."""
     return json.dumps(content, allow_nan=False, indent=indent)
 
 
@@ -38,7 +38,7 @@ def print_json(content: Any, indent: int | None = None) -> None:
 
 
 def note(text: str) -> None:
-    """Tell a person, on standard error, what happened beside the output."""
+    """Print a message for a person on standard error, apart from the output."""
     print(text, file=sys.stderr)
 
 

@@ -1,14 +1,14 @@
-r"""Bands: an orthonormal map of images to coefficients, and groups of coefficients in which a network acts alike.
+r"""Bands: an orthonormal map of images to coefficients, and groups of coefficients that a network treats alike.
 
-A network that removes noise treats an image almost like a Wiener filter: coefficients in which images vary much are kept,
-those in which they vary little are removed. In a basis in which images are nearly uncorrelated, and within a group of
-coefficients of similar variance, it is therefore described by few numbers. For natural images that basis is the cosine
-transform and the groups are rings of spatial frequency.
+A network that removes noise acts almost like a Wiener filter: it keeps coefficients that vary much over images, and
+removes coefficients that vary little. So a few numbers describe it, if the coefficients are nearly uncorrelated and
+each group has coefficients of similar variance. For natural images the cosine transform gives such coefficients, and
+the groups are rings of spatial frequency.
 
-- :class:`Cosine`: images (B, C, ...). Channels are rotated onto their principal components, the axes after the channel are
-  transformed by the orthonormal DCT-II, and coefficients are grouped by the radius of their frequency.
-- :class:`Principal`: vectors (B, D). The basis is that of the principal components of the images.
-- :class:`Linear`: any matrix, such as a linear map to features, and any groups.
+- :class:`Cosine` is for images (B, C, ...). It rotates the channels to their principal components and applies the
+  orthonormal DCT-II to the axes after the channel. The radius of the frequency decides the group of a coefficient.
+- :class:`Principal` is for vectors (B, D). Its basis is the principal components of the images.
+- :class:`Linear` has any matrix, such as a linear map to features, and any groups.
 
 References:
     | Discrete Cosine Transform (Ahmed, Natarajan and Rao, 1974)
@@ -29,19 +29,19 @@ from numpy.typing import ArrayLike, NDArray
 from hso.errors import ArgumentError
 from hso.noise.base import Array
 
-# Rings of frequency of a channel, or groups of principal components.
+# Number of rings of frequency of a channel, or of groups of principal components.
 RINGS = 10
-# Channels beyond this many share their bands, so that a file of calibration stays small.
+# With more channels than this, channels share bands, so that the file of a calibration stays small.
 CHANNEL_GROUPS = 4
 
 Integers = NDArray[np.int64]
 
 
 class Bands(ABC):
-    """A linear map to coefficients that are in the order of their bands.
+    """A linear map to coefficients, which are in the order of their bands.
 
     Attributes:
-        kind: What files call it.
+        kind: Its name in files.
         sizes: Number of coefficients in each band, shape (bands,).
     """
 
@@ -50,11 +50,11 @@ class Bands(ABC):
 
     @abstractmethod
     def coefficients(self, images: Array) -> Array:
-        """Coefficients of images (B, ...), float64, shape (B, F): those of the first band first."""
+        """Coefficients of images (B, ...), float64, shape (B, F). The coefficients of the first band come first."""
 
     @abstractmethod
     def arrays(self) -> dict[str, Array]:
-        """What :func:`restore` makes the same bands of."""
+        """The arrays from which :func:`restore` makes the same bands."""
 
     @classmethod
     @abstractmethod
@@ -63,7 +63,7 @@ class Bands(ABC):
 
     @property
     def slices(self) -> list[slice]:
-        """The places of each band among the coefficients."""
+        """The indices of each band's coefficients."""
         ends = np.cumsum(self.sizes).tolist()
         return [slice(end - size, end) for end, size in zip(ends, self.sizes.tolist(), strict=True)]
 
@@ -72,9 +72,9 @@ class Linear(Bands):
     """A matrix and a group for each of its rows.
 
     Args:
-        matrix: Shape (F, D), for images of D numbers in all.
-        groups: A number for each row, shape (F,); rows with equal numbers are a band, and bands are in the order of the
-            numbers.
+        matrix: Shape (F, D), for images of D numbers.
+        groups: A number for each row, shape (F,). Rows with the same number are a band, and the numbers give the order
+            of the bands.
 
     Raises:
         ArgumentError: If the shapes do not fit.
@@ -110,7 +110,7 @@ class Linear(Bands):
 
 
 class Principal(Linear):
-    """Principal components of images, those of similar variance in a band."""
+    """Principal components of images. Components of similar variance are in the same band."""
 
     kind = "principal"
 
@@ -119,7 +119,8 @@ class Principal(Linear):
         """The bands of images (B, D)."""
         rows = np.asarray(images, dtype=np.float64).reshape(len(images), -1)
         basis = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=True)[2]
-        # Variances fall about geometrically with the rank, so bands whose ranks grow geometrically hold similar ones.
+        # Variances fall roughly like a power of the rank. So limits that grow geometrically give bands of similar
+        # variances.
         edges = np.unique(np.geomspace(1, len(basis) + 1, bands + 1).round().astype(int)) - 1
         return cls(basis, np.searchsorted(edges, np.arange(len(basis)), side="right"))
 
@@ -128,8 +129,9 @@ class Cosine(Bands):
     """Rings of spatial frequency of each channel.
 
     Args:
-        shape: Of one image: channels, then one axis or more.
-        rotation: An orthonormal matrix that decorrelates the channels, shape (C, C), its rows in the order of variance.
+        shape: Shape of one image: channels, then one axis or more.
+        rotation: An orthonormal matrix that decorrelates the channels, shape (C, C). Its rows are in the order of
+            variance.
     """
 
     kind = "cosine"
@@ -169,9 +171,10 @@ class Cosine(Bands):
 
 
 def _rings(shape: tuple[int, ...]) -> Integers:
-    """Ring of each frequency: the mean alone, then rings whose edges grow geometrically."""
+    """The ring of each frequency. The mean has a ring of its own; the edges of the other rings grow geometrically."""
     longest = max(shape)
-    # A frequency counts in waves along the longest axis, so that one ring holds waves of one length.
+    # A frequency is counted in waves along the longest axis, so that waves of one ring have similar lengths on every
+    # axis.
     axes = [np.arange(size) * (longest / size) for size in shape]
     radius = np.sqrt(sum(np.square(axis) for axis in np.ix_(*axes)))
     edges = np.geomspace(1.0, radius.max() * (1 + 1e-9), RINGS)
@@ -184,10 +187,10 @@ KINDS: Mapping[str, type[Bands]] = {made.kind: made for made in (Cosine, Princip
 
 
 def fit_bands(images: Array) -> Bands:
-    """The usual bands for images of this shape: principal components of vectors, cosine transform of all others."""
+    """The usual bands for these images: principal components for vectors, and the cosine transform for other shapes."""
     return Principal.fit(images) if images.ndim == 2 else Cosine.fit(images)
 
 
 def restore(kind: str, arrays: Mapping[str, Any]) -> Bands:
-    """The bands of a file."""
+    """The bands of a kind, from the arrays in a file."""
     return KINDS[kind].from_arrays(arrays)

@@ -1,18 +1,19 @@
-r"""A calibration: what was measured once of a model, so that schedules can be judged without it.
+r"""A calibration: one measurement of a model, so that schedules can be judged without the model.
 
-It holds, for each band, the Gram matrix of the vectors u that :mod:`hso.models.recording` defines. With
-:math:`e = \sum_i c_i u_i` the mean over images of :math:`|e|^2` is :math:`c^T G c`, and that of the square of its mean over
-images is :math:`c^T \bar G c`, whatever the size of the images. Its size depends on the numbers of points and bands only.
+It holds, for each band, the Gram matrix of the vectors u that :mod:`hso.models.recording` defines. For a combination
+:math:`e = \sum_i c_i u_i`, the mean of :math:`|e|^2` over images is :math:`c^T G c`, and the squared length of the mean
+of e over images is :math:`c^T \bar G c`. The size of the matrices depends only on the number of points and bands, not
+on the size of the images.
 
-It knows how the network answers to a change of its input, by one gain for each band and noise level,
+One gain for each band and noise level describes how the network answers to a change of its input,
 :math:`D(z + \delta) \approx D(z) + g_b(\lambda) \delta`:
 
 - the *prior* gain is that of the Wiener filter, :math:`P_b / (P_b + \tilde\sigma^2)`, where :math:`P_b` is the variance of
   a coefficient at the teacher's end. It is exact for Gaussian data.
 - the *measured* gain of a trial is :math:`\langle \Delta D, \delta \rangle / \langle \delta, \delta \rangle`.
 
-What a gain does not explain is not nothing: in trained networks, and guided ones above all, it is most of the answer where
-noise is strong. Its mean square in band b for a :math:`\delta` of length 1 in all bands together is
+A gain does not explain the whole answer. In trained networks, and especially with guidance, the unexplained part is
+most of the answer at strong noise. For a :math:`\delta` of length 1 in all bands together, its mean square in band b is
 
 .. math::
     \rho_b = \frac{\langle \Delta D - g_b \delta, \Delta D - g_b \delta \rangle_b}{\sum_{b'} \langle \delta, \delta
@@ -42,18 +43,19 @@ from hso.models.splines import Splines
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 
-# A teacher whose own error is larger, relative to the spread of the images, is no reference for students.
+# If the teacher's own error, relative to the spread of the images, is larger than this, it is no reference for
+# students.
 CONVERGED = 0.02
-# Errors of students that are foretold with a larger factor than this, or less than its inverse, are not foretold.
+# Replay is not reliable if its predicted errors of students are wrong by more than this factor, in either direction.
 AGREED = 2.0
-# Eigenvalues of a Gram matrix that are smaller, relative to the largest, are rounding.
+# Eigenvalues of a Gram matrix that are smaller than this, relative to the largest one, are rounding errors.
 NOTHING = 1e-15
 LEAST_IMAGES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Calibration:
-    r"""What is known of a model on a noise schedule. Make one with :func:`hso.calibrate` or :meth:`load`.
+    r"""The measurement of a model on a noise schedule. :func:`hso.calibrate` or :meth:`load` makes one.
 
     Attributes:
         noise_name: Name of the noise schedule.
@@ -64,17 +66,17 @@ class Calibration:
         lambdas: :math:`\lambda` of the M points, shape (M,), increasing.
         states: Coefficients in u of :math:`z_0, \dots, z_{M-1}` and of the end, shape (M + 1, V).
         grams: Mean Gram matrices of u over images, shape (bands, V, V).
-        mean_grams: Gram matrices of the means of u over images, likewise.
+        mean_grams: Gram matrices of the means of u over images, shape (bands, V, V).
         left_out: ``grams`` without each group of images, shape (groups, bands, V, V), float32.
-        left_out_means: ``mean_grams`` without each group of images, likewise.
+        left_out_means: ``mean_grams`` without each group of images, shape (groups, bands, V, V), float32.
         start_lambdas: :math:`\lambda` of the noisiest level and of the starts, shape (1 + P,), increasing.
         trial_lambdas: :math:`\lambda` of the nodes of trials, shape (P,).
-        trials: What the trials found there, means over images.
-        calls: Network calls of one image that it cost.
+        trials: The results of the trials, as means over images.
+        calls: Network calls for each image that the calibration cost.
         convergence: Estimated error of the teacher's own end, relative to the spread of the images.
-        agreement: Error of the trials as replay foretells it, divided by what it was; the geometric mean over trials.
+        agreement: The trials' error that replay predicts, divided by their real error; geometric mean over trials.
         guidance: Strength of classifier-free guidance, if it is known.
-        provenance: How it was made.
+        provenance: How the calibration was made.
     """
 
     noise_name: str
@@ -123,18 +125,18 @@ class Calibration:
 
     @cached_property
     def splines(self) -> Splines:
-        """The teacher between its points."""
+        """The teacher's data and states between its points."""
         return Splines(self.lambdas, self.data, self.states[:-1])
 
     @cached_property
     def starts(self) -> Splines:
-        """The network's data of unit noise, and that noise, as coefficients in u, between ``start_lambdas``."""
+        """The network's data for unit noise between ``start_lambdas``, as coefficients in u."""
         rows = start_rows(len(self.lambdas))
         return Splines(self.start_lambdas, rows, np.zeros_like(rows))
 
     @cached_property
     def factors(self) -> Array:
-        """F of the Gram matrices F F^T, without what rounding cannot tell from nothing, shape (bands, V, r)."""
+        """F of the Gram matrices F F^T, without directions that are only rounding errors, shape (bands, V, r)."""
         values, vectors = np.linalg.eigh(self.grams)
         kept = int((values > NOTHING * values[:, -1:]).sum(axis=1).max())
         return np.asarray(vectors[..., -kept:] * np.sqrt(np.maximum(values[:, None, -kept:], 0.0)))
@@ -156,7 +158,7 @@ class Calibration:
 
     @property
     def caution(self) -> str:
-        """What one should know before trusting it; empty if nothing."""
+        """A warning if the calibration is not reliable; empty if it is."""
         said = []
         if self.convergence > CONVERGED:
             said.append(
@@ -165,23 +167,23 @@ class Calibration:
             )
         if not 1 / AGREED <= self.agreement <= AGREED:
             said.append(
-                f"errors of real students are foretold with a factor of {self.agreement:.2g}: "
+                f"predicted errors of students are {self.agreement:.2g} times their real errors: "
                 "judge schedules by real runs (hso.tune)"
             )
         return "; ".join(said)
 
     def check_noise(self, noise: NoiseSchedule) -> None:
-        """Refuse another noise schedule than that of the calibration.
+        """Check that this is the noise schedule of the calibration.
 
         Raises:
-            ArgumentError: If it is another.
+            ArgumentError: If it is another one.
         """
         if noise.fingerprint != self.noise_fingerprint:
             expected = f"a calibration made for {noise.name}"
             raise ArgumentError("calibration", expected, f"one made for {self.noise_name}", "fingerprints differ")
 
     def save(self, path: str | Path) -> None:
-        """Write one file of numbers, without code; it appears whole or not at all.
+        """Write one file of numbers, without code. The file is complete, or it does not exist.
 
         Raises:
             FileError: If the file cannot be written.
@@ -192,10 +194,10 @@ class Calibration:
 
     @staticmethod
     def load(path: str | Path) -> Calibration:
-        """Read what :meth:`save` wrote.
+        """Read a file that :meth:`save` wrote.
 
         Raises:
-            FileError: If the file is missing, malformed or of another version; the field is named.
+            FileError: If the file is missing, malformed or of another version; the error names the field.
         """
         from hso.models.calibration_file import read
 
@@ -211,7 +213,7 @@ class Calibration:
 
 
 def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **facts: Any) -> Calibration:
-    """The calibration of the images whose sums are given; ``facts`` are further attributes.
+    """The calibration from sums over images; ``facts`` are further attributes.
 
     Raises:
         ArgumentError: If there are too few images.

@@ -1,7 +1,7 @@
-"""The file of a calibration: an archive of arrays (``.npz``) and a record in JSON in it. It holds no code.
+"""The file of a calibration: an archive of arrays (``.npz``) that also contains a record in JSON. It holds no code.
 
-Gram matrices are symmetric, so their upper triangles are kept; those without a group of images, of which only the spread
-matters, in single precision.
+Gram matrices are symmetric, so the file keeps their upper triangles only. The matrices without a group of images serve
+only to measure a spread, so single precision is enough for them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from hso.noise.base import Array
 
 FORMAT, VERSION = "hso-calibration", 1
 RECORD, BANDS, TRIALS = "record", "bands.", "trials."
-# Symmetric in their last two axes.
+# These arrays are symmetric in their last two axes.
 TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
 PLAIN = ("lambdas", "states", "start_lambdas", "trial_lambdas")
 
 
 class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
-    """What is not an array; ``format`` and ``version`` are checked before the others are used."""
+    """Everything that is not an array. ``format`` and ``version`` are checked before the other fields are used."""
 
     format: str
     version: int
@@ -68,10 +68,10 @@ def write(facts: Mapping[str, Any], path: str | Path) -> None:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The attributes of a calibration, from the file that :func:`write` wrote.
+    """The attributes of a calibration, from a file that :func:`write` wrote.
 
     Raises:
-        FileError: If the file is missing, malformed or of another version; the field is named.
+        FileError: If the file is missing, malformed or of another version; the error names the field.
     """
     path = Path(path)
     arrays = read_arrays(path)
@@ -94,13 +94,13 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an archive. Nothing in it can be code.
+    """The arrays of an archive. An archive that contains code is refused.
 
     Raises:
-        FileError: If it is missing, or no such archive.
+        FileError: If the file is missing or is not such an archive.
     """
     try:
-        # NumPy does not close a file that turns out to be no archive.
+        # NumPy does not close the file if it is not an archive, so the file is opened and closed here.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:

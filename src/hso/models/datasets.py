@@ -24,7 +24,7 @@ Labels = np.ndarray[Any, np.dtype[np.int64]]
 PICTURES = ("china", "flower", "astronaut", "coffee", "cat", "rocket", "immunohistochemistry", "retina")
 """The pictures of the colour patches, in the order of their labels."""
 SCALES = (1, 2, 3, 4)
-"""One pixel of a patch is the mean of this many pixels of a picture along each side."""
+"""One pixel of a patch is the mean of this many pixels of a picture along each side. Each patch draws one of these."""
 WIDTH = 300
 """A picture whose shorter side has more than twice this many pixels is first made smaller, towards this size."""
 LEAST_CONTRAST = 0.1

@@ -1,13 +1,14 @@
 r"""How a network answers to a change of its input, at any noise level.
 
-The gain of a band is that of the Wiener filter plus what a rule adds to it where trials were made,
+The gain of a band is the gain of the Wiener filter plus an excess near the noise levels of the trials,
 
 .. math::
     g_b(\lambda) = \frac{P_b}{P_b + e^{-2\lambda}} + \operatorname{mean}_\lambda(\operatorname{excess}_b)
 
-nothing ("prior"), the measured minus the prior gain ("measured"), or that where it is positive ("larger"). What the gain
-leaves unexplained is the mean of :math:`\rho_b` (:mod:`hso.models.calibration`). Means at a noise level are over trials,
-weighed by a Gaussian of their distance in :math:`\lambda`.
+A rule defines the excess. It is 0 ("prior"), the measured gain minus the prior gain ("measured"), or this difference
+where it is positive and 0 elsewhere ("larger"). The mean of :math:`\rho_b` (:mod:`hso.models.calibration`) is the part
+of the answer that the gain does not explain. Means at a noise level are over trials; the weight of a trial is a
+Gaussian of its distance in :math:`\lambda`.
 
 References:
     | On Estimating Regression (Nadaraya, 1964)
@@ -23,7 +24,7 @@ import numpy as np
 from hso.models.calibration import Calibration
 from hso.noise.base import Array
 
-# Distance in lambda over which the answer of a network changes little, and the least weight of a trial.
+# Distance in lambda over which a network's answer changes little; least weight of a trial, which keeps the sum above 0.
 WIDTH, LEAST = 0.5, 1e-12
 
 
@@ -32,7 +33,7 @@ def wiener(variances: Array, lambdas: Array) -> Array:
     return np.asarray(variances / (variances + np.exp(-2 * lambdas)[..., None]))
 
 
-# A new rule is one line here: prior and measured gains of trials to what is added to the prior.
+# A new rule is one line here: a function of the prior and the measured gains of trials that returns the excess.
 EXCESS: Mapping[str, Callable[[Array, Array], Array]] = {
     "prior": lambda prior, measured: np.zeros_like(prior),
     "measured": lambda prior, measured: measured - prior,
@@ -42,7 +43,7 @@ EXCESS: Mapping[str, Callable[[Array, Array], Array]] = {
 
 
 class Gains:
-    """The gains of a calibration by a rule, and what they leave unexplained."""
+    """The gains of a calibration by a rule, and the size of the answers that they do not explain."""
 
     def __init__(self, calibration: Calibration, rule: str) -> None:
         self.variances, self._places = calibration.variances, calibration.trial_lambdas

@@ -1,27 +1,29 @@
-r"""Recording a teacher: what schedules can be judged by without the network.
+r"""Recording a teacher, so that schedules can be judged without the network.
 
-A run of M points, uniform in :math:`\lambda`, from unit noise :math:`\epsilon` (the state is
-:math:`x = (\alpha^2 + \sigma^2)^{1/2} \epsilon` at the first point) gives the network's data :math:`D_0, \dots, D_{M-1}`.
-The solver is linear, so these are all there is to record: every state of the run is a combination of
-:math:`\epsilon, D_0, \dots, D_{M-1}` with known coefficients. Neighbouring :math:`D_m` are nearly equal, so the vectors
-whose inner products are kept are
+The teacher runs over M points that are uniform in :math:`\lambda`. It starts from unit noise :math:`\epsilon`: the
+state at the first point is :math:`x = (\alpha^2 + \sigma^2)^{1/2} \epsilon`. The run gives the network's data
+:math:`D_0, \dots, D_{M-1}`. The solver is linear, so every state of the run is a combination of
+:math:`\epsilon, D_0, \dots, D_{M-1}` with known coefficients, and nothing else must be recorded. Neighbouring
+:math:`D_m` are nearly equal. A recording therefore keeps the inner products of the vectors
 
 .. math::
     u = (\epsilon,\; D_0,\; D_1 - D_0,\; \dots,\; D_{M-1} - D_{M-2}),
 
-which leaves small errors of a student to be small numbers and not differences of large ones.
+In these vectors, a small error of a student is a small number and not a difference of two large numbers.
 
-*Starts* are for students whose first node is not the noisiest. They meet unit noise at another level, and what the network
-says of it depends on that level only. It is asked at a few, from the noisiest on, and the answers :math:`S_p` are recorded
-with the others, as :math:`S_1 - D_0, S_2 - S_1, \dots`
+*Starts* are for students whose first node is not the noisiest one. The network then gets unit noise at another level,
+and its output depends on this level only. The network is called with unit noise at a few levels, from the noisiest on,
+and its data :math:`S_p` are recorded too, as :math:`S_1 - D_0, S_2 - S_1, \dots`
 
-Only sums over images are kept: in each band the Gram matrix :math:`\langle u_i, u_j \rangle` and, for every coefficient,
-the mean of u; both for a few groups of images, by which one sees how much other images would have changed.
+Only sums over images are kept: the Gram matrix :math:`\langle u_i, u_j \rangle` of each band, and the mean of u for
+every coefficient. There is one sum for each of a few groups of images. The groups show how much the result depends on
+the images.
 
-*Trials* ask how the network answers to the errors that students make. A few students of few nodes are run for real. At
-every node their state misses the teacher's by :math:`\delta = z - z^*(\lambda)` and the network's data by :math:`\Delta D
-= D - D^*(\lambda)`; sums of :math:`\langle \Delta D, \delta \rangle, \langle \delta, \delta \rangle` and :math:`\langle
-\Delta D, \Delta D \rangle` are kept for each band, and of the squared error of the students' ends.
+*Trials* measure how the network answers to the errors of students. A few students with few nodes really run. At each
+node their state differs from the teacher's by :math:`\delta = z - z^*(\lambda)`, and the network's data differs by
+:math:`\Delta D = D - D^*(\lambda)`. For each band, the recording keeps the sums of
+:math:`\langle \Delta D, \delta \rangle, \langle \delta, \delta \rangle` and :math:`\langle \Delta D, \Delta D \rangle`,
+and of the squared error of the students' ends.
 
 References:
     | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022)
@@ -50,15 +52,15 @@ from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import PREDICTIONS, Node, Solver, coefficients, make_solver, nodes, sample, to_data
 
 Model = Callable[[Any, Node], Any]
-# Groups of images by which the spread over images is judged.
+# Number of groups of images. Their differences show the spread over images.
 GROUPS = 8
 LEAST_POINTS = 8
-# Number of starts besides the noisiest, and the share of the range of t below which no run begins.
+# Number of starts besides the noisiest one; no run begins below this share of the range of t.
 STARTS, LATEST = 6, 0.3
 
 
 class Trial(NamedTuple):
-    """A student that is run for real: its solver, or the name of it, and its schedule."""
+    """A student that really runs: its solver, or the name of its solver, and its schedule."""
 
     solver: str | Solver
     schedule: SamplingSchedule
@@ -66,13 +68,13 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a teacher is run.
+    """How a teacher runs.
 
     Attributes:
         noise: The model's noise schedule.
         prediction: What the network predicts.
         points: M.
-        solver: Method of the teacher, by its name.
+        solver: Name of the teacher's solver.
 
     Raises:
         ArgumentError: If a setting is unusable.
@@ -99,7 +101,7 @@ class Plan:
 
     @cached_property
     def scale(self) -> float:
-        """Size of the first state: it is unit noise times this."""
+        """Scale of the first state: the first state is unit noise times this number."""
         return float(np.hypot(self.nodes[0].alpha, self.nodes[0].sigma))
 
     @cached_property
@@ -111,12 +113,12 @@ class Plan:
 
     @cached_property
     def trial_lambdas(self) -> Array:
-        """Lambda of all nodes of trials at which a student's state may differ from the teacher's, shape (P,)."""
+        """Lambda of all trial nodes at which the student's state may differ from the teacher's, shape (P,)."""
         return np.concatenate([trial.schedule.lambdas[1:] for trial in self.trials])
 
     @cached_property
     def starts(self) -> SamplingSchedule:
-        """The noisiest level and those of the starts."""
+        """The noisiest level and the levels of the starts."""
         low, high = self.noise.t_range
         first, last = self.noise.lambda_([high, low + LATEST * (high - low)]).tolist()
         return SamplingSchedule.from_knots(self.noise, np.linspace(first, last, 1 + STARTS), CLEAN)
@@ -128,7 +130,7 @@ class Plan:
 
     @property
     def calls(self) -> int:
-        """Network calls of one image, with those of the trials."""
+        """Network calls of one image, including the calls of the trials."""
         return self.teacher_calls + sum(trial.schedule.nfe for trial in self.trials)
 
     @property
@@ -141,7 +143,8 @@ class Plan:
         r"""Coefficients of :math:`z_0, \dots, z_{M-1}` and of the end in u, shape (M + 1, V)."""
         dense = coefficients(make_solver(self.solver), self.noise, self.schedule)
         alphas = np.array([*(node.alpha for node in self.nodes), 1.0])[:, None]
-        # A combination of D_0, D_1, ... is one of their differences whose coefficients are sums from the end.
+        # D_m is the sum of the first m + 1 differences in u. So the coefficient of a difference is the sum of the
+        # coefficients of all D_m that contain it: a cumulative sum from the end.
         outputs = np.cumsum(dense.outputs[:, ::-1], axis=1)[:, ::-1]
         unused = np.zeros((len(outputs), STARTS))
         return np.asarray(np.column_stack((dense.state * self.scale, outputs, unused)) / alphas)
@@ -154,19 +157,19 @@ def data_rows(points: int) -> Array:
 
 
 def start_rows(points: int) -> Array:
-    """Coefficients in u of the data of unit noise, at the noisiest level and at those of the starts, shape (1 + P, V)."""
+    """Coefficients in u of the data of unit noise, at the noisiest level and at the starts, shape (1 + P, V)."""
     rows = np.tri(1 + STARTS, 1 + points + STARTS, points)
     rows[:, [0, *range(2, points + 1)]] = 0.0
     return rows
 
 
 class Trials(NamedTuple):
-    r"""Sums over images of what the trials found.
+    r"""Sums over images of the results of the trials.
 
     Attributes:
         cross: :math:`\langle \Delta D, \delta \rangle`, shape (P, bands).
-        lengths: :math:`\langle \delta, \delta \rangle`, likewise.
-        answers: :math:`\langle \Delta D, \Delta D \rangle`, likewise.
+        lengths: :math:`\langle \delta, \delta \rangle`, shape (P, bands).
+        answers: :math:`\langle \Delta D, \Delta D \rangle`, shape (P, bands).
         errors: Squared error of the ends, shape (trials, bands).
     """
 
@@ -183,15 +186,15 @@ class Trials(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A batch of images as it was recorded, in pixels and float64.
+    """The recording of a batch of images, in pixels and float64.
 
     Attributes:
         noise: The unit noise, shape (B, ...).
         data: D at the points, shape (M, B, ...).
         starts: D of unit noise at the levels of the starts, shape (STARTS, B, ...).
         states: z of the students at the nodes ``Plan.trial_lambdas``, shape (P, B, ...).
-        answers: D of the students there, likewise.
-        ends: Their ends, shape (trials, B, ...).
+        answers: D of the students at the same nodes, shape (P, B, ...).
+        ends: The ends of the students, shape (trials, B, ...).
     """
 
     noise: Array
@@ -206,14 +209,14 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
     """Run the teacher and the trials for one batch.
 
     Args:
-        plan: How.
-        model: x and a node of the sampling loop to the network's prediction.
+        plan: How the teacher runs.
+        model: The network: a function of x and a node that returns the prediction.
         x: Unit noise of the batch times the scale of the first point, an array or a tensor of shape (B, ...).
 
     Raises:
-        ArgumentError: If the network returns another shape or values that are not finite; the node is named.
+        ArgumentError: If the network returns another shape or values that are not finite; the error names the node.
     """
-    # Every trial begins at the noisiest level too, so that its x is the same.
+    # Every trial begins at the noisiest level too, so all runs share the same x.
     runs = [run(plan, model, x, trial) for trial in plan.trials]
     return record_teacher(plan, model, x)._replace(
         states=np.concatenate([found.states[1:] for found in runs]),
@@ -223,14 +226,14 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
 
 
 def record_teacher(plan: Plan, model: Model, x: Any) -> Recording:
-    """Run the teacher alone, without trials. It costs ``plan.teacher_calls`` network calls of an image."""
+    """Run the teacher alone, without trials. It costs ``plan.teacher_calls`` network calls for each image."""
     noise = as_array(x) / plan.scale
     data, nothing = run(plan, model, x, Trial(plan.solver, plan.schedule)).data, np.empty((0, *noise.shape))
     return Recording(noise, data, _starts(plan, model, x), nothing, nothing, nothing)
 
 
 def _starts(plan: Plan, model: Model, x: Any) -> Array:
-    """The network's data of unit noise at the levels of the starts."""
+    """The network's data for unit noise at the levels of the starts."""
     found = []
     for node in nodes(plan.noise, plan.starts)[1:]:
         noisy = x * (math.hypot(node.alpha, node.sigma) / plan.scale)
@@ -243,7 +246,7 @@ def _starts(plan: Plan, model: Model, x: Any) -> Array:
 
 
 class Run(NamedTuple):
-    """What a run for real showed: z at the calls and the network's data there, shape (C, B, ...), and the end."""
+    """The results of a real run: z at the calls and the network's data there, shape (C, B, ...), and the end."""
 
     states: Array
     data: Array
@@ -273,7 +276,7 @@ def run(plan: Plan, model: Model, x: Any, trial: Trial) -> Run:
 
 @dataclass(eq=False)
 class Sums:
-    """What is kept of the images: sums for each group.
+    """The sums over images that are kept, for each group of images.
 
     Attributes:
         counts: Number of images, shape (groups,).
@@ -299,7 +302,7 @@ class Sums:
         )
 
     def add(self, plan: Plan, bands: Bands, found: Recording, groups: Array) -> None:
-        """Add a batch; ``groups`` are the groups of its images."""
+        """Add a batch; ``groups`` holds the group of each of its images."""
         vectors = vectors_of(bands, found)
         for group in np.unique(groups):
             members = vectors[:, groups == group]
@@ -319,7 +322,7 @@ class Sums:
             self.trials.errors[index] += [missed[:, places].sum() for places in bands.slices]
 
     def merge(self, other: Sums) -> None:
-        """Add the sums of other images, as another device found them."""
+        """Add the sums over other images, for example from another device."""
         self.counts += other.counts
         self.grams += other.grams
         self.means += other.means
@@ -334,25 +337,25 @@ def vectors_of(bands: Bands, found: Recording) -> Array:
 
 
 def group_of(image: Any, images: int) -> Any:
-    """The group of the image with this index, or of an array of indices, among so many images."""
+    """The group of the image with this index, or of each index in an array; ``images`` is the number of all images."""
     return np.asarray(image) * GROUPS // images
 
 
 def as_array(x: Any) -> Array:
-    """An array or a tensor on any device as a float64 array."""
+    """Convert an array, or a tensor on any device, to a float64 array."""
     values = x.detach().cpu().double().numpy() if hasattr(x, "detach") else x
     return np.asarray(values, dtype=np.float64)
 
 
 @dataclass
 class Progress:
-    """A calibration under way.
+    """The state of a calibration that is not finished.
 
     Attributes:
         bands: The map to coefficients.
-        sums: Over the images that are done.
+        sums: Sums over the finished images.
         shape: Shape of one image.
-        done: Number of images that are done.
+        done: Number of finished images.
     """
 
     bands: Bands

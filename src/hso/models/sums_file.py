@@ -1,7 +1,7 @@
-"""What is kept of a calibration that is under way: the sums over the images that are done, in one file.
+"""The file of a calibration that is not finished: the sums over the finished images.
 
-A run that is stopped goes on from it and ends with the same numbers, bit for bit: sums are kept in double precision, and
-images are added in their order.
+A run that was stopped continues from this file and ends with the same numbers, bit for bit. For this, sums are kept in
+double precision, and images are added in their order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RECORD, BANDS, TRIALS = "record", "bands.", "trials."
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must be the same for a run to go on."""
+    """The settings of a run. It continues only if they are the same."""
 
     noise: str
     prediction: str
@@ -43,10 +43,10 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def save_progress(folder: Path, plan: Plan, images: int, progress: Progress) -> None:
-    """Keep a run.
+    """Write the state of a run to its folder.
 
     Raises:
-        FileError: If it cannot be written.
+        FileError: If the file cannot be written.
     """
     make_folder(folder)
     sums, bands = progress.sums, progress.bands
@@ -61,10 +61,10 @@ def save_progress(folder: Path, plan: Plan, images: int, progress: Progress) -> 
 
 
 def load_progress(folder: Path, plan: Plan, images: int) -> Progress | None:
-    """The run that is kept in a folder; None if there is none.
+    """The state of the run in a folder; None if there is none.
 
     Raises:
-        ArgumentError: If it is the run of another model or with other settings.
+        ArgumentError: If the run belongs to another model or has other settings.
         FileError: If the file is damaged.
     """
     path = folder / NAME

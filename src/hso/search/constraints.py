@@ -104,7 +104,7 @@ class Constraints:
             object.__setattr__(self, "start", check_real("start", self.start, 0.0, 1.0, "a time; noise is t = 1"))
             if self.box is not None and self.box.t_max not in (Box.t_max, (self.start, self.start)):
                 raise ArgumentError(
-                    "start", "none with a range of t_max, for both say where the run begins", self.start
+                    "start", "none with a range of t_max, because both say where the run begins", self.start
                 )
         if self.boundary is not None and not isinstance(self.boundary, Boundary):
             object.__setattr__(self, "boundary", Boundary(self.boundary))

@@ -41,7 +41,7 @@ class Paths(ABC):
 
     def give_up_spacing(self) -> None:
         """Allow short edges from now on. They are no longer forbidden, but pay the penalty of Eq. 10."""
-        self.message = "no schedule with so many nodes on either side keeps d_min; the fitness of Eq. 9 is least"
+        self.message = "no schedule with these nodes on each side keeps d_min; this one has the best fitness of Eq. 9"
         self.least_gap = 0.0
 
     def shortfalls(self, gaps: Array) -> Array | float:
