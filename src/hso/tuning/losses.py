@@ -102,8 +102,8 @@ class FeatureLoss(Loss):
     def value(self, found: Ends, teacher: Ends, kept: Array) -> float:
         members = kept[teacher.owners]
         aims, rows = teacher.rows[members], found.rows[members]
-        axes, whole = _axes(teacher.rows), max(len(teacher.rows) // IMAGES_PER_AXIS, 1)
-        one, other = (_Restricted.of(values @ axes, whole) for values in (rows, aims))
+        axes = _axes(teacher.rows)
+        one, other = (_Restricted.of(values, axes) for values in (rows, aims))
         error = np.square(rows - aims).sum() / len(rows)
         return (one.distance(other) + self.kappa * float(error)) / (other.variance or TINY)
 
@@ -113,27 +113,29 @@ class FeatureLoss(Loss):
 
 
 class _Restricted(NamedTuple):
-    """A normal along the first axes, the mean along the others, and their variance in all."""
+    """A normal along some axes, and its mean and its variance in all."""
 
     normal: Normal
     mean: Array
-    rest: float
+    variance: float
 
     @classmethod
-    def of(cls, rows: Array, whole: int) -> _Restricted:
+    def of(cls, rows: Array, axes: Array) -> _Restricted:
         mean = rows.mean(axis=0)
         deviations = (rows - mean) / np.sqrt(len(rows))
-        return cls(Normal(mean[:whole], deviations[:, :whole]), mean[whole:], float((deviations[:, whole:] ** 2).sum()))
-
-    @property
-    def variance(self) -> float:
-        return float(np.square(self.normal.factor).sum()) + self.rest
+        return cls(Normal(mean @ axes, deviations @ axes), mean, float(np.square(deviations).sum()))
 
     def distance(self, other: _Restricted) -> float:
-        shift = float(np.square(self.mean - other.mean).sum())
-        return self.normal.distance(other.normal) + shift + (np.sqrt(self.rest) - np.sqrt(other.rest)) ** 2
+        shift = np.square(self.mean - other.mean).sum() - np.square(self.normal.mean - other.normal.mean).sum()
+        return self.normal.distance(other.normal) + float(shift) + (self._rest - other._rest) ** 2
+
+    @property
+    def _rest(self) -> float:
+        """Standard deviation along the other axes."""
+        return float(np.sqrt(max(self.variance - float(np.square(self.normal.factor).sum()), 0.0)))
 
 
 def _axes(rows: Array) -> Array:
-    """Principal axes of features, as columns, in the order of their variance."""
-    return np.asarray(np.linalg.svd(rows - rows.mean(axis=0), full_matrices=True)[2].T)
+    """The first principal axes of features, as columns: one for every four images."""
+    count = max(len(rows) // IMAGES_PER_AXIS, 1)
+    return np.asarray(np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][:count].T)

@@ -253,7 +253,7 @@ class Panel:
 
     def _row(self, weights: Array, part: Part) -> Array:
         """A combination of the recorded vectors, shape (B, F)."""
-        return np.asarray(np.tensordot(weights, part.vectors, 1))
+        return np.asarray(np.tensordot(weights.astype(part.vectors.dtype), part.vectors, 1))
 
     def _ends(self, part: Part, ends: Array, misses: Array, rows: Array) -> Ends:
         groups = min(GROUPS, self.images.count)

@@ -122,6 +122,12 @@ def merged_sums(parts: Sequence[S]) -> S:
     return type(parts[0])(**found)
 
 
+def pooled(one: Ends, other: Ends) -> Ends:
+    """The ends on two sets of images, each with its own groups."""
+    found = {part.name: np.concatenate((getattr(one, part.name), getattr(other, part.name))) for part in fields(Ends)}
+    return Ends(**{**found, "owners": np.concatenate((one.owners, other.owners + len(one.counts)))})
+
+
 def band_sums(bands: Bands, values: Array) -> Array:
     """Sums over the coefficients of each band, shape (..., bands), of values of shape (..., F)."""
     starts = np.concatenate(([0], np.cumsum(bands.sizes)[:-1]))

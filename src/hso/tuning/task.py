@@ -36,7 +36,7 @@ class Task:
         seed: Seed of the searches.
 
     Raises:
-        ArgumentError: If runs begin part-way.
+        ArgumentError: If there is a single node, or runs begin part-way.
     """
 
     setting: Setting
@@ -49,6 +49,8 @@ class Task:
     seed: int
 
     def __post_init__(self) -> None:
+        if self.setting.solver.nodes(self.nfe) < 2:
+            raise ArgumentError("nfe", "calls at 2 nodes or more", self.nfe, "a single node has little to choose")
         if self.constraints.start is not None:
             raise ArgumentError("start", "none, for whole runs are tuned", self.constraints.start)
 

@@ -29,7 +29,7 @@ from hso.tuning.losses import BandLoss, FeatureLoss, Loss
 from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_part
 from hso.tuning.store import Ledger, Progress, Store
 from hso.tuning.task import Task
-from hso.tuning.verdict import Gain, compare
+from hso.tuning.verdict import Gain, Runs, Verdict, judge
 from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, search
 from hso.version import VERSION
 
@@ -50,8 +50,9 @@ class Tuned:
         found: The best schedule that was found on the tuning images, whether fresh images confirm it or not.
         candidates: What the search began with, the best first; those that were given up early are last.
         loss: True loss of ``found`` on the tuning images.
-        gain: How much better ``found`` is than the best safe candidate, on fresh images; None where it is the same.
-        fell_back: Whether fresh images did not confirm it, so that ``schedule`` is the safe candidate.
+        verdict: How much better ``found`` is than the best safe candidate, on fresh images and on all; None where it is
+            the same.
+        fell_back: Whether ``found`` was not confirmed, so that ``schedule`` is the safe candidate.
         calls: Network calls of one image that it cost, those of runs that were continued included.
         steps: Schedules that the search looked at.
         message: How it ended.
@@ -64,7 +65,7 @@ class Tuned:
     found: SamplingSchedule
     candidates: tuple[Candidate, ...]
     loss: float
-    gain: Gain | None
+    verdict: Verdict | None
     fell_back: bool
     calls: int
     steps: int
@@ -77,6 +78,11 @@ class Tuned:
     def safe(self) -> Candidate:
         """The best safe candidate on the tuning images."""
         return next(one for one in self.candidates if one.is_safe)
+
+    @property
+    def gain(self) -> Gain | None:
+        """How much better ``found`` is than the best safe candidate, on fresh images."""
+        return None if self.verdict is None else self.verdict.fresh
 
 
 def tune(
@@ -104,8 +110,8 @@ def tune(
     A teacher of many steps and all candidates are run from the same noise on the tuning images. The search goes on from the
     best of them: the model of the student is corrected by what each run showed (:mod:`hso.tuning.corrected`), and a step is
     kept only if the true loss falls (:mod:`hso.tuning.walk`). So the schedule that is found is at least as good on these
-    images as every candidate. The verdict is passed on fresh images, which are not looked at before: if the schedule is
-    worse there than the best safe candidate, the safe candidate is returned.
+    images as every candidate. The verdict is passed on fresh images, which are not looked at before: if they do not confirm
+    that it is better than the best safe candidate, the safe candidate is returned (:mod:`hso.tuning.verdict`).
 
     Args:
         model: The network, as :func:`hso.solvers.sample` takes it; or :class:`hso.Images`, where it is another function for
@@ -175,14 +181,14 @@ def _split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
     if isinstance(model, Images):
         if x is not None:
             raise ArgumentError("x", "none with Images, which have their own", x)
-        images = model
+        if not (fresh is None or isinstance(fresh, Images)):
+            raise ArgumentError("fresh", "Images too, where the model is given so", fresh)
+        images, given = model, fresh
     else:
         images = Images.of(model, x)
-    if fresh is None:
-        kept = images.count // FRESH
-        tuning, verdict = images.part(range(images.count - kept)), images.part(range(images.count - kept, images.count))
-    else:
-        tuning, verdict = images, fresh if isinstance(fresh, Images) else Images.of(images.batch(range(1)).model, fresh)
+        given = fresh if fresh is None or isinstance(fresh, Images) else Images.of(model, fresh)
+    last = images.count - (images.count // FRESH if given is None else 0)
+    tuning, verdict = images.part(range(last)), given or images.part(range(last, images.count))
     if min(tuning.count, verdict.count) < LEAST_IMAGES:
         received = f"{tuning.count} for tuning and {verdict.count} fresh ones"
         raise ArgumentError("x", f"at least {LEAST_IMAGES} images of each kind", received, "their spread is measured")
@@ -267,46 +273,56 @@ def _starts(ran: Sequence[Candidate], course: Course) -> list[tuple[str, Tried]]
 
 def _judged(task: Task, course: Course, ran: Sequence[Candidate], best: Tried, recorder: Recorder) -> Tuned:
     """The verdict on fresh images."""
-    safe, gain = next(one for one in ran if one.is_safe), None
+    safe, verdict = next(one for one in ran if one.is_safe), None
     if best.schedule != safe.schedule:
-        panel = recorder.panel(course.panel.bands)
-        ends = [panel.rollout(one, who).ends for one, who in ((best.schedule, "tuned"), (safe.schedule, safe.name))]
-        gain = compare(course.loss, ends[0], ends[1], panel.teacher())
-    fell_back = gain is not None and not gain.is_confirmed
+        runs = [
+            Runs(
+                panel.rollout(best.schedule, "tuned").ends,
+                panel.rollout(safe.schedule, safe.name).ends,
+                panel.teacher(),
+            )
+            for panel in (course.panel, recorder.panel(course.panel.bands))
+        ]
+        verdict = judge(course.loss, *runs)
+    fell_back = verdict is not None and not verdict.is_confirmed
     chosen = safe.schedule if fell_back else best.schedule
     return Tuned(
-        schedule=replace(chosen, provenance=_provenance(task, safe, gain, fell_back)),
+        schedule=replace(chosen, provenance=_provenance(task, safe, verdict, fell_back)),
         found=best.schedule,
         candidates=tuple(ran),
         loss=best.loss,
-        gain=gain,
+        verdict=verdict,
         fell_back=fell_back,
         calls=recorder.ledger.calls,
         steps=course.steps,
-        message=_message(safe, gain, task.fresh),
+        message=_message(task, safe, verdict),
         feasible=course.problem.windows.hold(chosen.knot_times),
         solver=task.setting.solver,
         calibration=course.known,
     )
 
 
-def _message(safe: Candidate, gain: Gain | None, fresh: int) -> str:
+def _message(task: Task, safe: Candidate, verdict: Verdict | None) -> str:
     """What became of it."""
-    if gain is None:
+    if verdict is None:
         return f"no schedule was found that is better than {safe.name}"
-    if not gain.is_confirmed:
-        return f"fell back to {safe.name}: on {fresh} fresh images the gain of the tuned schedule was {gain}"
-    certain = "" if gain.is_certain else "; these images do not tell for certain that it is better"
-    return f"on {fresh} fresh images the loss is less than that of {safe.name} by {gain}{certain}"
+    gain, overall = verdict
+    images = f"on {task.fresh} fresh images"
+    if not verdict.is_confirmed:
+        return f"fell back to {safe.name}: {images} the gain of the tuned schedule was {gain}"
+    said = f"{images} the loss is less than that of {safe.name} by {gain}"
+    if gain.is_certain:
+        return said
+    return f"{said}, which is not certain; on all {task.tuning + task.fresh} images by {overall}"
 
 
-def _provenance(task: Task, safe: Candidate, gain: Gain | None, fell_back: bool) -> dict[str, Any]:
+def _provenance(task: Task, safe: Candidate, verdict: Verdict | None, fell_back: bool) -> dict[str, Any]:
     """How a schedule was made, as JSON can hold it."""
     return {
         "strategy": "tune",
         **task.record(None),
         "safe": safe.name,
-        "gain": None if gain is None else gain._asdict(),
+        "gain": None if verdict is None else verdict.fresh._asdict(),
         "fell_back": fell_back,
         "hso": VERSION,
     }

@@ -6,6 +6,12 @@ better than either. The jackknife leaves out each of G groups of images:
 .. math::
     s^2 = \frac{G - 1}{G} \sum_g (\theta_{(-g)} - \bar\theta)^2, \qquad \theta \pm t_{G - 1} \, s
 
+The rule is: a gain that is less than nothing for certain is refused; one that is more than nothing is confirmed. Between
+these, where fresh images say that the schedule is worse and their interval that they do not know, all images are asked
+together, fresh ones and those of the tuning, and the gain must be more than nothing for certain. Images of the tuning
+flatter a schedule that was found with them, but little, since a few dozen schedules were tried; and few fresh images are
+often wrong: errors of guided and of memorizing models have long tails.
+
 References:
     | The Jackknife and Bootstrap (Shao and Tu, 1995), Sections 2.1 and 2.3
     | https://doi.org/10.1007/978-1-4612-0795-5
@@ -18,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.tuning.losses import Loss
-from hso.tuning.sums import Ends
+from hso.tuning.sums import Ends, pooled
 
 CONFIDENCE = 0.95
 
@@ -27,10 +33,10 @@ class Gain(NamedTuple):
     """How much less a loss is, relative to the loss of what it is compared with: positive is better.
 
     Attributes:
-        value: On the fresh images.
+        value: The gain.
         low: The lower end of its interval.
         high: The upper end.
-        loss: The loss on the fresh images.
+        loss: The loss.
         other: That of what it is compared with.
     """
 
@@ -41,17 +47,43 @@ class Gain(NamedTuple):
     other: float
 
     @property
-    def is_confirmed(self) -> bool:
-        """Whether fresh images say that it is not worse."""
-        return self.value >= 0
-
-    @property
     def is_certain(self) -> bool:
-        """Whether it is better whatever the images, as far as the interval tells."""
+        """Whether it is more than nothing whatever the images, as far as the interval tells."""
         return self.low > 0
 
     def __str__(self) -> str:
         return f"{self.value:.1%} ({CONFIDENCE:.0%} interval {self.low:.1%} to {self.high:.1%})"
+
+
+class Verdict(NamedTuple):
+    """What images say of a schedule.
+
+    Attributes:
+        fresh: The gain on fresh images.
+        overall: The gain on all images.
+    """
+
+    fresh: Gain
+    overall: Gain
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the schedule is to be used."""
+        return self.fresh.value >= 0 or (self.fresh.high >= 0 and self.overall.is_certain)
+
+
+class Runs(NamedTuple):
+    """Ends of the schedule that is judged, of what it is compared with, and of the teacher, on the same images."""
+
+    found: Ends
+    other: Ends
+    teacher: Ends
+
+
+def judge(loss: Loss, tuning: Runs, fresh: Runs) -> Verdict:
+    """The verdict on a schedule that was found on the tuning images."""
+    together = Runs(*(pooled(one, other) for one, other in zip(tuning, fresh, strict=True)))
+    return Verdict(compare(loss, *fresh), compare(loss, *together))
 
 
 def compare(loss: Loss, found: Ends, other: Ends, teacher: Ends) -> Gain:

@@ -103,6 +103,8 @@ class Course:
         self.recorded: Recorded = panel.recorded
         self.teacher, self.first = panel.teacher(), panel.teacher(panel.first)
         self.tried: list[Tried] = []
+        # Knots and losses of what was given up after the first images.
+        self.guessed: list[tuple[Array, float]] = []
         self.steps = 0
 
     @property
@@ -133,10 +135,9 @@ class Course:
     def surrogate(self, at: Tried, beta: float) -> Surrogate:
         """What is expected near a schedule that was run."""
         model, centre, here = self.model(at), at.schedule.knots, self.settings
-        others = [one for one in self.tried if one is not at]
-        near = [one for one in others if np.abs((one.schedule.knots - centre) / gaps(centre)).max() <= here.near]
-        chosen = [at, *near]
-        knots, losses = np.stack([one.schedule.knots for one in chosen]), np.array([one.loss for one in chosen])
+        others = [(one.schedule.knots, one.loss) for one in self.tried if one is not at] + self.guessed
+        near = [one for one in others if np.abs((one[0] - centre) / gaps(centre)).max() <= here.near]
+        knots, losses = map(np.array, zip((centre, at.loss), *near, strict=True))
         scale = self.loss.scale(losses, model.value(knots))
         return Surrogate(model, self.problem.noise, knots, losses, scale, beta)
 
@@ -165,8 +166,10 @@ class Walk:
         schedule = SamplingSchedule.from_knots(course.problem.noise, knots, course.problem.terminal)
         expected = self.at.loss - surrogate.expected(knots)
         who = f"step {course.steps} from {self.name}"
-        before = course.first_loss(self.at.schedule, self.name)
-        if schedule == self.at.schedule or course.first_loss(schedule, who) > settings.worse * before:
+        before, after = course.first_loss(self.at.schedule, self.name), course.first_loss(schedule, who)
+        if schedule == self.at.schedule or after > settings.worse * before:
+            if schedule != self.at.schedule:
+                course.guessed.append((knots, self.at.loss * after / before))
             self._narrow()
             return
         found = course.run(schedule, who)

@@ -168,7 +168,7 @@ def test_it_falls_back_where_fresh_images_disagree(found):
 
     result = hso.tune(hso.Images(36, batch, 36), NOISE, **SETTINGS)
     assert result.found == found[0].found
-    assert result.gain.value < 0
+    assert result.gain.high < 0
     assert result.fell_back
     assert result.schedule == result.safe.schedule
     assert f"fell back to {result.safe.name}" in result.message
@@ -213,6 +213,8 @@ def test_single_precision_is_enough(found):
 def test_misuse_is_named():
     with pytest.raises(ArgumentError, match="16 for tuning and 7 fresh"):
         tuned(x=states(23))
+    with pytest.raises(ArgumentError, match="2 nodes or more"):
+        tuned(nfe=1, solver="ddim")
     with pytest.raises(ArgumentError, match="start: expected none"):
         tuned(constraints=Constraints(start=0.6))
     with pytest.raises(ArgumentError, match="none with Images"):
