@@ -62,8 +62,8 @@ def test_what_is_better_is_confirmed():
 def test_where_fresh_images_do_not_know_all_images_decide():
     unsure = np.full(20, 0.5)
     unsure[3] = 12.0
-    assert verdict(np.full(200, 0.5), unsure).is_confirmed
-    assert not verdict(np.full(40, 0.9), unsure).is_confirmed
+    assert verdict(np.full(40, 0.5), unsure).is_confirmed
+    assert not verdict(np.full(40, 0.99), unsure).is_confirmed
 
 
 def test_all_images_are_the_images_of_both():

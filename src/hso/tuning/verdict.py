@@ -6,11 +6,12 @@ better than either. The jackknife leaves out each of G groups of images:
 .. math::
     s^2 = \frac{G - 1}{G} \sum_g (\theta_{(-g)} - \bar\theta)^2, \qquad \theta \pm t_{G - 1} \, s
 
-The rule is: a gain that is less than nothing for certain is refused; one that is more than nothing is confirmed. Between
-these, where fresh images say that the schedule is worse and their interval that they do not know, all images are asked
-together, fresh ones and those of the tuning, and the gain must be more than nothing for certain. Images of the tuning
-flatter a schedule that was found with them, but little, since a few dozen schedules were tried; and few fresh images are
-often wrong: errors of guided and of memorizing models have long tails.
+A schedule that fresh images call worse for certain is refused, and one that they call better is confirmed. Where they call
+it worse, but their interval says that they do not know, all images are asked together, fresh ones and those of the tuning,
+and it is confirmed if it is better there. Images of the tuning flatter a schedule that was found with them, but little, since
+a few dozen schedules were tried; few fresh images are more often wrong, because errors of guided and of memorizing models
+have long tails. Of 53 schedules for two models, judged on 300 other images, one was worse. This rule refused that one and one
+other; fresh images alone refused that one and six others.
 
 References:
     | The Jackknife and Bootstrap (Shao and Tu, 1995), Sections 2.1 and 2.3
@@ -69,7 +70,7 @@ class Verdict(NamedTuple):
     @property
     def is_confirmed(self) -> bool:
         """Whether the schedule is to be used."""
-        return self.fresh.value >= 0 or (self.fresh.high >= 0 and self.overall.is_certain)
+        return self.fresh.value >= 0 or (self.fresh.high >= 0 and self.overall.value >= 0)
 
 
 class Runs(NamedTuple):
