@@ -6,8 +6,8 @@
 
 ``unchanged.json`` has, for each preset, strategy and solver, the first 16 digits of the SHA-256 of the 19 schedules'
 float64 values. All settings are given, so that a change of the defaults does not matter here. Another processor may round
-the elementary functions otherwise and give other
-digits: write the file on the machine, before the change, that the comparison will run on.
+the elementary functions otherwise and give other digits: write the file on the machine, before the change, that the
+comparison will run on.
 """
 
 from __future__ import annotations
