@@ -31,6 +31,18 @@ VP_SCHEDULERS = (
 )
 FLOW: dict[str, Any] = {"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}
 STATIC: dict[str, Any] = {"shift": 3.0}
+# CogView4's transformer, which GLM-Image's follows.
+COGVIEW: dict[str, Any] = {
+    "patch_size": 2,
+    "in_channels": 4,
+    "num_layers": 1,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "out_channels": 4,
+    "text_embed_dim": 16,
+    "time_embed_dim": 8,
+    "condition_dim": 4,
+}
 DYNAMIC: dict[str, Any] = {"use_dynamic_shifting": True, "shift": 3.0}
 
 
@@ -85,6 +97,13 @@ def quiet(pipe: Any) -> Any:
     return pipe
 
 
+def assembled(name: str, absent: str = "", **parts: Any) -> Any:
+    """The quiet pipeline of this name, with these parts and a VAE. ``absent`` names the parts that it runs without."""
+    if "vae" not in parts:
+        parts["vae"] = kl_vae()
+    return quiet(getattr(diffusers, name)(**dict.fromkeys(absent.split()), **parts))
+
+
 def kl_vae(channels: int = 4) -> Any:
     """A KL autoencoder that halves the resolution once."""
     torch.manual_seed(0)
@@ -117,12 +136,8 @@ def unet(**settings: Any) -> Any:
 
 def stable_diffusion(scheduler: Any, name: str = "StableDiffusionPipeline") -> Any:
     """Stable Diffusion 1 and 2."""
-    names = ("text_encoder", "tokenizer", "safety_checker", "feature_extractor", "image_encoder")
-    empty: dict[str, Any] = dict.fromkeys(names)
-    made = getattr(diffusers, name)(
-        vae=kl_vae(), unet=unet(), scheduler=scheduler, requires_safety_checker=False, **empty
-    )
-    return quiet(made)
+    absent = "text_encoder tokenizer safety_checker feature_extractor image_encoder"
+    return assembled(name, absent, unet=unet(), scheduler=scheduler, requires_safety_checker=False)
 
 
 def sdxl(scheduler: Any, name: str = "StableDiffusionXLPipeline") -> Any:
@@ -133,9 +148,8 @@ def sdxl(scheduler: Any, name: str = "StableDiffusionXLPipeline") -> Any:
         projection_class_embeddings_input_dim=6 * 4 + 16,
         use_linear_projection=True,
     )
-    empty: dict[str, Any] = dict.fromkeys(("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"))
-    made = getattr(diffusers, name)(vae=kl_vae(), unet=network, scheduler=scheduler, add_watermarker=False, **empty)
-    return quiet(made)
+    absent = "text_encoder text_encoder_2 tokenizer tokenizer_2"
+    return assembled(name, absent, unet=network, scheduler=scheduler, add_watermarker=False)
 
 
 def pixart(scheduler: Any) -> Any:
@@ -154,10 +168,7 @@ def pixart(scheduler: Any) -> Any:
         norm_type="ada_norm_single",
         use_additional_conditions=False,
     )
-    made = diffusers.PixArtAlphaPipeline(
-        tokenizer=None, text_encoder=None, vae=kl_vae(), transformer=transformer, scheduler=scheduler
-    )
-    return quiet(made)
+    return assembled("PixArtAlphaPipeline", "tokenizer text_encoder", transformer=transformer, scheduler=scheduler)
 
 
 def dit(scheduler: Any) -> Any:
@@ -171,8 +182,7 @@ def dit(scheduler: Any) -> Any:
         num_embeds_ada_norm=1000,
         out_channels=8,
     )
-    made = diffusers.DiTPipeline(transformer=transformer, vae=kl_vae(), scheduler=scheduler)
-    return quiet(made)
+    return assembled("DiTPipeline", transformer=transformer, scheduler=scheduler)
 
 
 def sd3(scheduler: Any, name: str = "StableDiffusion3Pipeline") -> Any:
@@ -190,9 +200,8 @@ def sd3(scheduler: Any, name: str = "StableDiffusion3Pipeline") -> Any:
         pooled_projection_dim=16,
         out_channels=4,
     )
-    names = ("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2", "text_encoder_3", "tokenizer_3")
-    empty: dict[str, Any] = dict.fromkeys(names)
-    return quiet(getattr(diffusers, name)(transformer=transformer, vae=kl_vae(), scheduler=scheduler, **empty))
+    absent = "text_encoder tokenizer text_encoder_2 tokenizer_2 text_encoder_3 tokenizer_3"
+    return assembled(name, absent, transformer=transformer, scheduler=scheduler)
 
 
 def flux(scheduler: Any, name: str = "FluxPipeline") -> Any:
@@ -208,8 +217,8 @@ def flux(scheduler: Any, name: str = "FluxPipeline") -> Any:
         pooled_projection_dim=16,
         axes_dims_rope=(4, 4, 8),
     )
-    empty: dict[str, Any] = dict.fromkeys(("text_encoder", "tokenizer", "text_encoder_2", "tokenizer_2"))
-    return quiet(getattr(diffusers, name)(transformer=transformer, vae=kl_vae(), scheduler=scheduler, **empty))
+    absent = "text_encoder tokenizer text_encoder_2 tokenizer_2"
+    return assembled(name, absent, transformer=transformer, scheduler=scheduler)
 
 
 def wan(scheduler: Any) -> Any:
@@ -230,51 +239,22 @@ def wan(scheduler: Any) -> Any:
     vae = diffusers.AutoencoderKLWan(
         base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
     )
-    made = diffusers.WanPipeline(
-        tokenizer=None, text_encoder=None, transformer=transformer, vae=vae, scheduler=scheduler
-    )
-    return quiet(made)
+    return assembled("WanPipeline", "tokenizer text_encoder", transformer=transformer, vae=vae, scheduler=scheduler)
 
 
 def cogview4(scheduler: Any) -> Any:
     """CogView4."""
     torch.manual_seed(0)
-    transformer = diffusers.CogView4Transformer2DModel(
-        patch_size=2,
-        in_channels=4,
-        num_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        out_channels=4,
-        text_embed_dim=16,
-        time_embed_dim=8,
-        condition_dim=4,
-        rope_axes_dim=(8, 8),
-    )
-    made = diffusers.CogView4Pipeline(
-        tokenizer=None, text_encoder=None, vae=kl_vae(), transformer=transformer, scheduler=scheduler
-    )
-    return quiet(made)
+    transformer = diffusers.CogView4Transformer2DModel(**COGVIEW, rope_axes_dim=(8, 8))
+    return assembled("CogView4Pipeline", "tokenizer text_encoder", transformer=transformer, scheduler=scheduler)
 
 
 def glm_image(scheduler: Any) -> Any:
     """GLM-Image, with the tokens of its language model given."""
     torch.manual_seed(0)
-    transformer = diffusers.GlmImageTransformer2DModel(
-        patch_size=2,
-        in_channels=4,
-        num_layers=1,
-        attention_head_dim=16,
-        num_attention_heads=2,
-        out_channels=4,
-        text_embed_dim=16,
-        time_embed_dim=8,
-        condition_dim=4,
-        prior_vq_quantizer_codebook_size=8,
-    )
-    names = ("tokenizer", "processor", "text_encoder", "vision_language_encoder")
-    empty: dict[str, Any] = dict.fromkeys(names)
-    return quiet(diffusers.GlmImagePipeline(vae=kl_vae(), transformer=transformer, scheduler=scheduler, **empty))
+    transformer = diffusers.GlmImageTransformer2DModel(**COGVIEW, prior_vq_quantizer_codebook_size=8)
+    absent = "tokenizer processor text_encoder vision_language_encoder"
+    return assembled("GlmImagePipeline", absent, transformer=transformer, scheduler=scheduler)
 
 
 def clip_call(**more: Any) -> dict[str, Any]:

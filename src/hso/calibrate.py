@@ -1,4 +1,4 @@
-"""From a model to its calibration: run a teacher and a few students once, and keep sums over images."""
+"""Make the calibration of a model: run a teacher and a few students once, and keep only sums over the images."""
 
 from __future__ import annotations
 
@@ -113,7 +113,10 @@ def calibrate_images(
 
 
 class _Keeper(NamedTuple):
-    """The folder that keeps a run. Only this class loads the file-format library."""
+    """Save and load the state of a run in a folder.
+
+    The methods import the module of the file format, so that ``import hso`` does not load it.
+    """
 
     folder: Path
     plan: Plan

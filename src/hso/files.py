@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from hso.errors import FileError
 
@@ -25,6 +29,13 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(path, f"cannot make the folder: {error.strerror}") from None
+
+
+def packed(arrays: Mapping[str, Any]) -> bytes:
+    """The content of an archive (``.npz``) of these arrays."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
 
 
 def write_atomic(path: str | Path, content: bytes) -> None:

@@ -53,7 +53,7 @@ def content(record: ScheduleRecord) -> dict[str, Any]:
 
 
 def write_record(record: ScheduleRecord, path: str | Path) -> None:
-    """Write a record as JSON; the file appears whole or not at all.
+    """Write a record as JSON. If writing fails, no incomplete file is left.
 
     Raises:
         FileError: If the file cannot be written.

@@ -17,7 +17,7 @@ def calibration(hso, tmp_path):
     file = tmp_path / "mixture.calibration"
     code, out, err = hso(CALIBRATE, file)
     assert code == 0, err
-    assert "16 images, 496 network calls for each image" in out
+    assert "16 images, 496 network calls, where each image counts as one" in out
     return file
 
 

@@ -88,7 +88,7 @@ def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
 
 
 def _as_typed(error: HSOError, words: Sequence[str]) -> str:
-    """The error's text with the argument as the user wrote it: ``--nfe`` instead of ``nfe``."""
+    """The text of an error. It names an argument as it is typed in the command line: ``--nfe`` instead of ``nfe``."""
     if isinstance(error, ArgumentError):
         option = "--" + error.argument.replace("_", "-")
         if option in (word.partition("=")[0] for word in words):

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from hso.cli import models, options, views
-from hso.errors import check_integer
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -32,7 +31,7 @@ def command(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")],
     images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Number of images.")] = 64,
     points: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Steps of the teacher.")] = 56,
-    batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 16,
+    batch: models.Batch = 16,
     guidance: models.Guidance = 1.0,
     captions: models.Captions = None,
     no_class: models.NoClass = None,
@@ -49,7 +48,7 @@ def command(
     from hso.comparison.subjects.base import CALIBRATION_IMAGES
     from hso.models.recording import Plan
 
-    count, size = check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
+    count, size = models.counts(images, batch)
     subject = models.load(model, guidance, seed, device, captions, no_class, "pixels")
     plan = Plan(subject.noise, subject.prediction, points)
     chosen = subject.images(CALIBRATION_IMAGES, count, size)
@@ -69,7 +68,7 @@ def command(
     if json:
         views.print_json(facts)
     else:
-        print(f"{found.noise_name}: {found.images} images, {found.calls} network calls for each image")
+        print(f"{found.noise_name}: {found.images} images, {found.calls} network calls, where each image counts as one")
         print(f"the teacher's own error is {found.convergence:.2%} of the spread of the images")
     if found.caution:
         views.note(f"caution: {found.caution}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hso.cli import options, views
+from hso.cli import models, options, views
 
 if TYPE_CHECKING:
     from hso.comparison.outcome import Outcome
@@ -38,12 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def command(
     *,
-    model: Annotated[
-        str,
-        typer.Option(
-            help="gaussian, mixture, digits-empirical, digits (digits@3: guidance 3), a pipeline folder or a hub id."
-        ),
-    ],
+    model: models.Model,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; a run continues in its folder.")
     ],
@@ -57,8 +50,8 @@ def command(
         ),
     ] = "all",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 500,
-    guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 1.0,
-    seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
+    guidance: models.Guidance = 1.0,
+    seed: models.Seed = 0,
     terminal: Annotated[
         str, typer.Option(metavar="NAME", help="Where all runs land: clean, t_min, published (UniPC on t_min).")
     ] = "clean",
@@ -66,15 +59,13 @@ def command(
         str | None, typer.Option(metavar="NAME", help="pixels or inception; by default the model's own features.")
     ] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if they are not known.")] = None,
-    captions: Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")] = None,
-    no_class: Annotated[
-        int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
-    ] = None,
+    captions: models.Captions = None,
+    no_class: models.NoClass = None,
     also: Annotated[
         str | None, typer.Option(metavar="NAME,...", help="More metrics: kid, precision, recall. They keep features.")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")] = "cpu",
-    batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 50,
+    device: models.Device = "cpu",
+    batch: models.Batch = 50,
     reference_nfe: Annotated[
         int, typer.Option(parser=options.integer, metavar="N", help="Network calls of the reference.")
     ] = 100,
@@ -127,13 +118,10 @@ def _words(text: str) -> tuple[str, ...]:
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], object] | None]:
     """Progress bars on standard error; yields the function that moves them, or None if nobody can see them."""
-    if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bars:
+    with views.bars() as bars:
+        if bars is None:
+            yield None
+            return
         tasks = {"schedules": bars.add_task("schedules", total=None)}
 
         def progress(stage: str, amount: int, total: int) -> None:

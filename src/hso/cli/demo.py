@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hso.cli import options, views
+from hso.cli import models, options, views
 from hso.cli.compare import progress_bars
 from hso.schedule import CLEAN
 
@@ -36,12 +36,12 @@ def command(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,8",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 100,
-    guidance: Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")] = 3.0,
+    guidance: models.Guidance = 3.0,
     terminal: Annotated[str, typer.Option(metavar="NAME", help="Where all schedules land: clean, t_min.")] = CLEAN,
-    seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the initial noise.")] = 0,
+    seed: models.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Compare three schedules on the bundled model, and write pictures and a table.
+    """Compare a few schedules on the bundled model, and write pictures and a table.
 
     It takes about a minute on two cores. A run can be stopped at any time; the same command continues it.
     """

@@ -49,7 +49,7 @@ def command(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Report the values that a host would truncate, shift, drop or turn into NaN.
+    """Report the values that a host would change: round down, shift, leave out, or turn into NaN.
 
     The exit code is 1 if there are errors.
     """

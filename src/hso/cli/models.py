@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hso.cli import options
-from hso.errors import FileError
+from hso.cli import options, views
+from hso.errors import FileError, check_integer
 from hso.files import make_folder
 
 if TYPE_CHECKING:
@@ -31,17 +29,27 @@ NoClass = Annotated[
     int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")]
+Batch = Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")]
 Seed = Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Seed of the initial noise.")]
 
 
 def load(
     model: str, guidance: float, seed: int, device: str, captions: Path | None, no_class: int | None, features: str
 ) -> Subject:
-    """The model that the options describe; ``features`` is a name, or "own" for the model's own features."""
+    """Load the model that the options describe. ``features`` is a name, or "own" for the features that the model brings."""
     from hso.comparison.subjects import SubjectSettings, load_subject
 
     name = None if features == "own" else features
     return load_subject(SubjectSettings(model, guidance, seed, device, name, None, captions, no_class))
+
+
+def counts(images: int, batch: int) -> tuple[int, int]:
+    """The number of images and the number in one call.
+
+    Raises:
+        ArgumentError: If one is out of its range.
+    """
+    return check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
 
 
 @contextmanager
@@ -58,12 +66,9 @@ def kept_beside(output: Path) -> Iterator[Path]:
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on standard error; yields a function of the finished amount and the whole amount, or None."""
-    if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bars:
+    with views.bars() as bars:
+        if bars is None:
+            yield None
+            return
         task = bars.add_task(what, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hso.cli import models, options, views
-from hso.errors import ArgumentError, check_integer
+from hso.errors import ArgumentError
 from hso.models.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def command(
         int | None,
         typer.Option(parser=options.integer, metavar="C", help="Limit of network calls; each image counts as one."),
     ] = None,
-    batch: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")] = 16,
+    batch: models.Batch = 16,
     guidance: models.Guidance = 1.0,
     captions: models.Captions = None,
     no_class: models.NoClass = None,
@@ -65,7 +65,7 @@ def command(
     from hso.comparison.subjects.base import TUNING_IMAGES
     from hso.tuning.tune import tune
 
-    count, size = check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
+    count, size = models.counts(images, batch)
     measured = None if calibration is None else Calibration.load(calibration)
     subject = models.load(
         model, guidance, seed, device, captions, no_class, "pixels" if features == BANDS else features

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from hso.schedule import SamplingSchedule
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
     from rich.table import Table
 
 # Without a terminal, lines are not folded.
@@ -25,6 +29,19 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else UNFOLDED, highlight=False, markup=False)
+
+
+@contextmanager
+def bars() -> Iterator[Progress | None]:
+    """Progress bars on standard error, or None if nobody can see them."""
+    if not sys.stderr.isatty() or int(os.environ.get("RANK", "0")) > 0:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as shown:
+        yield shown
 
 
 def json_text(content: Any, indent: int | None = None) -> str:

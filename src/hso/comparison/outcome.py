@@ -122,7 +122,7 @@ class Outcome(NamedTuple):
         return "" if self.is_beaten(row, metric) else "tied"
 
     def standings(self, metric: str) -> list[Standing]:
-        """All contestants, those with a schedule in most cells first, then by their mean rank."""
+        """All contestants: those with a schedule in the most cells first, and among equals the smaller mean rank first."""
         places: dict[str, list[int]] = {}
         unbeaten: Counter[str] = Counter()
         for solver, nfe in self.cells:

@@ -1,7 +1,8 @@
 """What a host would do wrong with these values, said before the first sample.
 
-Hosts accept values that they then truncate, shift, drop or turn into NaN. Each check below is one such trap; what a host
-says of itself decides which apply. Nothing is imported from the host, and no network is run.
+Hosts accept values that they then truncate, shift, drop or turn into NaN. Each check below looks for one such mistake.
+A host describes what it takes, and this decides which checks apply to it. Nothing is imported from the host, and no
+network is run.
 
 The facts are those of diffusers 0.35 to 0.42 and k-diffusion; see docs/hosts.md.
 """

@@ -72,7 +72,7 @@ class Calibration:
         start_lambdas: :math:`\lambda` of the noisiest level and of the starts, shape (1 + P,), increasing.
         trial_lambdas: :math:`\lambda` of the nodes of trials, shape (P,).
         trials: The results of the trials, as means over images.
-        calls: Network calls for each image that the calibration cost.
+        calls: Network calls that the calibration cost, over all images. A call for B images counts as B calls.
         convergence: Estimated error of the teacher's own end, relative to the spread of the images.
         agreement: The trials' error that replay predicts, divided by their real error; geometric mean over trials.
         guidance: Strength of classifier-free guidance, if it is known.

@@ -46,7 +46,7 @@ from hso.errors import ArgumentError, check_choice, check_integer
 from hso.models.bands import Bands
 from hso.models.splines import Splines
 from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+from hso.noise.base import Array, as_array
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import PREDICTIONS, Node, Solver, coefficients, make_solver, nodes, sample, to_data
@@ -339,12 +339,6 @@ def vectors_of(bands: Bands, found: Recording) -> Array:
 def group_of(image: Any, images: int) -> Any:
     """The group of the image with this index, or of each index in an array; ``images`` is the number of all images."""
     return np.asarray(image) * GROUPS // images
-
-
-def as_array(x: Any) -> Array:
-    """Convert an array, or a tensor on any device, to a float64 array."""
-    values = x.detach().cpu().double().numpy() if hasattr(x, "detach") else x
-    return np.asarray(values, dtype=np.float64)
 
 
 @dataclass

@@ -6,7 +6,6 @@ double precision, and images are added in their order.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 import numpy as np
 
 from hso.errors import ArgumentError, FileError
-from hso.files import make_folder, write_atomic
+from hso.files import make_folder, packed, write_atomic
 from hso.models.bands import restore
 from hso.models.calibration_file import read_arrays
 from hso.models.recording import Plan, Progress, Sums, Trials
@@ -54,10 +53,8 @@ def save_progress(folder: Path, plan: Plan, images: int, progress: Progress) -> 
     arrays: dict[str, Any] = {"counts": sums.counts, "grams": sums.grams, "means": sums.means}
     arrays |= {TRIALS + name: values for name, values in sums.trials._asdict().items()}
     arrays |= {BANDS + name: values for name, values in bands.arrays().items()}
-    content = io.BytesIO()
     arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
-    np.savez(content, **arrays)
-    write_atomic(folder / NAME, content.getvalue())
+    write_atomic(folder / NAME, packed(arrays))
 
 
 def load_progress(folder: Path, plan: Plan, images: int) -> Progress | None:

@@ -23,7 +23,7 @@ import numpy as np
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.models.exact import Denoiser
 from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+from hso.noise.base import Array, as_array
 from hso.rules import RANGE_RULES, Span, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import Node, make_solver, nodes, sample, to_data
@@ -156,8 +156,7 @@ class Teacher:
 
 
 def _rows(x: Any) -> Array:
-    values = x.detach().cpu().double().numpy() if hasattr(x, "detach") else np.asarray(x, dtype=np.float64)
-    return np.asarray(values).reshape(len(values), -1)
+    return as_array(x).reshape(len(x), -1)
 
 
 def _like(x: Any, rows: Array) -> Any:

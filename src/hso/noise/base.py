@@ -15,6 +15,11 @@ MAX_TRAIN_STEPS = 100_000
 LEAST_SIGMA, MOST_SIGMA = 1e-8, 1e8
 
 
+def as_array(x: Any) -> Array:
+    """An array or a tensor on any device as a float64 array."""
+    return np.asarray(x.detach().cpu().double().numpy() if hasattr(x, "detach") else x, dtype=np.float64)
+
+
 def check_train_steps(train_steps: Any, argument: str = "train_steps") -> int:
     """Return a number of training timesteps as an int, or raise ArgumentError."""
     return check_integer(argument, train_steps, 2, MAX_TRAIN_STEPS)

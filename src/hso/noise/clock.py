@@ -61,7 +61,7 @@ class Clock(ABC):
     @property
     @abstractmethod
     def t_range(self) -> tuple[float, float]:
-        r"""The closed range of t in which :math:`\lambda` is finite and can be a node."""
+        r"""The smallest and the largest t that can be a node. :math:`\lambda` is finite at both and between them."""
 
     @abstractmethod
     def _lambda(self, t: Array) -> Array:
@@ -73,7 +73,7 @@ class Clock(ABC):
 
     @abstractmethod
     def definition(self) -> bytes:
-        """The numbers that define this clock, for the fingerprint."""
+        """The numbers that define this clock, as bytes. The fingerprint of the noise schedule is made from them."""
 
     def lambda_(self, t: ArrayLike) -> Array:
         r""":math:`\lambda(t) = \log(\alpha_t / \sigma_t)`, half the log signal-to-noise ratio.

@@ -68,7 +68,7 @@ def read_source(source: Any, name: str | None = None, image_seq_len: int | None 
 
 
 def read_mapping(config: Mapping[str, Any], image_seq_len: int | None = None) -> tuple[Clock, Path]:
-    """The clock and the path of the model that this scheduler configuration belongs to.
+    """Read the clock and the path of a model from the configuration of its scheduler.
 
     Raises:
         ArgumentError: If a field is missing, unknown or impossible, or the model was distilled onto fixed levels.

@@ -74,7 +74,7 @@ class NoiseSchedule:
 
     @property
     def t_range(self) -> tuple[float, float]:
-        r"""The closed range of t in which :math:`\lambda` is finite and can be a node."""
+        r"""The smallest and the largest t that can be a node. :math:`\lambda` is finite at both and between them."""
         return self.clock.t_range
 
     @property
@@ -209,7 +209,7 @@ class NoiseSchedule:
 
     @staticmethod
     def preset(name: str, *, image_seq_len: int | None = None) -> NoiseSchedule:
-        """The noise schedule of a well-known model; ``hso presets`` lists the names.
+        """Return the noise schedule of a well-known model. The command ``hso presets`` lists the names.
 
         Args:
             name: The preset's name.

@@ -33,7 +33,7 @@ import numpy as np
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP, SmoothFunction
-from hso.objectives.error_proxy import ErrorProxy
+from hso.objectives.error_proxy import ErrorProxy, ProxyFunction
 from hso.solvers import Solver
 from hso.solvers.exponential import phi
 
@@ -60,17 +60,8 @@ class DMNonUniform(ErrorProxy):
         return ErrorBound(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
 
 
-class ErrorBound(SmoothFunction):
-    """DM-NonUniform's bound on a noise schedule, with an exponent p.
-
-    Args:
-        noise: The noise schedule.
-        p: The exponent.
-        costs_jump: See :class:`hso.objectives.KnotFunction`.
-    """
-
-    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False) -> None:
-        self.noise, self.p, self.costs_jump = noise, p, costs_jump
+class ErrorBound(ProxyFunction, SmoothFunction):
+    """DM-NonUniform's bound on a noise schedule, with an exponent p."""
 
     def value(self, knots: Array) -> Array:
         return np.asarray(self._value(knots))

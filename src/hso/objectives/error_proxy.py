@@ -33,7 +33,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, check_choice, check_real
 from hso.noise import NoiseSchedule
-from hso.objectives.base import Ends, Objective
+from hso.objectives.base import Ends, KnotFunction, Objective
 from hso.objectives.spacing import d_min
 from hso.schedule import CLEAN
 from hso.solvers import Solver
@@ -127,3 +127,16 @@ class ErrorProxy(Objective):
 
 def _preserves_variance(noise: NoiseSchedule) -> bool:
     return bool(np.isclose(np.exp(2 * noise.log_alpha(0.0)) + np.exp(2 * noise.log_sigma(0.0)), 1.0, rtol=0, atol=1e-9))
+
+
+class ProxyFunction(KnotFunction):
+    """A function of the knots that weighs them by the error proxy.
+
+    Args:
+        noise: The noise schedule.
+        p: The exponent.
+        costs_jump: See :class:`hso.objectives.KnotFunction`.
+    """
+
+    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False) -> None:
+        self.noise, self.p, self.costs_jump = noise, p, costs_jump

@@ -27,7 +27,7 @@ import numpy as np
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import Edge, SmoothEdgeSum
-from hso.objectives.error_proxy import ErrorProxy
+from hso.objectives.error_proxy import ErrorProxy, ProxyFunction
 from hso.solvers import Solver
 
 
@@ -49,17 +49,8 @@ class MEP(ErrorProxy):
         return MidpointSum(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
 
 
-class MidpointSum(SmoothEdgeSum):
-    """MEP on a noise schedule, with an exponent p.
-
-    Args:
-        noise: The noise schedule.
-        p: The exponent.
-        costs_jump: See :class:`hso.objectives.KnotFunction`.
-    """
-
-    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False) -> None:
-        self.noise, self.p, self.costs_jump = noise, p, costs_jump
+class MidpointSum(ProxyFunction, SmoothEdgeSum):
+    """MEP on a noise schedule, with an exponent p."""
 
     def cost(self, a: Array, b: Array) -> Array:
         weight = np.exp((self.p - 1) * self.noise.network_log_sigma((a + b) / 2))

@@ -80,8 +80,8 @@ class Continuous(FunctionPaths):
         allowed = (gaps >= distance - ROUNDING) & (gaps > 0)
         best = self.best_on(times, self.edge_costs(times[None, :], times[:, None], allowed))
         if best is None:
-            # No path on the grid keeps the distance. Any knots that keep it are a good enough start for the refinement;
-            # the mean of the earliest and the latest knots leaves each knot room on both sides.
+            # No path on the grid keeps the distance. Any knots that keep it are good enough to start the refinement.
+            # These are the mean of the earliest and the latest allowed knots, so each knot can move in both directions.
             distance = max(distance, CLOSEST)
             best = (self.windows.earliest(distance) + self.windows.latest(distance)) / 2
         return best

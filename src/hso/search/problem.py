@@ -54,7 +54,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """An objective on a noise schedule, and what the knots must satisfy.
+    """What a search gets: the function that it minimizes, the noise schedule, and the constraints of the knots.
 
     Attributes:
         function: The function to minimize.

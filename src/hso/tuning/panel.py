@@ -21,7 +21,6 @@ from hso.models.recording import (
     Plan,
     Recording,
     Trial,
-    as_array,
     data_rows,
     record_teacher,
     run,
@@ -29,7 +28,7 @@ from hso.models.recording import (
     vectors_of,
 )
 from hso.models.splines import Splines
-from hso.noise.base import Array
+from hso.noise.base import Array, as_array
 from hso.registry import settings_of
 from hso.schedule import SamplingSchedule
 from hso.solvers import Node, Solver, nodes
@@ -197,7 +196,7 @@ class Panel:
         return Recorded(self.images.count, np.stack(grams), np.sum(totals, axis=0))
 
     def teacher(self, parts: int | None = None) -> Ends:
-        """The teacher's ends, on all images or on the first parts."""
+        """Statistics of the teacher's final images: of all images, or of the first ``parts`` parts."""
         return merged_sums(self._teacher[:parts])
 
     def cost(self, schedule: SamplingSchedule) -> int:

@@ -1,4 +1,4 @@
-"""What a run of :func:`hso.tune` has done: files from which it continues, and the network calls that it cost."""
+"""The state of a run of :func:`hso.tune`: its files, from which a stopped run continues, and its count of network calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hso.errors import ArgumentError, FileError
-from hso.files import make_folder, write_atomic
+from hso.files import make_folder, packed, write_atomic
 from hso.noise.base import Array
 
 # Called with the stage, how much of it is done, and how much there is.
@@ -68,9 +68,7 @@ class Store:
         """
         path = self._path(name)
         if path is not None:
-            content = io.BytesIO()
-            np.savez(content, **dict[str, Any](arrays))
-            write_atomic(path, content.getvalue())
+            write_atomic(path, packed(arrays))
 
     def _path(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{name}.npz"

@@ -28,7 +28,7 @@ S = TypeVar("S", "Ends", "Misses")
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """The ends of runs on some images. The first axis of all but the last two is the group of images.
+    """Statistics of the final images of several runs. The first axis of the first four is the group of images.
 
     Attributes:
         counts: Number of images, shape (groups,).
@@ -129,6 +129,6 @@ def pooled(one: Ends, other: Ends) -> Ends:
 
 
 def band_sums(bands: Bands, values: Array) -> Array:
-    """Sums over the coefficients of each band, shape (..., bands), of values of shape (..., F)."""
+    """Add up the values of each band. ``values`` has shape (..., F), one value per coefficient; the result (..., bands)."""
     starts = np.concatenate(([0], np.cumsum(bands.sizes)[:-1]))
     return np.asarray(np.add.reduceat(values, starts, axis=-1))

@@ -238,7 +238,7 @@ def _calibrated(recorder: Recorder) -> tuple[Panel, Calibration]:
 
 
 def _course(task: Task, panel: Panel, known: Calibration) -> Course:
-    """What walks share: their model is measured on the very images that they are run on."""
+    """What all walks use. The model of the student is measured on the same images on which the walks run candidates."""
     own = panel.recorded.calibration(known)
     # Residuals correct the level; how the network answers to a change is best taken from what was measured of it.
     goal = Replay(own, gains="measured", doubt=0.0)

@@ -1,4 +1,7 @@
-"""A comparison as one HTML file that needs no other file: what was done, what came out, and what the words mean."""
+"""The report of a comparison, as one HTML file that contains its pictures.
+
+It says what was done and what was found, and explains the words that it uses.
+"""
 
 from __future__ import annotations
 

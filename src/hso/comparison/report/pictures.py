@@ -44,7 +44,10 @@ def curves(outcome: Outcome, metric: str) -> str:
 
 
 def samples(outcome: Outcome) -> str:
-    """The first images of the leaders of the first cell, below those of the reference; empty if none can be shown."""
+    """A grid of images: the reference on top, and below it the best contestants of the first cell.
+
+    The text is empty if the states are not images.
+    """
     reference = {f"reference, {outcome.plan.reference.nfe}": outcome.pictures(outcome.reference)}
     shown = reference | {row.names[0]: outcome.pictures(row) for row in _leaders(outcome)}
     return _address(image_grid({"": shown})) if all(map(len, shown.values())) else ""

@@ -1,1 +1,4 @@
-"""Runs: their settings, their plan and their work, which processes share and which can be stopped at any time."""
+"""The runs of a comparison: settings, plan and work.
+
+Several processes can share the work. It can be stopped at any time and continued later.
+"""

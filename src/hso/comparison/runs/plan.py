@@ -159,7 +159,9 @@ def load_plan(settings: ComparisonSettings, store: RunFolder) -> ComparisonPlan 
 
 
 def prepare(settings: ComparisonSettings, folder: Path, subject: Subject) -> OpenRun:
-    """Check a comparison, and make its folder and plan. A plan in the folder is used if it is for the same settings.
+    """Check the settings of a comparison, and make its folder and its plan.
+
+    If the folder has a plan for the same settings, that plan is used.
 
     Raises:
         HSOError: If the settings do not fit the model, or the folder cannot be used.

@@ -85,7 +85,7 @@ def compare_subject(
     resamples: int = RESAMPLES,
     progress: Progress | None = None,
 ) -> Outcome:
-    """The same in this process, for a subject that is already there."""
+    """Compare schedules as :func:`compare` does, but in this process and for a subject that is already loaded."""
     check_resamples(resamples)
     run = prepare(settings, folder, subject)
     _work(run, Shard(), progress)
@@ -99,7 +99,7 @@ def compare_callable(
     resamples: int,
     progress: Progress | None,
 ) -> Outcome:
-    """The same in a folder that lives as long as the outcome, if none is given."""
+    """Compare as :func:`compare_subject` does. Without a folder, use a temporary one that is deleted with the outcome."""
     if folder is not None:
         return compare_subject(settings, subject, Path(folder), resamples, progress)
     temporary = tempfile.mkdtemp(prefix="hso-")
@@ -130,7 +130,7 @@ def _work(run: OpenRun, shard: Shard, progress: Progress | None) -> None:
 
 
 def _launched(settings: ComparisonSettings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
-    """This process's share of a run that ``accelerate launch`` or ``torchrun`` started."""
+    """Do this process's share of a comparison that ``accelerate launch`` or ``torchrun`` started in several processes."""
     try:
         from accelerate import PartialState
     except ImportError:

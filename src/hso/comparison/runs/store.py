@@ -27,7 +27,7 @@ import numpy as np
 
 from hso.comparison.statistics.blocks import Block, Integers
 from hso.errors import FileError
-from hso.files import make_folder, write_atomic, write_new
+from hso.files import make_folder, packed, write_atomic, write_new
 from hso.noise.base import Array
 
 
@@ -77,7 +77,7 @@ class RunFolder:
         features: Array,
         pictures: np.ndarray[Any, Any] | None = None,
     ) -> None:
-        """Keep a finished batch: its sums, its features if they are wanted, and images to look at.
+        """Save a finished batch: its sums, its features if ``keep_features`` is set, and a few images to show.
 
         Raises:
             FileError: If it cannot be written. Then it does not count as finished.
@@ -92,7 +92,7 @@ class RunFolder:
             "length": np.array([len(block.factor) for block in blocks]),
             "squares": np.array([block.squares for block in blocks]),
         }
-        _write(self.sums_path(key, images), _packed(arrays if pictures is None else {**arrays, "pictures": pictures}))
+        _write(self.sums_path(key, images), packed(arrays if pictures is None else {**arrays, "pictures": pictures}))
 
     def read(self, key: str, images: range) -> list[Block]:
         """A finished batch.
@@ -195,22 +195,13 @@ def _name(images: range) -> str:
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(path, f"cannot write: {error.strerror}") from None
+    make_folder(path.parent)
     write_atomic(path, content)
 
 
 def _array(values: np.ndarray[Any, Any]) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, values)
-    return buffer.getvalue()
-
-
-def _packed(arrays: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hso.comparison.subjects.base import LoopSubject, Start, channels_last, noisiest_scale, to_numpy
+from hso.comparison.subjects.base import LoopSubject, Start, channels_last, noisiest_scale
 from hso.comparison.subjects.features import FEATURES, Features
 from hso.errors import ArgumentError, check_choice
 from hso.models.bundled import Moments, moments_of
 from hso.models.teacher import Network, Teacher
 from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+from hso.noise.base import Array, as_array
 from hso.schedule import SamplingSchedule
 from hso.solvers import PREDICTIONS, Node, Solver
 
@@ -67,7 +67,7 @@ class CallableSubject(LoopSubject):
             expected = f"an array or a tensor of shape (B, ...) with at least {LEAST_STATES} states"
             raise ArgumentError("x", expected, f"shape {shape}" if shape else type(self.x).__name__)
         self.shape = shape[1:]
-        self.identity = {"noise": self.noise.fingerprint, "x": hashlib.sha256(to_numpy(self.x).tobytes()).hexdigest()}
+        self.identity = {"noise": self.noise.fingerprint, "x": hashlib.sha256(as_array(self.x).tobytes()).hexdigest()}
         self._features = self._feature_function()
         self.moments, self.data = self._real_data()
 
@@ -108,7 +108,7 @@ class CallableSubject(LoopSubject):
     def _real_data(self) -> tuple[Moments | None, Callable[[], Array] | None]:
         if self.given_data is None:
             return None, None
-        given = to_numpy(self.given_data)
+        given = as_array(self.given_data)
         rows = self.features(given) if given.shape[1:] == self.shape else given
         if rows.ndim != 2 or len(rows) < 2 or not np.all(np.isfinite(rows)):
             expected = f"images of shape (n, {', '.join(map(str, self.shape))}), or rows of features"

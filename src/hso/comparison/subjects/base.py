@@ -25,7 +25,7 @@ from hso.models.bundled import Moments
 from hso.models.images import Batch, Images
 from hso.models.teacher import Network, Teacher
 from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+from hso.noise.base import Array, as_array
 from hso.schedule import SamplingSchedule
 from hso.solvers import Solver, make_solver, nodes, sample
 
@@ -227,12 +227,7 @@ class LoopSubject(Subject):
 
     def _as_images(self, x: Any) -> Array:
         """Clean states as images."""
-        return to_numpy(x)
-
-
-def to_numpy(x: Any) -> Array:
-    """An array or a tensor as a NumPy array in float64."""
-    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x, dtype=np.float64)
+        return as_array(x)
 
 
 def channels_last(images: Array) -> Array:

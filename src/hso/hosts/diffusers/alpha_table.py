@@ -18,7 +18,8 @@ from hso.errors import HostError
 from hso.hosts.base import WHOLE, Takes
 from hso.hosts.diffusers import levels
 from hso.hosts.diffusers.family import Call, Config, Landing, SchedulerFamily
-from hso.hosts.diffusers.tensors import level_tensor, network_times, numbers
+from hso.hosts.diffusers.tensors import level_tensor, network_times
+from hso.noise.base import as_array
 from hso.schedule import SamplingSchedule
 from hso.solvers import DDIM, Solver
 
@@ -44,7 +45,7 @@ class AlphaTable(SchedulerFamily):
         scheduler.timesteps = network_times(scheduler.timesteps, landing.timesteps)
 
     def read(self, scheduler: Any, landing: Landing) -> Landing:
-        return Landing(numbers(scheduler.timesteps), landing.levels)
+        return Landing(as_array(scheduler.timesteps), landing.levels)
 
     def add_noise(self, call: Call, original_samples: Any, noise: Any, timesteps: Any) -> Any:
         """Noise a sample to nodes of the schedule; to training timesteps where they are none."""

@@ -18,7 +18,7 @@ from hso.hosts.diffusers import part_way, watch
 from hso.hosts.diffusers.checks import check_landed, check_landing, check_pipeline, check_schedule
 from hso.hosts.diffusers.family import Call, Config
 from hso.hosts.diffusers.registry import family_of
-from hso.hosts.diffusers.tensors import numbers
+from hso.noise.base import as_array
 from hso.schedule import SamplingSchedule
 
 SLOT, LANDING = "_hso_attachment", "_hso_landing"
@@ -105,7 +105,7 @@ class Attachment:
         self._family.write(scheduler, landing)
         check_landed(scheduler, landing, self._family.read(scheduler, landing))
         vars(scheduler)[LANDING] = landing
-        told = numbers(scheduler.timesteps)[lead * scheduler.order :]
+        told = as_array(scheduler.timesteps)[lead * scheduler.order :]
         watch.begin(scheduler, told, self._part_way, needs_image=self._part_way and self._pipeline)
 
     def _called(self, scheduler: Any, name: str, original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

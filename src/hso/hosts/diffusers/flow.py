@@ -24,8 +24,8 @@ import numpy as np
 from hso.errors import ArgumentError, HostError
 from hso.hosts.base import FRACTIONAL, WITHOUT_ZERO, Takes
 from hso.hosts.diffusers.family import Config, Landing, SchedulerFamily
-from hso.hosts.diffusers.tensors import network_times, numbers, replaced
-from hso.noise.base import Array
+from hso.hosts.diffusers.tensors import network_times, replaced
+from hso.noise.base import Array, as_array
 from hso.noise.flow import LEAST_SHIFT, MOST_SHIFT, TIME_SHIFTS, ShiftedClock
 from hso.noise.levels import flow_sigma_of_lambda
 from hso.schedule import SamplingSchedule
@@ -60,7 +60,7 @@ class FlowMatch(SchedulerFamily):
         scheduler.timesteps = network_times(scheduler.timesteps, landing.timesteps)
 
     def read(self, scheduler: Any, landing: Landing) -> Landing:
-        return Landing(numbers(scheduler.timesteps), numbers(scheduler.sigmas))
+        return Landing(as_array(scheduler.timesteps), as_array(scheduler.sigmas))
 
     def takes_values(self, config: Config) -> bool:
         return True

@@ -15,7 +15,8 @@ from hso.hosts.base import FRACTIONAL, WHOLE, WITHOUT_ZERO, Takes
 from hso.hosts.diffusers import levels
 from hso.hosts.diffusers.family import Call, Config, Landing, SchedulerFamily
 from hso.hosts.diffusers.part_way import begins_part_way
-from hso.hosts.diffusers.tensors import level_dtype, network_times, numbers, replaced
+from hso.hosts.diffusers.tensors import level_dtype, network_times, replaced
+from hso.noise.base import as_array
 from hso.noise.levels import flow_sigma_of_lambda
 from hso.schedule import T_MIN, SamplingSchedule
 from hso.solvers import DEIS, DPMSolverPP, DPMSolverPP2S, Euler, Heun, Solver, UniPC
@@ -41,7 +42,7 @@ class SigmaTable(SchedulerFamily):
         scheduler.timesteps = network_times(scheduler.timesteps, landing.timesteps)
 
     def read(self, scheduler: Any, landing: Landing) -> Landing:
-        return Landing(numbers(scheduler.timesteps), numbers(scheduler.sigmas))
+        return Landing(as_array(scheduler.timesteps), as_array(scheduler.sigmas))
 
     def takes_values(self, config: Config) -> bool:
         return bool(config.get("use_flow_sigmas"))

@@ -40,8 +40,3 @@ def level_tensor(values: Array | float) -> torch.Tensor:
     import torch
 
     return torch.tensor(values, dtype=level_dtype())
-
-
-def numbers(tensor: torch.Tensor) -> Array:
-    """A tensor as a float64 array."""
-    return np.asarray(tensor.detach().cpu().double().numpy())
