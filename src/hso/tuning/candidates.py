@@ -1,6 +1,6 @@
 """The schedules that a search by rollouts begins with.
 
-The *safe* ones know nothing of the model: what host programs do, tables that were published, and the default of
+The *safe* ones know nothing of the model: closed-form rules, tables that were published, and the default of
 :func:`hso.optimize`. The others are the best that a calibration finds.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from hso.errors import HSOError
 from hso.optimize import Request, optimize
-from hso.rules import TABLES, rule_schedule
+from hso.rules import RULES, rule_schedule
 from hso.schedule import SamplingSchedule
 from hso.search import Free, Problem
 from hso.search.free import known_schedules
@@ -40,23 +40,23 @@ class Candidate(NamedTuple):
     loss: float = float("nan")
 
 
-def safe_candidates(request: Request, rules: Sequence[str]) -> Iterator[Candidate]:
-    """The safe ones.
+def safe_candidates(request: Request, rules: Sequence[str] | None) -> Iterator[Candidate]:
+    """The safe ones: the host's default, rules, and the default of :func:`hso.optimize`.
 
     Args:
         request: What is asked.
-        rules: Rules besides the host's default and the tables.
+        rules: Rules besides the host's default; None for all that have a schedule.
 
     Raises:
-        ArgumentError: If a rule has no schedule for this noise schedule and number of nodes.
+        ArgumentError: If a rule that is named has no schedule for this noise schedule and number of nodes.
     """
     noise, nodes = request.noise, request.solver.nodes(request.nfe)
-    for rule in dict.fromkeys((HOST, *rules, *TABLES)):
+    for rule in dict.fromkeys((HOST, *(RULES if rules is None else rules))):
         try:
             yield Candidate(rule, rule_schedule(rule, noise, nodes, request.terminal), True)
         except HSOError:
-            # Tables serve some models and numbers of nodes only; a rule that was asked for must serve.
-            if rule in rules:
+            # Tables serve some models and numbers of nodes only.
+            if rules is not None:
                 raise
     own = optimize(
         noise, request.nfe, solver=request.solver, constraints=request.constraints, terminal=request.terminal

@@ -13,8 +13,9 @@ from hso.optimize import Request
 from hso.registry import settings_of
 from hso.search import Constraints, Exact, Free
 from hso.tuning.candidates import MINIMA
-from hso.tuning.panel import Setting
+from hso.tuning.panel import Setting, first_part
 from hso.tuning.store import digest
+from hso.tuning.walk import WALKS
 from hso.version import VERSION
 
 # Rollouts of all tuning images that a default budget has for the search.
@@ -30,7 +31,7 @@ class Task:
         nfe: Number of network calls of an image.
         terminal: Where runs end.
         constraints: Where the knots may lie.
-        rules: Rules that are candidates too.
+        rules: Rules that are candidates; None for all that have a schedule.
         tuning: Number of tuning images.
         fresh: Number of fresh images.
         seed: Seed of the searches.
@@ -43,7 +44,7 @@ class Task:
     nfe: int
     terminal: str
     constraints: Constraints
-    rules: tuple[str, ...]
+    rules: tuple[str, ...] | None
     tuning: int
     fresh: int
     seed: int
@@ -84,11 +85,13 @@ class Task:
             ArgumentError: If it is less than what is necessary.
         """
         plan, run = self.setting.plan, self.tuning * self.nfe
-        teacher, count = self.tuning * (plan.calls if calibrates else plan.teacher_calls), safe + MINIMA
-        least = teacher + count * run + self.verdict
+        teacher = self.tuning * (plan.calls if calibrates else plan.teacher_calls)
+        # All candidates on the first images; the best few, of all and of the safe ones, and the host's default on all.
+        candidates = (safe + MINIMA) * first_part(self.tuning) * self.nfe + (2 * WALKS + 1) * run
+        least = teacher + candidates + self.verdict
         if asked is None:
             return least + STEPS * run
-        cause = f"{teacher} for the teacher, {run} for each of {count} candidates, {self.verdict} for the verdict"
+        cause = f"{teacher} for the teacher, {candidates} for candidates, {self.verdict} for the verdict"
         return check_integer("budget", asked, least, 2**60, cause)
 
     def record(self, calibration: Calibration | None) -> Mapping[str, Any]:
@@ -102,7 +105,7 @@ class Task:
             "nfe": self.nfe,
             "terminal": self.terminal,
             "constraints": settings_of(self.constraints),
-            "rules": list(self.rules),
+            "rules": None if self.rules is None else list(self.rules),
             "images": [self.tuning, self.fresh],
             "features": self.setting.features is not None,
             "calibration": None if calibration is None else digest(calibration.grams.tobytes()),

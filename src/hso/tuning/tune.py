@@ -24,7 +24,7 @@ from hso.objectives import Replay
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Constraints
 from hso.solvers import Solver, make_solver
-from hso.tuning.candidates import Candidate, calibrated_candidates, distinct, safe_candidates
+from hso.tuning.candidates import HOST, Candidate, calibrated_candidates, distinct, safe_candidates
 from hso.tuning.losses import BandLoss, FeatureLoss, Loss
 from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_part
 from hso.tuning.store import Ledger, Progress, Store
@@ -35,8 +35,6 @@ from hso.version import VERSION
 
 # One of so many images is kept for the verdict.
 FRESH = 3
-# A candidate that is worse than the best by this factor on the first images is not run on the rest.
-WORSE = 2.0
 # The teacher's ends on the tuning images and in a calibration of the same model differ in power by less than this factor.
 UNLIKE = 4.0
 
@@ -96,7 +94,7 @@ def tune(
     prediction: str = "epsilon",
     features: Features | None = None,
     fresh: Any = None,
-    rules: Sequence[str] = (),
+    rules: Sequence[str] | None = None,
     budget: int | None = None,
     terminal: str = CLEAN,
     constraints: Constraints | None = None,
@@ -127,7 +125,8 @@ def tune(
         features: In what images are to be near the teacher's: a function from images, of the kind that the network is
             given, to one row for each. Bands of coefficients, as in a calibration, by default.
         fresh: States for the verdict, as x, or Images; the last third of x by default, which is then not used for tuning.
-        rules: Rules of :mod:`hso.rules` that are candidates too.
+        rules: Rules of :mod:`hso.rules` that are candidates beside the host's default and that of :func:`hso.optimize`;
+            all that have a schedule by default.
         budget: Network calls of one image that it may cost; by default what is necessary and 24 runs of the tuning images.
         terminal: Where runs end: "clean", as the teacher's does, or "t_min".
         constraints: Where the knots may lie.
@@ -154,7 +153,8 @@ def tune(
     points = points if calibration is None else len(calibration.lambdas)
     setting = Setting(Plan(noise, prediction, points), make_solver(solver), features)
     asked = Constraints() if constraints is None else constraints
-    task = Task(setting, nfe, terminal, asked, tuple(rules), tuning.count, verdict.count, seed)
+    named = None if rules is None else tuple(rules)
+    task = Task(setting, nfe, terminal, asked, named, tuning.count, verdict.count, seed)
     if calibration is not None:
         _check_alike(calibration, noise, tuning)
     safe = list(safe_candidates(task.blind, task.rules))
@@ -247,22 +247,23 @@ def _course(task: Task, panel: Panel, known: Calibration) -> Course:
 
 
 def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
-    """The candidates with their losses, the best first; those that are much worse on the first images are given up.
+    """The candidates with their losses, the best first. The best few on the first images are run on the rest.
+
+    These are the best of all, since walks begin there, the best of the safe ones, since one of them is what the result is
+    held against, and the host's default, so that the result is never worse than that.
 
     Raises:
         ArgumentError: If no safe one keeps what is asked of the knots.
     """
     if not any(one.is_safe for one in found):
         received = course.problem.constraints
-        raise ArgumentError("constraints", "some that a safe schedule keeps", received, "name more rules")
-    first = [course.first_loss(one.schedule, one.name) for one in found]
-    # The best safe one must be known for certain, so that safe ones compete with safe ones only.
-    best = min(first)
-    safest = min(loss for loss, one in zip(first, found, strict=True) if one.is_safe)
-    ran = []
-    for loss, one in zip(first, found, strict=True):
-        stays = loss <= WORSE * (safest if one.is_safe else best) or loss in sorted(first)[:WALKS]
-        ran.append(one._replace(loss=course.run(one.schedule, one.name).loss) if stays else one)
+        raise ArgumentError("constraints", "some that a safe schedule keeps", received, "name other rules")
+    ranked = sorted(found, key=lambda one: course.first_loss(one.schedule, one.name))
+    safe = [one for one in ranked if one.is_safe]
+    going = {one.name for one in (*ranked[:WALKS], *safe[:WALKS])} | {HOST}
+    ran = [
+        one._replace(loss=course.run(one.schedule, one.name).loss) if one.name in going else one for one in ranked
+    ]
     return sorted(ran, key=lambda one: (np.isnan(one.loss), one.loss))
 
 
