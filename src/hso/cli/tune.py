@@ -110,7 +110,7 @@ def _described(one: Candidate) -> dict[str, Any]:
 
 
 def _rows(subject: Subject) -> Any:
-    rows = getattr(subject, "rows", None)
+    rows = subject.state_features
     if rows is None:
         raise ArgumentError("features", f"{BANDS} for {subject.name}, whose states are not images", "other features")
     return rows

@@ -15,8 +15,8 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
   up to a minute.
 - ``gits``, ``score_optimal`` and ``klub`` are measured on the subject's own network.
 - ``calibrated`` is what :func:`hso.optimize` gives with a calibration of the subject, and ``tuned`` what :func:`hso.tune`
-  makes of it by running schedules. Their images are others than those that are judged. They cost thousands of network
-  calls, so that "all" does not include them.
+  makes of it by running schedules, in the features in which the comparison judges. Their images are others than those that
+  are judged. They cost thousands of network calls, so that "all" does not include them.
 - A path that ends in ``.json`` is a schedule that :meth:`hso.SamplingSchedule.save` wrote there. It takes part where the
   number of nodes, the noise schedule and the kind of terminal are its own. It goes by the file's name.
 
@@ -51,6 +51,7 @@ from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Constraints, Local
 from hso.solvers import DDIM, Node, Solver
+from hso.tuning.panel import Features
 from hso.tuning.tune import tune
 
 # Objectives that are measured on the subject's own network.
@@ -88,6 +89,7 @@ class ScheduleTask:
         solver: The solver that will sample with the schedule.
         images: Gives the network and the states of so many images from a number on; None if the network cannot be called.
         prediction: What the network predicts.
+        features: In what schedules are judged, as a function of clean states; None if states are not images.
         memory: What contestants have found for other tasks of the same plan; use :meth:`once`.
     """
 
@@ -98,6 +100,7 @@ class ScheduleTask:
     solver: Solver = field(default_factory=DDIM)
     images: Callable[[int, int], Images] | None = None
     prediction: str = "epsilon"
+    features: Features | None = None
     memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -230,6 +233,7 @@ def _tuned(task: ScheduleTask) -> Prepared:
         solver=task.solver,
         calibration=known,
         prediction=task.prediction,
+        features=task.features,
         terminal=task.terminal,
     )
     return Prepared(found.schedule, known.calls + found.calls)

@@ -261,9 +261,7 @@ def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
     ranked = sorted(found, key=lambda one: course.first_loss(one.schedule, one.name))
     safe = [one for one in ranked if one.is_safe]
     going = {one.name for one in (*ranked[:WALKS], *safe[:WALKS])} | {HOST}
-    ran = [
-        one._replace(loss=course.run(one.schedule, one.name).loss) if one.name in going else one for one in ranked
-    ]
+    ran = [one._replace(loss=course.run(one.schedule, one.name).loss) if one.name in going else one for one in ranked]
     return sorted(ran, key=lambda one: (np.isnan(one.loss), one.loss))
 
 

@@ -99,7 +99,15 @@ def make_plan(settings: ComparisonSettings, subject: Subject) -> ComparisonPlan:
     sampled = partial(subject.images, size=settings.batch)
     for solver, nfe in itertools.product(settings.methods, settings.budgets):
         task = ScheduleTask(
-            subject.noise, nfe, settings.landing(solver), teacher, solver, sampled, subject.prediction, memory=memory
+            subject.noise,
+            nfe,
+            settings.landing(solver),
+            teacher,
+            solver,
+            sampled,
+            subject.prediction,
+            subject.state_features,
+            memory,
         )
         try:
             solver.nodes(nfe)

@@ -122,6 +122,11 @@ class Subject(ABC):
         """
         return None
 
+    @property
+    def state_features(self) -> Callable[[Any], Array] | None:
+        """The features of clean states as the network gives them, one row for each; None if states are not images."""
+        return None
+
     def images(self, first: int, count: int, size: int) -> Images:
         """The images from number ``first`` on, for calibration and tuning; at most ``size`` are sampled together.
 
@@ -217,9 +222,9 @@ class LoopSubject(Subject):
     def batch_of(self, images: range) -> Batch:
         return Batch(self.network(images), self.begin(images).noise * noisiest_scale(self.noise))
 
-    def rows(self, x: Any) -> Array:
-        """The features of clean states as the network gives them, one row for each."""
-        return self.features(self._as_images(x))
+    @property
+    def state_features(self) -> Callable[[Any], Array]:
+        return lambda x: self.features(self._as_images(x))
 
     def _as_input(self, noise: Array) -> Any:
         """Noise as the network takes it."""
