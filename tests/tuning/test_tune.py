@@ -19,7 +19,7 @@ from hso.tuning.panel import Recorder, Setting
 from hso.tuning.store import Ledger, Store
 from tests.tuning.helpers import MODEL, NOISE, SIZE, states
 
-# Network calls that are necessary: for the teacher, for 19 candidates on a third of the images and 7 on all, for the verdict.
+# Network calls that are necessary: the teacher, 19 candidates on a third of the images and 7 on all, the verdict.
 LEAST = 24 * (20 + 6 + 9) + 19 * 8 * 4 + 7 * 24 * 4 + 12 * (20 + 6 + 2 * 4)
 # With six steps of the search.
 SETTINGS = {"nfe": 4, "solver": "dpmpp_2m", "prediction": "sample", "points": 20, "budget": LEAST + 6 * 24 * 4}

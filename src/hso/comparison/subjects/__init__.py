@@ -85,6 +85,8 @@ def loader_of(settings: SubjectSettings) -> Callable[[], Subject]:
     name, _, scale = settings.model.partition("@")
     if factory := SUBJECTS.get(name) or _from_entry_point(name):
         return partial(factory, _with_guidance(settings, name, scale) if scale else settings)
+    if scale and Path(name).exists():
+        return partial(from_pipeline, _with_guidance(settings, name, scale))
     is_path = Path(settings.model).exists() or settings.model.startswith((os.sep, "."))
     if not is_path and "/" not in settings.model:
         known = (*SUBJECTS, *(point.name for point in metadata.entry_points(group=ENTRY_POINTS)))
