@@ -1,12 +1,12 @@
-"""Can a schedule that does not know the model be better than the default? Three candidates on models they do not know.
+"""Can a schedule that does not know the model be better than the default? Three of them on models they do not know.
 
 - *hso* is the default of `hso.optimize` without a calibration.
-- *spectrum* is replay on Gaussian images with power-law spectra. It knows the solver, and no model.
-- *others* is replay on calibrations of the other models of the list, the judged model left out.
+- *spectrum* is the objective "ensemble" on Gaussian images with power-law spectra. It knows the solver, and no model.
+- *others* is "ensemble" on calibrations of the other models of the list, the judged model left out.
 
-Spectrum and others minimize the mean of log(J + 0.001) over their calibrations, so that none of these decides alone. For
-each model the table has the Frechet distance to the reference of 60 steps, divided by that of the best rule or table of the
-cell, in hindsight. Last come geometric means and the number of cells that are worse than the host's default (trailing).
+For each model the table has the Frechet distance to the reference of 60 steps, divided by that of the best rule or table
+of the cell, in hindsight. Last come geometric means and the number of cells that are worse than the host's default
+(trailing).
 
     python -m benchmarks.blind_default --models gaussian mixture digits-empirical
     python -m benchmarks.blind_default --models digits@1 benchmarks/models/patches@1 mixture --judge digits@1 --judged 150
@@ -15,9 +15,7 @@ cell, in hindsight. Last come geometric means and the number of cells that are w
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from benchmarks.replay_study import Judge, calibration_of
@@ -25,54 +23,14 @@ from benchmarks.replay_study import Judge, calibration_of
 import hso
 from hso.errors import HSOError
 from hso.models.gaussian import GaussianModel
-from hso.objectives import Objective, Replay, SmoothFunction
-from hso.objectives.base import Ends
+from hso.objectives import Ensemble
 from hso.rules import RULES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
-from hso.solvers import Solver
 
 SOLVERS, BUDGETS = ("ddim", "dpmpp_2m", "unipc"), (4, 6, 10)
 # Exponent of the spectrum, and deviation of a pixel: images in [-1, 1], latents of unit variance, smooth images.
 SPECTRA = ((2.0, 0.5), (2.0, 1.0), (3.0, 0.5))
 HOST, IMAGES, SIDE = "trailing", 64, 16
-# Below this share of the variance an error decides nothing.
-FLOOR = 1e-3
-
-
-class Together(SmoothFunction):
-    """The mean of log(J + FLOOR) over several functions of the knots."""
-
-    def __init__(self, noise: hso.NoiseSchedule, parts: Sequence[SmoothFunction]) -> None:
-        self.noise, self.parts = noise, parts
-
-    def value(self, knots: np.ndarray) -> np.ndarray:
-        return self.value_and_gradient(knots)[0]
-
-    def gradient(self, knots: np.ndarray) -> np.ndarray:
-        return self.value_and_gradient(knots)[1]
-
-    def value_and_gradient(self, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = [part.value_and_gradient(knots) for part in self.parts]
-        value = np.mean([np.log(value + FLOOR) for value, _ in found], axis=0)
-        return value, np.mean([slope / (value + FLOOR)[..., None] for value, slope in found], axis=0)
-
-
-@dataclass(frozen=True)
-class SeveralReplays(Objective):
-    """Replay on several calibrations, which need not be of the model that is sampled."""
-
-    calibrations: tuple[hso.Calibration, ...]
-
-    name = "several_replays"
-    strategy = "free"
-
-    def ends(self, noise: hso.NoiseSchedule, start: float | None = None) -> Ends:
-        return Replay(self.calibrations[0]).ends(noise, start)
-
-    def on(self, noise: hso.NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> Together:
-        # In z and lambda a calibration does not depend on the path, so that it may be read on another noise schedule.
-        lent = [dataclasses.replace(one, noise_fingerprint=noise.fingerprint) for one in self.calibrations]
-        return Together(noise, [Replay(one).on(noise, solver, terminal, start) for one in lent])
 
 
 def spectrum(noise: hso.NoiseSchedule) -> tuple[hso.Calibration, ...]:
@@ -87,7 +45,7 @@ def rows(model: str, others: Sequence[hso.Calibration], judged: int) -> list[dic
     """The ratios to the best rule in each cell."""
     judge = Judge(model, 2, judged)
     noise, found = judge.subject.noise, []
-    goals = {"hso": None, "spectrum": SeveralReplays(spectrum(noise)), "others": SeveralReplays(tuple(others))}
+    goals = {"hso": None, "spectrum": Ensemble(spectrum(noise)), "others": Ensemble(tuple(others))}
     for solver in SOLVERS:
         for nfe in BUDGETS:
             known = {name: judge(solver, schedule)[0] for name, schedule in _rules(noise, nfe).items()}

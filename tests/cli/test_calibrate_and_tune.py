@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import hso as library
+from hso.models.bundled import digits_folder
 
 CALIBRATE = "calibrate --model mixture --images 16 --points 16 -o"
 
@@ -28,6 +29,13 @@ def test_a_calibration_makes_schedules_without_the_network(hso, calibration, tmp
     expected = library.optimize(library.NoiseSchedule.preset("sd1.5"), 5, solver="unipc", calibration=known)
     assert (content["strategy"], content["times"]) == ("free", expected.schedule.times.tolist())
     assert not (tmp_path / "mixture.calibration.part").exists()
+
+
+def test_the_bundled_model_has_a_name(hso):
+    named = json.loads(hso("optimize --noise digits --nfe 4 --json").out)
+    assert named["noise"] == "digits"
+    folder = library.NoiseSchedule.from_config(digits_folder())
+    assert named["times"] == library.optimize(folder, 4).schedule.times.tolist()
 
 
 def test_facts_as_json(hso, tmp_path):

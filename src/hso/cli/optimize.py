@@ -60,7 +60,10 @@ def register(app: typer.Typer) -> None:
 
 def command(
     *,
-    noise: Annotated[str, typer.Option(help="A preset (see: hso presets), a scheduler_config.json or a model folder.")],
+    noise: Annotated[
+        str,
+        typer.Option(help="A preset (see: hso presets), a scheduler_config.json, a model folder, or digits (bundled)."),
+    ],
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network evaluations.")],
     solver: Annotated[str, _choice("The solver that will use the schedule", SOLVERS)] = "unipc",
     strategy: Annotated[str | None, _choice("The search strategy", STRATEGIES)] = None,

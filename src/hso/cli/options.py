@@ -12,7 +12,11 @@ from typing import Annotated
 import typer
 
 from hso.errors import ArgumentError, FileError
+from hso.models.bundled import digits_folder
 from hso.noise import NoiseSchedule, presets
+
+# What commands call the bundled model.
+BUNDLED = "digits"
 
 
 def integer(text: str) -> int:
@@ -50,7 +54,7 @@ def budgets(text: str) -> tuple[int, ...]:
 
 
 def noise_schedule(name: str) -> NoiseSchedule:
-    """The noise schedule of a preset, or of a file or a folder.
+    """The noise schedule of a preset, of the bundled model ("digits"), or of a file or a folder.
 
     Raises:
         ArgumentError: If the text looks like the name of a preset, but there is no such preset. The error suggests the
@@ -62,7 +66,7 @@ def noise_schedule(name: str) -> NoiseSchedule:
         if not exists:
             raise FileError(name, "there is no such file or folder")
         return NoiseSchedule.from_config(name)
-    return NoiseSchedule.preset(name)
+    return NoiseSchedule.from_config(digits_folder()) if name == BUNDLED else NoiseSchedule.preset(name)
 
 
 def _exists(name: str) -> bool:

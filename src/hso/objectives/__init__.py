@@ -15,6 +15,7 @@ from hso.objectives.base import (
     TabulatedSum,
 )
 from hso.objectives.dm_nonuniform import DMNonUniform
+from hso.objectives.ensemble import Ensemble
 from hso.objectives.gits import GITS
 from hso.objectives.klub import KLUB
 from hso.objectives.mep import MEP
@@ -31,6 +32,7 @@ OBJECTIVES: Mapping[str, type[Objective]] = {
     "klub": KLUB,
     "score_optimal": ScoreOptimal,
     "replay": Replay,
+    "ensemble": Ensemble,
 }
 
 
@@ -57,6 +59,7 @@ __all__ = [
     "Edge",
     "EdgeSum",
     "Ends",
+    "Ensemble",
     "KnotFunction",
     "Objective",
     "Replay",
