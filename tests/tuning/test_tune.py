@@ -71,7 +71,7 @@ def test_its_verdict_is_on_fresh_images(found):
     result, _ = found
     assert not result.fell_back
     assert result.gain.low < result.gain.value < result.gain.high
-    assert "on 12 fresh images the loss is less than that of" in result.message
+    assert "on 12 fresh images the gain over" in result.message
     # The gain is what anybody measures on these images: the error of the ends is the part that is easy to compute.
     assert result.schedule == result.found
     assert result.schedule.provenance["gain"]["value"] == result.gain.value

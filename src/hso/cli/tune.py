@@ -123,8 +123,10 @@ def _print(found: Tuned) -> None:
     for heading, justify in (("schedule", "left"), ("loss", "right"), ("t", "left")):
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     for one in found.candidates:
-        table.add_row(one.name, f"{one.loss:.4g}", " ".join(f"{t:.3f}" for t in one.schedule.times))
+        loss = "-" if math.isnan(one.loss) else f"{one.loss:.4g}"
+        table.add_row(one.name, loss, " ".join(f"{t:.3f}" for t in one.schedule.times))
     views.console().print(table)
+    print("a schedule without a loss was given up after the first images")
     views.console().print(views.schedule_table(found.schedule))
     print(found.message)
     print(f"{found.calls} network calls, where each image counts as one")

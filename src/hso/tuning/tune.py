@@ -309,10 +309,10 @@ def _message(task: Task, safe: Candidate, verdict: Verdict | None) -> str:
     images = f"on {task.fresh} fresh images"
     if not verdict.is_confirmed:
         return f"fell back to {safe.name}: {images} the gain of the tuned schedule was {gain}"
-    said = f"{images} the loss is less than that of {safe.name} by {gain}"
+    said = f"{images} the gain over {safe.name} is {gain}"
     if gain.is_certain:
         return said
-    return f"{said}, which is not certain; on all {task.tuning + task.fresh} images by {overall}"
+    return f"{said}, so its sign is not certain; on all {task.tuning + task.fresh} images it is {overall}"
 
 
 def _provenance(task: Task, safe: Candidate, verdict: Verdict | None, fell_back: bool) -> dict[str, Any]:
