@@ -9,9 +9,11 @@ import pytest
 
 import hso
 from hso import ArgumentError, NoiseSchedule, optimize
+from hso.objectives.ensemble import reference
 from hso.rules import Span
 from hso.search import Bilevel, Boundary, Box, Constraints, Exact, Local, Published
-from hso.solvers import SOLVERS
+from hso.solvers import AUTO, SOLVERS, label_of, make_solver
+from hso.solvers.base import batched_levels
 
 QUICK = {
     "exact": Exact(),
@@ -256,3 +258,31 @@ def test_every_public_name_is_documented():
         if name != "__version__":
             assert getattr(hso, name).__doc__, name
     assert np.all([method.__doc__ for method in (optimize, hso.SamplingSchedule.save, hso.SamplingSchedule.load)])
+
+
+def test_a_calibration_chooses_the_solver():
+    noise, calibration = NoiseSchedule.preset("sd1.5"), reference("mixture")
+    names = ["ddim", "unipc:order=2", "dpmpp_2m"]
+    each = [optimize(noise, 4, solver=name, calibration=calibration) for name in names]
+    best = min(each, key=lambda one: one.objective)
+    # Heun cannot make four calls.
+    chosen = optimize(noise, 4, solver=[*names, "heun"], calibration=calibration)
+    assert (chosen.solver, chosen.schedule, chosen.objective) == (best.solver, best.schedule, best.objective)
+    assert chosen.message.startswith("unipc:order=2 is the best of 3 solvers; dpmpp_2m has ")
+
+
+def test_all_solvers_of_auto_are_different_and_deterministic():
+    solvers = [make_solver(name) for name in AUTO]
+    assert len({label_of(solver) for solver in solvers}) == len(AUTO)
+    levels = batched_levels(NoiseSchedule.preset("sd1.5"), np.linspace(-2.0, 2.0, 5), "clean")
+    assert not any(np.any(step.update.noise) for solver in solvers for step in solver.steps(levels))
+
+
+def test_only_a_calibration_compares_solvers():
+    noise = NoiseSchedule.preset("sd1.5")
+    with pytest.raises(ArgumentError, match="solver: expected one solver for objective mep, got 'auto'"):
+        optimize(noise, 4, solver="auto")
+    with pytest.raises(ArgumentError, match="makes exactly 4"):
+        optimize(noise, 4, solver=["heun"], calibration=reference("mixture"))
+    with pytest.raises(ArgumentError, match="solver"):
+        optimize(noise, 4, solver=["ddim", "unipcc"], calibration=reference("mixture"))

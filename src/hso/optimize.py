@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +19,11 @@ from hso.registry import settings_of
 from hso.schedule import CLEAN, SamplingSchedule, check_terminal
 from hso.search import Boundary, Constraints, Found, Problem, Psi, Strategy, make_strategy
 from hso.search.windows import ROUNDING
-from hso.solvers import Solver, make_solver
+from hso.solvers import AUTO, Solver, label_of, make_solver
 from hso.version import VERSION
+
+# The name of all solvers that are worth a comparison.
+EVERY = "auto"
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ def optimize(
     noise: NoiseSchedule,
     nfe: int,
     *,
-    solver: str | Solver = "unipc",
+    solver: str | Solver | Sequence[str | Solver] = "unipc",
     strategy: str | Strategy | None = None,
     objective: str | Objective | None = None,
     calibration: Calibration | None = None,
@@ -160,7 +164,9 @@ def optimize(
         nfe: Number of network calls. Most solvers make one call for each node. Heun makes 2 N - 1 calls with N nodes,
             so an even number is refused. With one node and the clean terminal there is no choice: the node is the
             noisiest end of the box.
-        solver: A name in ``hso.solvers.SOLVERS`` or a solver such as ``UniPC(order=2)``.
+        solver: A name in ``hso.solvers.SOLVERS`` or a solver such as ``UniPC(order=2)``. With a calibration also a list of
+            them, or "auto" for all of ``hso.solvers.AUTO``: the best of all is returned, and ``result.solver`` says which
+            solver it is for.
         strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``; the objective's
             own by default.
         objective: A name in ``hso.objectives.OBJECTIVES`` or an objective such as ``MEP(p=1)`` or ``GITS(teacher)``; by
@@ -191,22 +197,54 @@ def optimize(
         >>> round(result.objective, 4), result.feasible
         (3.096, True)
     """
-    method, goal = make_solver(solver), objective_for(objective, calibration)
+    goal = objective_for(objective, calibration)
     way = make_strategy(goal.strategy if strategy is None else strategy)
-    request = Request(
-        noise,
-        nfe,
-        method,
-        way,
-        goal,
-        Constraints() if constraints is None else constraints,
-        way.terminal(method) if terminal is None else terminal,
-        seed,
-    )
+    asked = Constraints() if constraints is None else constraints
+    requests = [
+        Request(noise, nfe, method, way, goal, asked, way.terminal(method) if terminal is None else terminal, seed)
+        for method in _methods(solver, goal, nfe)
+    ]
+    results = sorted((_solved(request) for request in requests), key=lambda result: result.objective)
+    return results[0] if len(results) == 1 else dataclasses.replace(results[0], message=_compared(results))
+
+
+def _methods(solver: str | Solver | Sequence[str | Solver], goal: Objective, nfe: int) -> list[Solver]:
+    """The solvers that are asked for. Of several, those are left out that cannot make exactly so many calls.
+
+    Raises:
+        ArgumentError: If one is unusable, or there are several and the objective does not compare solvers.
+    """
+    names = AUTO if solver == EVERY else solver
+    if isinstance(names, str | Solver):
+        return [make_solver(names)]
+    if not isinstance(goal, Replay):
+        raise ArgumentError("solver", f"one solver for objective {goal.name}", solver, "a calibration compares solvers")
+    able = [one for one in map(make_solver, names) if _can_make(one, nfe)]
+    if not able:
+        raise ArgumentError("solver", f"one at least that makes exactly {nfe} network calls", solver)
+    return able
+
+
+def _can_make(solver: Solver, nfe: int) -> bool:
+    try:
+        return solver.nodes(nfe) > 0
+    except ArgumentError:
+        return False
+
+
+def _solved(request: Request) -> Result:
     problem = request.problem()
     begin = time.perf_counter()
-    found = _only_node(problem) or request.strategy.search(problem, seed)
+    found = _only_node(problem) or request.strategy.search(problem, request.seed)
     return _result(request, problem, found, time.perf_counter() - begin)
+
+
+def _compared(results: Sequence[Result]) -> str:
+    """How the best of several solvers compares with the next."""
+    best, second = results[:2]
+    ratio = second.objective / max(best.objective, np.finfo(float).tiny)
+    first = f"{label_of(best.solver)} is the best of {len(results)} solvers"
+    return f"{first}; {label_of(second.solver)} has {ratio:.3g} times its J; {best.message}"
 
 
 def objective_for(objective: str | Objective | None, calibration: Calibration | None) -> Objective:

@@ -40,6 +40,13 @@ def make(argument: str, given: object, registry: Mapping[str, Callable[..., T]],
     return _called(argument, maker, _parsed(argument, text), given)
 
 
+def label(name: str, thing: object, registry: Mapping[str, Callable[[], object]]) -> str:
+    """What :func:`make` makes the same object of: its name, and after it the settings that are not the usual ones."""
+    usual = settings_of(registry[name]()) if name in registry else {}
+    changed = [f"{key}={_word(value)}" for key, value in settings_of(thing).items() if value != usual.get(key)]
+    return f"{name}:{','.join(changed)}" if changed else name
+
+
 def settings_of(thing: object) -> dict[str, Any]:
     """The settings of an object of a registry, in types that JSON can hold.
 
@@ -59,6 +66,10 @@ def settings_of(thing: object) -> dict[str, Any]:
         except (TypeError, ValueError):
             continue
     return found
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ from hso.registry import settings_of
 from hso.schedule import TERMINALS
 from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy, make_strategy
 from hso.search.windows import CLOSEST
-from hso.solvers import SOLVERS
+from hso.solvers import SOLVERS, label_of
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -65,7 +65,9 @@ def command(
         typer.Option(help="A preset (see: hso presets), a scheduler_config.json, a model folder, or digits (bundled)."),
     ],
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network evaluations.")],
-    solver: Annotated[str, _choice("The solver that will use the schedule", SOLVERS)] = "unipc",
+    solver: Annotated[
+        str, _choice("The solver that will use the schedule; with a calibration also auto, the best", SOLVERS)
+    ] = "unipc",
     strategy: Annotated[str | None, _choice("The search strategy", STRATEGIES)] = None,
     objective: Annotated[str | None, _choice("The objective to minimize", OBJECTIVES)] = None,
     calibration: Annotated[
@@ -146,7 +148,7 @@ def to_json(result: Result) -> dict[str, Any]:
     schedule = result.schedule
     return {
         "nfe": result.nfe,
-        "solver": result.solver.name,
+        "solver": label_of(result.solver),
         "strategy": result.strategy.name,
         "noise": schedule.noise_name,
         "timesteps": None if schedule.train_steps is None else schedule.timesteps.tolist(),
@@ -211,8 +213,8 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     gaps = -np.diff(schedule.knot_times)
     least = f"{gaps.min():.5f}" if len(gaps) else "none"
     console.print(
-        f"{schedule.provenance['objective']} {result.objective:.6g}, penalty {result.penalty:.3g}, "
-        f"fitness {result.fitness:.6g}"
+        f"{label_of(result.solver)}: {schedule.provenance['objective']} {result.objective:.6g}, "
+        f"penalty {result.penalty:.3g}, fitness {result.fitness:.6g}"
     )
     for line in _parts(result, noise):
         console.print(line)

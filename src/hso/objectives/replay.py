@@ -179,7 +179,8 @@ class ReplayFunction(SmoothFunction):
         """J without each group of images, shape (groups, ...). The spread shows how much J depends on the images."""
         run, known = self.student.run(_flat(knots)), self.settings.calibration
         parts = [Moments.of(known, *pair) for pair in zip(known.left_out, known.left_out_means, strict=True)]
-        return np.stack([self._judged(run, part)[0].loss.reshape(knots.shape[:-1]) for part in parts])
+        losses = [self._judged(run, part)[0].loss for part in parts]
+        return np.reshape(losses, (len(parts), *knots.shape[:-1]))
 
     def _judged(self, run: Run, moments: Moments) -> tuple[Prediction, Slopes]:
         """The predicted results of students, and the derivatives of J."""

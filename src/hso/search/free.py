@@ -136,6 +136,9 @@ def _message(function: KnotFunction, minima: Array) -> str:
     if len(minima) == 1 or not isinstance(function, Resampled):
         return found
     values = function.left_out(minima)
+    if len(values) < 2:
+        # A calibration may come without the groups of images, which make its file large.
+        return found
     differences = values[:, 1:] - values[:, :1]
     # The jackknife gives the standard error of each difference over groups of images.
     errors = np.sqrt((len(values) - 1) * differences.var(axis=0))

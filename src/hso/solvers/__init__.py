@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from hso.registry import make
+from hso.registry import label, make
 from hso.solvers.base import Combination, Level, Solver, StepPlan
 from hso.solvers.coefficients import Coefficients, coefficients
 from hso.solvers.ddim import DDIM
@@ -27,6 +27,20 @@ SOLVERS: Mapping[str, Callable[[], Solver]] = {
     "euler": Euler,
     "heun": Heun,
 }
+# The solvers that "auto" chooses from: all that are deterministic, in the settings that differ.
+AUTO = (
+    "unipc",
+    "unipc:order=2",
+    "unipc:order=2,variant=bh1",
+    "unipc:corrector=false",
+    "dpmpp_2m",
+    "dpmpp_3m",
+    "deis",
+    "deis:order=3",
+    "ddim",
+    "dpmpp_2s",
+    "heun",
+)
 
 
 def make_solver(solver: str | Solver) -> Solver:
@@ -42,7 +56,18 @@ def make_solver(solver: str | Solver) -> Solver:
     return make("solver", solver, SOLVERS, Solver)  # type: ignore[type-abstract]  # used for isinstance only
 
 
+def label_of(solver: Solver) -> str:
+    """The solver's name, and after it the settings that are not its usual ones.
+
+    Example:
+        >>> label_of(UniPC()), label_of(UniPC(order=2))
+        ('unipc', 'unipc:order=2')
+    """
+    return label(solver.name, solver, SOLVERS)
+
+
 __all__ = [
+    "AUTO",
     "DDIM",
     "DEIS",
     "PREDICTIONS",
@@ -59,6 +84,7 @@ __all__ = [
     "StepPlan",
     "UniPC",
     "coefficients",
+    "label_of",
     "make_solver",
     "nodes",
     "sample",

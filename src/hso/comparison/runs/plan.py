@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hso.comparison.contestants import RefusedContestant, ScheduleTask, check_names, enter, is_file
-from hso.comparison.runs.settings import ComparisonSettings, fingerprint_of, label_of
+from hso.comparison.runs.settings import ComparisonSettings, fingerprint_of
 from hso.comparison.runs.store import RunFolder, read_json
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.subjects import Subject, data_of
@@ -18,7 +18,7 @@ from hso.errors import ArgumentError, FileError
 from hso.files import write_atomic
 from hso.rules import rule_schedule
 from hso.schedule import SamplingSchedule
-from hso.solvers import DPMSolverPP, Solver
+from hso.solvers import DPMSolverPP, Solver, label_of
 
 # The reference's solver is of order 2 and stable under guidance. Uniform in lambda, its steps are all alike.
 REFERENCE, REFERENCE_SOLVER, REFERENCE_RULE = "reference", DPMSolverPP(order=2), "uniform_lambda"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,31 +12,13 @@ from hso.comparison.contestants import ALL, check_names, is_file
 from hso.comparison.statistics.metrics import ON_SUBSETS
 from hso.comparison.subjects import SubjectSettings
 from hso.errors import ArgumentError, check_choice, check_integer
-from hso.registry import settings_of
 from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
 from hso.search import Published
-from hso.solvers import SOLVERS, Solver, make_solver
+from hso.solvers import Solver, label_of, make_solver
 from hso.version import VERSION
 
 # Each solver lands where the paper's experiments let it land.
 PUBLISHED = "published"
-
-
-def label_of(solver: Solver) -> str:
-    """The solver's name, and after it the settings that are not its usual ones.
-
-    Example:
-        >>> from hso.solvers import UniPC
-        >>> label_of(UniPC()), label_of(UniPC(order=2))
-        ('unipc', 'unipc:order=2')
-    """
-    usual = settings_of(SOLVERS[solver.name]()) if solver.name in SOLVERS else {}
-    changed = [f"{name}={_word(value)}" for name, value in settings_of(solver).items() if value != usual.get(name)]
-    return f"{solver.name}:{','.join(changed)}" if changed else solver.name
-
-
-def _word(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 @dataclass(frozen=True)
