@@ -1,10 +1,10 @@
 """Noise schedules: what the model was trained with."""
 
 from hso.noise.clock import Clock
-from hso.noise.flow import dynamic_shift
 from hso.noise.path import PATHS, Path
 from hso.noise.presets import Preset, Refusal, presets, refusals
 from hso.noise.schedule import NoiseSchedule
+from hso.noise.shift import dynamic_shift
 from hso.noise.traits import Traits
 
 __all__ = [

@@ -8,7 +8,7 @@ The three beta schedules are those of diffusers' schedulers:
 
 CogVideoX divides the signal-to-noise ratio by ``snr_shift_scale`` s: with A = prod (1 - beta), A becomes
 A / (s + (1 - s) A). If the configuration asks for zero terminal SNR, the rescaling comes after that, and its last value is
-2**-24 instead of 0.
+2**-24 instead of 0; or a quarter of the value before it where that is below 2**-24, as for DDPM's linear betas.
 
 References:
     | Common Diffusion Noise Schedules and Sample Steps are Flawed (Lin et al., 2024), Algorithm 1
@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hso.errors import check_choice, check_real
+from hso.errors import ArgumentError, check_choice, check_real
 from hso.noise.base import Array, check_train_steps, vector
 from hso.noise.clock import Clock
 from hso.noise.discrete import DiscreteClock
@@ -116,7 +116,7 @@ class BetaReader(Reader):
 
 def _betas(config: Mapping[str, Any]) -> Array:
     if config.get("trained_betas") is not None:
-        return vector("trained_betas", config["trained_betas"])
+        return _trained_betas(config)
     steps = check_train_steps(config["num_train_timesteps"], "num_train_timesteps")
     kind = check_choice("beta_schedule", config["beta_schedule"], BETA_SCHEDULES)
     start = check_real("beta_start", config["beta_start"], 0.0, 1.0)
@@ -124,9 +124,18 @@ def _betas(config: Mapping[str, Any]) -> Array:
     return BETA_SCHEDULES[kind](start, end, steps)
 
 
+def _trained_betas(config: Mapping[str, Any]) -> Array:
+    betas = vector("trained_betas", config["trained_betas"])
+    if config["num_train_timesteps"] != len(betas):
+        expected = f"as many values as num_train_timesteps = {config['num_train_timesteps']}"
+        raise ArgumentError("trained_betas", expected, f"{len(betas)} values")
+    return betas
+
+
 def _zero_snr(alphas_cumprod: Array) -> Array:
     """Shift and scale sqrt(alphas_cumprod) so that its last value is 0 and its first stays; then guard the zero."""
     root = np.sqrt(alphas_cumprod)
     rescaled = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
-    rescaled[-1] = ZERO_SNR_GUARD
+    before = rescaled[-2]
+    rescaled[-1] = ZERO_SNR_GUARD if before > ZERO_SNR_GUARD else before / 4
     return rescaled

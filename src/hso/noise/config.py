@@ -10,13 +10,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from hso.errors import ArgumentError, FileError, check_choice
 from hso.noise.betas import BetaReader
 from hso.noise.clock import Clock
-from hso.noise.edm import EDMReader
+from hso.noise.cosine import CosineReader
+from hso.noise.default_rule import read_default_rule
+from hso.noise.edm import CosmosReader, EDMReader
 from hso.noise.flow import FlowReader
 from hso.noise.path import Path
 from hso.noise.reading import Configuration, Reader
@@ -26,8 +29,10 @@ CONFIG_FILES = ("scheduler_config.json", "scheduler/scheduler_config.json")
 MODEL_INDEX = "model_index.json"
 # The first reader that recognises a configuration reads it. A new family is one line here.
 READERS: tuple[Reader, ...] = (
+    CosmosReader(),
     FlowReader(),
     EDMReader(),
+    CosineReader(),
     BetaReader(),
 )
 # Distilled models know only the levels of their own grid. The first two classes are refused when they come with a model; a
@@ -58,17 +63,21 @@ def known_classes() -> tuple[str, ...]:
 def read_source(source: Any, name: str | None = None, image_seq_len: int | None = None) -> Reading:
     """See :meth:`hso.NoiseSchedule.from_config`."""
     if isinstance(source, str | FilePath):
-        clock, path = read_mapping(read_json(FilePath(source)), image_seq_len)
-        index = FilePath(source, MODEL_INDEX)
-        traits = read_traits(read_json(index)) if index.is_file() else UNKNOWN
-        return Reading(clock, path, name or _model_name(FilePath(source)), traits)
+        return _read_path(FilePath(source), name, image_seq_len)
     if isinstance(source, Mapping):
         return Reading(*read_mapping(source, image_seq_len), name or str(source.get("_class_name", "config")))
     return _read_object(source, name or type(source).__name__, image_seq_len)
 
 
-def read_mapping(config: Mapping[str, Any], image_seq_len: int | None = None) -> tuple[Clock, Path]:
+def read_mapping(
+    config: Mapping[str, Any], image_seq_len: int | None = None, pipeline: str = ""
+) -> tuple[Clock, Path]:
     """Read the clock and the path of a model from the configuration of its scheduler.
+
+    Args:
+        config: The configuration.
+        image_seq_len: Tokens of the image.
+        pipeline: The class of the diffusers pipeline, if it is known.
 
     Raises:
         ArgumentError: If a field is missing, unknown or impossible, or the model was distilled onto fixed levels.
@@ -77,7 +86,16 @@ def read_mapping(config: Mapping[str, Any], image_seq_len: int | None = None) ->
     if class_name:
         check_choice("_class_name", class_name, known_classes())
     _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
-    return _read(Configuration(config, class_name, image_seq_len))
+    return _read(Configuration(config, class_name, image_seq_len, pipeline))
+
+
+def _read_path(path: FilePath, name: str | None, image_seq_len: int | None) -> Reading:
+    """From a file, or a folder whose ``model_index.json`` says more."""
+    config = read_json(path)
+    index = read_json(path / MODEL_INDEX) if (path / MODEL_INDEX).is_file() else {}
+    _refuse_distilled_model(index)
+    clock, found = read_mapping(config, image_seq_len, str(index.get("_class_name", "")))
+    return Reading(clock, found, name or _model_name(path), _traits(index, config) if index else UNKNOWN)
 
 
 def _read_object(source: Any, name: str, image_seq_len: int | None) -> Reading:
@@ -88,11 +106,20 @@ def _read_object(source: Any, name: str, image_seq_len: int | None) -> Reading:
         expected = "a path, a dict, a diffusers scheduler or a pipeline"
         raise ArgumentError("config", expected, type(source).__name__)
     class_name = _class_of(scheduler, config)
-    if scheduler is not source:
-        _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
-    clock, path = _read(Configuration({**config, **_live(scheduler)}, class_name, image_seq_len))
-    parts = None if scheduler is source else getattr(source, "config", None)
-    return Reading(clock, path, name, read_traits(parts) if isinstance(parts, Mapping) else UNKNOWN)
+    values = {**config, **_live(scheduler), "_class_name": class_name}
+    if scheduler is source:
+        return Reading(*_read(Configuration(values, class_name, image_seq_len)), name)
+    _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
+    parts = getattr(source, "config", None)
+    index = {"_class_name": type(source).__name__, **(parts if isinstance(parts, Mapping) else {})}
+    _refuse_distilled_model(index)
+    clock, path = _read(Configuration(values, class_name, image_seq_len, str(index["_class_name"])))
+    return Reading(clock, path, name, _traits(index, values) if isinstance(parts, Mapping) else UNKNOWN)
+
+
+def _traits(index: Mapping[str, Any], config: Mapping[str, Any]) -> Traits:
+    """What a pipeline's parts and its scheduler's configuration say of the model."""
+    return replace(read_traits(index), default_rule=read_default_rule(str(index.get("_class_name", "")), config))
 
 
 def _read(config: Configuration) -> tuple[Clock, Path]:
@@ -125,6 +152,13 @@ def _refuse_distilled(class_name: str, classes: tuple[str, ...]) -> None:
     if class_name in classes:
         cause = "the model was distilled onto fixed noise levels; it cannot use others"
         raise ArgumentError("config", "the scheduler of a model for any noise level", class_name, cause)
+
+
+def _refuse_distilled_model(index: Mapping[str, Any]) -> None:
+    """Refuse a pipeline that says of itself that its model was distilled, as FLUX.2 klein and Krea 2 Turbo do."""
+    if index.get("is_distilled") is True:
+        cause = "the model was distilled onto a few steps of its own schedule"
+        raise ArgumentError("config", "a pipeline that is not distilled", "is_distilled: true", cause)
 
 
 def _model_name(path: FilePath) -> str:

@@ -15,12 +15,16 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import numpy as np
 
-from hso.errors import check_real
+from hso.errors import ArgumentError, check_real
 from hso.noise.base import Array, check_train_steps
 from hso.noise.clock import Clock
-from hso.noise.path import VP
+from hso.noise.path import VP, Path
+from hso.noise.reading import Configuration, Reader
 
 T_END = 0.9946
 
@@ -60,3 +64,15 @@ class CosineClock(Clock):
 
     def definition(self) -> bytes:
         return f"{self._s:.12g},{self.train_steps}".encode()
+
+
+class CosineReader(Reader):
+    """Reads the scheduler of Wuerstchen and Stable Cascade, whose network is told t itself."""
+
+    classes: ClassVar[Mapping[str, Mapping[str, Any]]] = {"DDPMWuerstchenScheduler": {"s": 0.008, "scaler": 1.0}}
+
+    def read(self, config: Configuration) -> tuple[Clock, Path]:
+        values = {**self.classes["DDPMWuerstchenScheduler"], **config.given("s", "scaler")}
+        if check_real("scaler", values["scaler"], 0.0) != 1:
+            raise ArgumentError("scaler", "1, as all published models have", values["scaler"])
+        return CosineClock(values["s"], train_steps=None), VP

@@ -25,9 +25,9 @@ import numpy as np
 from hso.errors import ArgumentError, check_real
 from hso.noise.base import LEAST_SIGMA, MOST_SIGMA, Array
 from hso.noise.clock import Clock, Told
-from hso.noise.path import Path, VarianceExploding
+from hso.noise.path import Path, VarianceExploding, VarianceExplodingFlow
 from hso.noise.reading import Configuration, Reader
-from hso.noise.told import ARCTAN_SIGMA, QUARTER_LOG_SIGMA
+from hso.noise.told import ARCTAN_SIGMA, FLOW_SIGMA, QUARTER_LOG_SIGMA
 
 T_START = 1e-3
 
@@ -94,3 +94,22 @@ class EDMReader(Reader):
         told = ARCTAN_SIGMA if config.class_name == _ARCTAN else QUARTER_LOG_SIGMA
         clock = LogUniformClock(values["sigma_min"], values["sigma_max"], told)
         return clock, VarianceExploding(values["sigma_data"])
+
+
+class CosmosReader(Reader):
+    """Reads Cosmos Predict 2, whose pipelines give a flow-matching scheduler the noise levels of EDM.
+
+    The network is told :math:`\\sigma / (1 + \\sigma)` and sees x times :math:`1 / (1 + \\sigma)`. The pipelines also write
+    their constants into the configuration of the scheduler, where ``sigma_data`` shows them.
+    """
+
+    pipelines: ClassVar[tuple[str, ...]] = ("Cosmos2TextToImagePipeline", "Cosmos2VideoToWorldPipeline")
+
+    def recognises(self, config: Configuration) -> bool:
+        if config.class_name != "FlowMatchEulerDiscreteScheduler":
+            return False
+        return config.pipeline in self.pipelines or config.values.get("sigma_data") is not None
+
+    def read(self, config: Configuration) -> tuple[Clock, Path]:
+        values = {"sigma_min": 0.002, "sigma_max": 80.0, **config.given("sigma_min", "sigma_max")}
+        return LogUniformClock(values["sigma_min"], values["sigma_max"], FLOW_SIGMA), VarianceExplodingFlow()

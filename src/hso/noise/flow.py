@@ -1,11 +1,9 @@
 r"""Rectified flow: the clock of a shift.
 
-t is the time u that hosts space uniformly, before any shift. A static shift s bends it; a dynamic shift is the static one
-that the length of the image's token sequence gives:
+t is the time u that hosts space uniformly, before any shift. A shift s bends it (see :mod:`hso.noise.shift`):
 
 .. math::
-    \sigma(u) = \frac{s u}{1 + (s - 1) u}, \qquad s = e^\mu \;\text{or}\; \mu, \qquad
-    \mu = b + (m - b) \frac{L - L_b}{L_m - L_b}
+    \sigma(u) = \frac{s u}{1 + (s - 1) u}
 
 ``shift_terminal`` stretches :math:`1 - \sigma` linearly, so that the cleanest of the N training timesteps sits at that
 sigma. (Hosts stretch the few nodes of a run instead, so that their sigmas depend on the number of nodes.)
@@ -23,57 +21,70 @@ References:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_choice, check_integer, check_real
+from hso.errors import check_real
 from hso.noise.base import Array, check_train_steps
 from hso.noise.clock import Clock, Told
 from hso.noise.path import STRAIGHT, Path
 from hso.noise.reading import Configuration, Reader
+from hso.noise.shift import (
+    LEAST_SHIFT,
+    MOST_SHIFT,
+    MU_READERS,
+    OWN_SHIFTS,
+    DynamicShift,
+    Shift,
+    StaticShift,
+    read_linear_mu,
+)
 from hso.noise.told import FLOW_ALPHA, FLOW_SIGMA
 
 GUARD = 2.0**-24
-LEAST_SHIFT, MOST_SHIFT = 1e-3, 1e3
 MOST_TERMINAL = 0.999
+# The first time, where the model has no training timesteps.
+T_START = 1e-3
 
 
 class ShiftedClock(Clock):
     r"""The clock of rectified flow with a shift.
 
     Args:
-        shift: :math:`s > 0`. 1 means no shift; with a larger one more of the time is near the noise.
+        shift: :math:`s > 0`. 1 means no shift; with a larger one more of the time is near the noise. Or a shift object.
         shift_terminal: Sigma of the cleanest training timestep; None leaves it where the shift puts it.
-        train_steps: Number of training timesteps.
+        train_steps: Number of training timesteps; None if the network is told sigma itself.
         told: What the network is told.
 
     Attributes:
         shift: The shift s.
+        shifting: The shift of a run, which may depend on the number of its steps.
+        shift_terminal: As given.
     """
-
-    train_steps: int
 
     def __init__(
         self,
-        shift: float = 1.0,
+        shift: float | Shift = 1.0,
         shift_terminal: float | None = None,
-        train_steps: int = 1000,
+        train_steps: int | None = 1000,
         told: Told = FLOW_SIGMA,
     ) -> None:
-        self.shift = check_real("shift", shift, LEAST_SHIFT, MOST_SHIFT)
-        self.train_steps = check_train_steps(train_steps)
+        factor = shift.factor() if isinstance(shift, Shift) else shift
+        self.shift = check_real("shift", factor, LEAST_SHIFT, MOST_SHIFT)
+        self.shifting = shift if isinstance(shift, Shift) else StaticShift(self.shift)
+        self.train_steps = None if train_steps is None else check_train_steps(train_steps)
         self.told = told
+        self.shift_terminal = shift_terminal
         self._stretch = 1.0 if shift_terminal is None else self._stretch_to(shift_terminal)
 
     @property
     def t_range(self) -> tuple[float, float]:
-        return 1 / self.train_steps, 1.0
+        return (T_START if self.train_steps is None else 1 / self.train_steps), 1.0
 
     def _stretch_to(self, terminal: float) -> float:
-        first = 1 / self.train_steps
+        first = self.t_range[0]
         alpha = (1 - first) / (1 + (self.shift - 1) * first)
         cause = f"without it, shift {self.shift:g} ends at the lower limit"
         return (1 - check_real("shift_terminal", terminal, 1 - alpha, MOST_TERMINAL, cause)) / alpha
@@ -96,55 +107,6 @@ class ShiftedClock(Clock):
         return f"{self.shift:.12g},{self._stretch:.12g},{self.train_steps}".encode()
 
 
-TIME_SHIFTS: Mapping[str, Callable[[float], float]] = {"exponential": math.exp, "linear": float}
-
-
-def dynamic_shift(
-    image_seq_len: int,
-    *,
-    base_shift: float = 0.5,
-    max_shift: float = 1.15,
-    base_image_seq_len: int = 256,
-    max_image_seq_len: int = 4096,
-    time_shift_type: str = "exponential",
-) -> float:
-    r"""The static shift that ``use_dynamic_shifting`` gives at this resolution.
-
-    Args:
-        image_seq_len: L, number of tokens of the image; for Flux (height / 16) (width / 16).
-        base_shift: :math:`\mu` at ``base_image_seq_len``.
-        max_shift: :math:`\mu` at ``max_image_seq_len``.
-        base_image_seq_len: :math:`L_b`.
-        max_image_seq_len: :math:`L_m`, above :math:`L_b`. :math:`\mu` is linear beyond it, too.
-        time_shift_type: "exponential" (:math:`s = e^\mu`) or "linear" (:math:`s = \mu`).
-
-    Raises:
-        ArgumentError: If an argument is unusable or the shift is not positive.
-
-    Example:
-        >>> round(dynamic_shift(4096), 4), round(dynamic_shift(1024), 4)
-        (3.1582, 1.8776)
-    """
-    length = check_integer("image_seq_len", image_seq_len, 1, 10**9)
-    low = check_integer("base_image_seq_len", base_image_seq_len, 1, 10**9)
-    high = check_integer("max_image_seq_len", max_image_seq_len, 1, 10**9)
-    if high <= low:
-        raise ArgumentError("max_image_seq_len", f"an integer above base_image_seq_len = {low}", max_image_seq_len)
-    base, most = (check_real(name, value, -1e3, 1e3) for name, value in _ends(base_shift, max_shift))
-    mu = base + (most - base) * (length - low) / (high - low)
-    kind = check_choice("time_shift_type", time_shift_type, TIME_SHIFTS)
-    limit = math.log(MOST_SHIFT) if kind == "exponential" else MOST_SHIFT
-    check_real("mu", mu, -limit if kind == "exponential" else LEAST_SHIFT, limit, f"image_seq_len = {length}")
-    return TIME_SHIFTS[kind](mu)
-
-
-def _ends(base_shift: Any, max_shift: Any) -> tuple[tuple[str, Any], ...]:
-    return ("base_shift", base_shift), ("max_shift", max_shift)
-
-
-_DYNAMIC = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type")
-
-
 class FlowReader(Reader):
     """Reads diffusers' flow-matching schedulers, and others with ``use_flow_sigmas``."""
 
@@ -162,13 +124,31 @@ class FlowReader(Reader):
         # diffusers, too, reads a shift_terminal of 0 as none.
         terminal = config.values.get("shift_terminal") or None
         told = FLOW_ALPHA if config.flag("invert_sigmas") else FLOW_SIGMA
-        return ShiftedClock(self._shift(config), terminal, config.train_steps, told), STRAIGHT
+        return ShiftedClock(self._shift(config), terminal, _train_steps(config), told), STRAIGHT
 
-    def _shift(self, config: Configuration) -> float:
+    def _shift(self, config: Configuration) -> Shift:
+        is_flow_match = config.class_name in self.classes
         if config.flag("use_dynamic_shifting"):
-            given = config.given(*_DYNAMIC)
-            length = given.get("max_image_seq_len", 4096) if config.image_seq_len is None else config.image_seq_len
-            return dynamic_shift(length, **given)
+            values = config.given(*_DYNAMIC)
+            mu = MU_READERS.get(config.pipeline, read_linear_mu)(values)
+            length = values.get("max_image_seq_len", 4096) if config.image_seq_len is None else config.image_seq_len
+            return DynamicShift(mu, length, values.get("time_shift_type", "exponential"))
+        if is_flow_match and config.pipeline in OWN_SHIFTS:
+            return self._own_shift(config)
         config.refuse_image_seq_len()
-        field = "shift" if config.class_name in self.classes else "flow_shift"
-        return check_real(field, config.values.get(field, 1.0), LEAST_SHIFT, MOST_SHIFT)
+        field = "shift" if is_flow_match else "flow_shift"
+        return StaticShift(check_real(field, config.values.get(field, 1.0), LEAST_SHIFT, MOST_SHIFT))
+
+    def _own_shift(self, config: Configuration) -> Shift:
+        shift = OWN_SHIFTS[config.pipeline](config.image_seq_len)
+        if isinstance(shift, StaticShift):
+            config.refuse_image_seq_len()
+        return shift
+
+
+def _train_steps(config: Configuration) -> int | None:
+    """Number of training timesteps. 1 means that the network is told sigma itself, as of OmniGen and ACE-Step."""
+    return None if config.values.get("num_train_timesteps") == 1 else config.train_steps
+
+
+_DYNAMIC = ("base_shift", "max_shift", "base_image_seq_len", "max_image_seq_len", "time_shift_type")

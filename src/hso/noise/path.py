@@ -14,6 +14,7 @@ r"""Paths: how :math:`\alpha` and :math:`\sigma` follow from :math:`\lambda = \l
       r = (1 + 4 e^{2\lambda})^{1/2}
 
 - ``ve``, variance exploding, :math:`\alpha = 1`: :math:`\sigma = e^{-\lambda}`, with derivatives -1 and 0
+- ``ve_flow``: the same for the sample, and the network sees the flow's (Cosmos Predict 2)
 - ``flow``, rectified flow, :math:`\alpha = 1 - \sigma`:
 
   .. math::
@@ -31,7 +32,8 @@ derivatives can be computed by the complex step.
 
 which is the variance-preserving :math:`\sigma` at :math:`\lambda + \log\sigma_{data}`. Eq. 8 of the paper is about the
 network, so :math:`\hat\sigma` stands for :math:`\sigma` there. With :math:`e^{-\lambda}` instead and p = 2, the objective
-would be :math:`\sigma_{max} - \sigma_{min}` for every choice of knots.
+would be :math:`\sigma_{max} - \sigma_{min}` for every choice of knots. On the path ``ve_flow``
+:math:`c_{in} = 1 / (1 + \sigma)`, so that :math:`\hat\sigma = \sigma / (1 + \sigma)` is the flow's.
 
 References:
     | Score-Based Generative Modeling through Stochastic Differential Equations (Song et al., 2021), Eq. 28-33
@@ -181,6 +183,19 @@ class VarianceExploding(Path):
 
 
 @dataclass(frozen=True)
+class VarianceExplodingFlow(VarianceExploding):
+    r"""The path with :math:`\alpha = 1` of a model whose network sees x as a flow model does, times 1 / (1 + sigma)."""
+
+    name = "ve_flow"
+
+    def network_log_sigma(self, lambda_: Any) -> Any:
+        return STRAIGHT.log_sigma(lambda_)
+
+    def network_log_sigma_derivatives(self, lambda_: Array) -> tuple[Array, Array]:
+        return STRAIGHT.log_sigma_derivatives(lambda_)
+
+
+@dataclass(frozen=True)
 class Straight(Path):
     r"""The path of rectified flow: :math:`\alpha = 1 - \sigma`."""
 
@@ -204,6 +219,7 @@ PATHS: Mapping[str, type[Path]] = {
     VariancePreserving.name: VariancePreserving,
     SubVariancePreserving.name: SubVariancePreserving,
     VarianceExploding.name: VarianceExploding,
+    VarianceExplodingFlow.name: VarianceExplodingFlow,
     Straight.name: Straight,
 }
 

@@ -21,13 +21,17 @@ class Preset(NamedTuple):
     Attributes:
         name: What ``--noise`` and :meth:`hso.NoiseSchedule.preset` take.
         title: The model, as people call it.
-        config: Its scheduler configuration, the part that defines the noise.
+        pipeline: The class of its pipeline in diffusers; None if diffusers has none.
+        config: Its scheduler configuration, the part that defines the noise and the default rule.
+        default_rule: The rule that its own pipeline or program follows if nothing is asked for; None if it is not known.
         source: Where the constants were published.
         solver: The solver of its own pipeline, or UniPC if this library does not have that solver.
         space: "latent" or "pixel", where its samples live; None if models of both kinds have this noise schedule.
-        guidance: Usual strength of classifier-free guidance (the default of its pipeline); None if it has none.
+        guidance: Usual strength of guidance, w in w c + (1 - w) u; 1 if it has none, None if it is not known.
         boundary: For a model with two networks, a share of the training timesteps: its first network is used from there
             up, its second below. None if it has one network.
+        guidance_2: The guidance of the second network, if it is another one.
+        note: Where sources disagree, what the others say, and how to get that.
     """
 
     name: str
@@ -37,12 +41,16 @@ class Preset(NamedTuple):
     solver: str
     space: str | None
     guidance: float | None
+    pipeline: str | None = None
+    default_rule: str | None = None
     boundary: float | None = None
+    guidance_2: float | None = None
+    note: str = ""
 
     @property
     def traits(self) -> Traits:
         """What is known of the model besides its noise schedule."""
-        return Traits(self.space, self.guidance, self.boundary)
+        return Traits(self.space, self.guidance, self.boundary, self.default_rule)
 
 
 class Refusal(NamedTuple):

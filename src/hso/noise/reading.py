@@ -21,11 +21,14 @@ class Configuration:
         values: Its fields.
         class_name: The scheduler's class, one of those that a reader knows; empty if the configuration does not say.
         image_seq_len: Tokens of the image, if the caller gave them.
+        pipeline: The class of the diffusers pipeline; empty if only its scheduler is known. Some pipelines do to the noise
+            levels what their scheduler's configuration does not say.
     """
 
     values: Mapping[str, Any]
     class_name: str = ""
     image_seq_len: int | None = None
+    pipeline: str = ""
 
     def flag(self, field: str) -> bool:
         """A field that is true or false; false if it is missing or null.

@@ -220,7 +220,7 @@ class NoiseSchedule:
                 noise levels.
         """
         preset = find_preset(name)
-        return NoiseSchedule(*read_mapping(preset.config, image_seq_len), name, preset.traits)
+        return NoiseSchedule(*read_mapping(preset.config, image_seq_len, preset.pipeline or ""), name, preset.traits)
 
     @staticmethod
     def from_config(config: Any, name: str | None = None, *, image_seq_len: int | None = None) -> NoiseSchedule:

@@ -23,13 +23,16 @@ class Traits:
 
     Attributes:
         space: "latent" or "pixel", where its samples live.
-        guidance: Usual strength of classifier-free guidance.
+        guidance: Usual strength of guidance, w in w c + (1 - w) u for the conditional and the unconditional output; 1 for a
+            model without guidance.
         boundary: Share of the training timesteps at which the first of two networks ends and the second begins.
+        default_rule: The rule that its pipeline follows if nothing is asked for; see :mod:`hso.rules`.
     """
 
     space: str | None = None
     guidance: float | None = None
     boundary: float | None = None
+    default_rule: str | None = None
 
     @property
     def is_guided(self) -> bool | None:
@@ -52,8 +55,9 @@ def read_traits(index: Mapping[str, Any]) -> Traits:
         ArgumentError: If ``boundary_ratio`` is not a number from 0 to 1.
 
     Example:
-        >>> read_traits({"vae": ("diffusers", "AutoencoderKLWan"), "boundary_ratio": 0.875})
-        Traits(space='latent', guidance=None, boundary=0.875)
+        >>> traits = read_traits({"vae": ("diffusers", "AutoencoderKLWan"), "boundary_ratio": 0.875})
+        >>> traits.space, traits.boundary
+        ('latent', 0.875)
     """
     return Traits(space=_space(index), boundary=_boundary(index.get("boundary_ratio")))
 

@@ -4,6 +4,7 @@
 - A *grid rule* chooses training indices, as diffusers' ``timestep_spacing`` does. A *node rule* gives the noise levels of
   the nodes. Both end in the clean sample unless the caller asks for another terminal (:mod:`hso.rules.nodes`).
 - A *table* is a schedule that was published as numbers (:mod:`hso.rules.tables`). Each table is a node rule.
+- A *pipeline rule* is what some pipeline of diffusers runs by default (:mod:`hso.rules.pipelines`); it gives noise levels.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
-from hso.rules import nodes, ranges
+from hso.rules import nodes, pipelines, ranges
 from hso.rules.ranges import arctan_lambdas, edm_lambdas
 from hso.rules.span import Span
 from hso.rules.tables import Table, tables
@@ -42,6 +43,21 @@ NODE_RULES: Mapping[str, Callable[[NoiseSchedule, int], Array]] = {
     "linear_quadratic": nodes.linear_quadratic,
     **{name: table.nodes for name, table in tables().items()},
 }
+# Not in RULES: a comparison has the one of the model's own pipeline, as "host_default".
+PIPELINE_RULES: Mapping[str, Callable[[NoiseSchedule, int], Array]] = {
+    "flow_trailing": pipelines.flow_trailing,
+    "flow_shifted_twice": pipelines.flow_shifted_twice,
+    "flow_unipc": pipelines.flow_unipc,
+    "flow_dpm": pipelines.flow_dpm,
+    "flow_whole": pipelines.flow_whole,
+    "flow_whole_open": pipelines.flow_whole_open,
+    "flow_logit_normal": pipelines.flow_logit_normal,
+    "flow_uniform_lambda": pipelines.flow_uniform_lambda,
+    "flow_edm": pipelines.flow_edm,
+    "leading_from_0": pipelines.leading_from_0,
+    "leading_open": pipelines.leading_open,
+    "uniform_t_open": pipelines.uniform_t_open,
+}
 TABLES: Mapping[str, Table] = tables()
 RULES = (*RANGE_RULES, *GRID_RULES, *NODE_RULES)
 # Names that other programs use for a rule. They are not in RULES, so that no comparison counts a rule twice.
@@ -54,7 +70,7 @@ def rule_schedule(
     """The sampling schedule that a rule gives.
 
     Args:
-        rule: One of ``RULES`` or ``ALIASES``.
+        rule: One of ``RULES``, ``PIPELINE_RULES`` or ``ALIASES``.
         noise: The noise schedule.
         nfe: Number of nodes.
         terminal: "clean", or "t_min" to land the last step on ``span.t_min``.
@@ -71,7 +87,7 @@ def rule_schedule(
         >>> dict(rule_schedule("ays_sd15", NoiseSchedule.preset("sd1.5"), 5).provenance)["interpolated"]
         True
     """
-    rule = ALIASES.get(check_choice("rule", rule, (*RULES, *ALIASES)), rule)
+    rule = ALIASES.get(check_choice("rule", rule, (*RULES, *PIPELINE_RULES, *ALIASES)), rule)
     nfe = check_integer("nfe", nfe, 1, noise.max_nfe)
     ends_clean = check_terminal(terminal) == CLEAN
     span = span or Span()
@@ -92,13 +108,14 @@ def rule_schedule(
 def _nodes(rule: str, noise: NoiseSchedule, nfe: int) -> Array:
     if rule in GRID_RULES:
         return noise.lambda_(noise.time_of_index(GRID_RULES[rule](noise, nfe)))
-    return NODE_RULES[rule](noise, nfe)
+    return {**NODE_RULES, **PIPELINE_RULES}[rule](noise, nfe)
 
 
 __all__ = [
     "ALIASES",
     "GRID_RULES",
     "NODE_RULES",
+    "PIPELINE_RULES",
     "RANGE_RULES",
     "RULES",
     "TABLES",

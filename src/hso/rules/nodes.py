@@ -33,6 +33,7 @@ import numpy as np
 
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
+from hso.noise.flow import GUARD
 from hso.rules.ranges import BETA_SHAPE
 
 # Share of the noise that the linear steps remove.
@@ -75,5 +76,7 @@ def linear_quadratic(noise: NoiseSchedule, nfe: int) -> Array:
     linear, step = max(1, nfe // 2), np.arange(nfe)
     bend = (np.maximum(step - linear, 0) / max(1, nfe - linear)) ** 2
     fall = THRESHOLD * step / linear + (1 - THRESHOLD * nfe / linear) * bend
-    share = (1 - fall) / (1 + np.exp(first))
+    most = 1 / (1 + np.exp(first))
+    # A flow model begins at a share of 1, but for the guard.
+    share = np.minimum((1 - fall) * (1.0 if most >= 1 - GUARD else most), most)
     return np.log1p(-share) - np.log(share)

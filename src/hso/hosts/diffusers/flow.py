@@ -26,8 +26,9 @@ from hso.hosts.base import FRACTIONAL, WITHOUT_ZERO, Takes
 from hso.hosts.diffusers.family import Config, Landing, SchedulerFamily
 from hso.hosts.diffusers.tensors import network_times, replaced
 from hso.noise.base import Array, as_array
-from hso.noise.flow import LEAST_SHIFT, MOST_SHIFT, TIME_SHIFTS, ShiftedClock
+from hso.noise.flow import ShiftedClock
 from hso.noise.levels import flow_sigma_of_lambda
+from hso.noise.shift import LEAST_SHIFT, MOST_SHIFT, TIME_SHIFTS
 from hso.schedule import SamplingSchedule
 from hso.solvers import Euler, Solver
 
@@ -101,7 +102,7 @@ def flow_at_its_resolution(clock: ShiftedClock, config: Config, schedule: Sampli
     """
     node = int(np.argmin(np.abs(schedule.times - 0.5)))
     u, alpha = float(schedule.times[node]), 1 - float(schedule.flow_sigmas[node])
-    end, first = config.get("shift_terminal") or None, 1 / clock.train_steps
+    end, first = config.get("shift_terminal") or None, clock.t_range[0]
     k, first = ((1 - u) * (1 - end) / (1 - first), first) if end else (1 - u, 0.0)
     slope = alpha * u - k * first
     shift = 1 + (k - alpha) / slope if slope else 1.0
