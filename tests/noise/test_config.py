@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ CONFIGS = [
     {"beta_schedule": "linear", "beta_start": 0.0015, "beta_end": 0.0195, "num_train_timesteps": 500},
     {"trained_betas": np.linspace(0.001, 0.02, 100).tolist(), "num_train_timesteps": 100},
     {**SD, "rescale_betas_zero_snr": True},
+    {"rescale_betas_zero_snr": True},
 ]
 
 
@@ -72,7 +74,7 @@ def test_zero_terminal_snr_ends_at_the_guard():
         ({**SD, "beta_end": math.nan}, "beta_end: expected"),
         ({**SD, "num_train_timesteps": 1}, "num_train_timesteps: expected an integer"),
         ({**SD, "num_train_timesteps": 10.5}, "num_train_timesteps: expected an integer"),
-        ({"trained_betas": [0.1, 2.0]}, "betas: expected values in"),
+        ({"trained_betas": [0.1, 2.0], "num_train_timesteps": 2}, "betas: expected values in"),
         ({"trained_betas": "many"}, "trained_betas: expected a sequence"),
         ({**SD, "_class_name": "DDIMSheduler"}, r"_class_name: expected one of .*did you mean 'DDIMScheduler'"),
         ({**SD, "snr_shift_scale": 0}, "snr_shift_scale: expected"),
@@ -82,7 +84,11 @@ def test_zero_terminal_snr_ends_at_the_guard():
         ({**FLOW, "shift": 0}, "shift: expected a number in"),
         ({**FLOW, "shift": -3}, "shift: expected a number in"),
         ({**FLOW, "shift": math.nan}, "shift: expected a number in"),
-        ({**FLOW, "num_train_timesteps": 1}, "num_train_timesteps: expected an integer from 2"),
+        ({**FLOW, "num_train_timesteps": 0}, "num_train_timesteps: expected an integer from 2"),
+        ({"trained_betas": [0.01] * 500, "num_train_timesteps": 1000}, "trained_betas: expected as many values as num_tr"),
+        ({"trained_betas": [0.01] * 500}, "num_train_timesteps = 1000, got '?500 values"),
+        ({"_class_name": "DDPMWuerstchenScheduler", "scaler": 2.0}, "scaler: expected 1"),
+        ({"_class_name": "DDPMWuerstchenScheduler", "s": -1}, "s: expected a number"),
         ({**FLOW, "shift_terminal": 2}, "shift_terminal: expected"),
         ({**FLOW, "shift_terminal": 1e-6}, "shift_terminal: expected a number in"),
         ({**DYNAMIC, "time_shift_type": "cubic"}, "time_shift_type: expected one of"),
@@ -146,12 +152,13 @@ INDICES = [
 def test_a_pipeline_s_parts_say_what_model_it_is(unipc, tmp_path, index, traits):
     (tmp_path / "scheduler_config.json").write_text(json.dumps(SD))
     (tmp_path / "model_index.json").write_text(json.dumps(index))
-    assert NoiseSchedule.from_config(tmp_path).traits == traits
+    found = NoiseSchedule.from_config(tmp_path).traits
+    assert replace(found, default_rule=None) == traits
     # A pipeline's own configuration has pairs where the file has lists.
     config = {name: tuple(part) if isinstance(part, list) else part for name, part in index.items()}
     pipeline = type("Pipeline", (), {"scheduler": unipc(**SD), "config": config})()
     noise = NoiseSchedule.from_config(pipeline)
-    assert noise.traits == traits
+    assert noise.traits == replace(traits, default_rule="linspace_open")
     assert noise.fingerprint == NoiseSchedule.preset("sd1.5").fingerprint
     assert NoiseSchedule.from_config(pipeline.scheduler).traits == Traits()
 
@@ -174,3 +181,56 @@ def test_the_ends_are_noise_levels(every_noise):
     low, high = every_noise.t_range
     assert every_noise.time_of_sigma(float(every_noise.sigmas(high))) == pytest.approx(high)
     assert every_noise.time_of_sigma(float(every_noise.sigmas(low))) == pytest.approx(low)
+
+
+def test_one_training_timestep_means_that_the_network_is_told_sigma():
+    noise = NoiseSchedule.from_config({**FLOW, "num_train_timesteps": 1, "shift": 3.0})
+    assert (noise.train_steps, noise.t_range) == (None, (0.001, 1.0))
+    assert float(noise.timestep_of_time(0.5)) == pytest.approx(0.75)
+    omnigen = NoiseSchedule.preset("omnigen")
+    assert float(omnigen.timestep_of_time(0.25)) == pytest.approx(0.75)
+
+
+def test_wuerstchen_is_told_the_time_of_the_cosine_schedule():
+    noise = NoiseSchedule.from_config({"_class_name": "DDPMWuerstchenScheduler"})
+    assert noise.fingerprint == NoiseSchedule.cosine(train_steps=None).fingerprint
+    scheduler = pytest.importorskip("diffusers").DDPMWuerstchenScheduler()
+    t = np.linspace(0.01, 0.99, 50)
+    import torch
+
+    ours = noise.alpha_t(t) ** 2
+    assert ours == pytest.approx(scheduler._alpha_cumprod(torch.tensor(t), "cpu").double().numpy(), rel=1e-4)
+
+
+def test_zero_terminal_snr_of_linear_betas_ends_below_the_guard():
+    """The value before the last is already below 2**-24 there."""
+    noise = NoiseSchedule.from_config({"beta_schedule": "linear", "rescale_betas_zero_snr": True})
+    before, last = noise.alpha_t(np.array([0.999, 1.0]))
+    assert last == pytest.approx(before / 2)
+    assert last**2 < 2.0**-24
+
+
+def folder(tmp_path, index, config):
+    (tmp_path / "scheduler").mkdir()
+    (tmp_path / "scheduler" / "scheduler_config.json").write_text(json.dumps(config))
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    return tmp_path
+
+
+def test_a_folder_s_pipeline_says_how_mu_is_computed(tmp_path):
+    path = folder(tmp_path, {"_class_name": "Flux2Pipeline"}, DYNAMIC)
+    found = NoiseSchedule.from_config(path, image_seq_len=1024)
+    assert found.fingerprint == NoiseSchedule.preset("flux2-dev", image_seq_len=1024).fingerprint
+    assert found.fingerprint != NoiseSchedule.from_config(DYNAMIC, image_seq_len=1024).fingerprint
+    assert found.traits.default_rule == "flow_trailing"
+
+
+def test_a_folder_of_cosmos_predict_2_is_read_as_what_it_is(tmp_path):
+    path = folder(tmp_path, {"_class_name": "Cosmos2VideoToWorldPipeline"}, {**FLOW, "use_karras_sigmas": True})
+    assert NoiseSchedule.from_config(path).fingerprint == NoiseSchedule.preset("cosmos-predict2").fingerprint
+
+
+def test_a_pipeline_that_says_it_is_distilled_is_refused(tmp_path):
+    path = folder(tmp_path, {"_class_name": "Krea2Pipeline", "is_distilled": True}, DYNAMIC)
+    with pytest.raises(ArgumentError, match=r"is_distilled: true.*distilled onto a few steps"):
+        NoiseSchedule.from_config(path)

@@ -18,6 +18,7 @@ RELATIONS = {
     "vp": lambda alpha, sigma: alpha**2 + sigma**2,
     "sub_vp": lambda alpha, sigma: alpha**2 + sigma,
     "ve": lambda alpha, sigma: alpha,
+    "ve_flow": lambda alpha, sigma: alpha,
     "flow": lambda alpha, sigma: alpha + sigma,
 }
 

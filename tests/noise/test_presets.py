@@ -10,9 +10,12 @@ import pytest
 
 from hso import ArgumentError, optimize
 from hso.noise import NoiseSchedule, presets, refusals
+from hso.rules import rule_schedule
 from hso.solvers import SOLVERS, make_solver
 
 Text = Annotated[str, msgspec.Meta(min_length=3, max_length=120)]
+Source = Annotated[str, msgspec.Meta(min_length=20, max_length=200)]
+Note = Annotated[str, msgspec.Meta(min_length=20, max_length=280)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.\-]*$")]
 
 
@@ -22,19 +25,23 @@ Reason = Annotated[str, msgspec.Meta(min_length=30, max_length=200)]
 class PresetRecord(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     title: Text
+    pipeline: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]\w+Pipeline$")] | None
     config: dict[str, Any]
+    default_rule: str | None
     solver: str
     space: Literal["latent", "pixel"] | None
-    guidance: Annotated[float, msgspec.Meta(gt=1, le=20)] | None
-    source: Text
+    guidance: Annotated[float, msgspec.Meta(ge=1, le=20)] | None
+    source: Source
     boundary: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    guidance_2: Annotated[float, msgspec.Meta(ge=1, le=20)] | None = None
+    note: Note | None = None
 
 
 class RefusalRecord(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
     title: Text
     refused: Reason
-    source: Text
+    source: Source
 
 
 RECORDS = json.loads(files("hso.noise").joinpath("presets.json").read_text(encoding="utf-8"))
@@ -46,7 +53,7 @@ def test_the_file_keeps_its_schema():
     names = [record["name"] for record in RECORDS]
     assert len(names) == len(set(names))
     assert names == [*presets(), *refusals()]
-    assert len(presets()) >= 25
+    assert len(presets()) >= 65
 
 
 @pytest.mark.parametrize("name", list(presets()))
@@ -66,12 +73,19 @@ def test_a_preset_s_noise_schedule_knows_its_model(name):
     preset, noise = presets()[name], NoiseSchedule.preset(name)
     assert noise.traits == preset.traits
     assert noise.traits.space == preset.space
-    assert noise.fingerprint == NoiseSchedule.from_config(preset.config).fingerprint
+    assert noise.traits.is_guided == (None if preset.guidance is None else preset.guidance > 1) or noise.traits.is_guided
 
 
-@pytest.mark.parametrize(("name", "ratio", "t"), [("wan2.2", 0.875, 0.7), ("wan2.2-i2v", 0.9, 0.75)])
+def test_guidance_of_1_is_none_and_null_is_unknown():
+    assert NoiseSchedule.preset("edm-cifar10").traits.is_guided is False
+    assert NoiseSchedule.preset("wan2.2-animate").traits.is_guided is False
+    assert NoiseSchedule.preset("ddpm").traits.is_guided is None
+    assert NoiseSchedule.preset("flux-dev").traits.is_guided is True
+
+
+@pytest.mark.parametrize(("name", "ratio", "t"), [("wan2.2", 0.875, 7 / 19), ("wan2.2-i2v", 0.9, 9 / 14)])
 def test_networks_change_where_the_pipeline_compares_timesteps(name, ratio, t):
-    """With shift s, sigma = s t / (1 + (s - 1) t) is told times 1000."""
+    """With shift s, sigma = s t / (1 + (s - 1) t) is told times 1000; s is 12 and 5."""
     noise = NoiseSchedule.preset(name)
     assert noise.boundary_time == pytest.approx(t, abs=1e-6)
     assert float(noise.timestep_of_time(noise.boundary_time)) == pytest.approx(1000 * ratio, abs=1e-9)
@@ -101,6 +115,17 @@ def test_distilled_models_are_refused_with_the_reason(name):
         ("wan2.2-5b", 0.5, 5.0),
         ("flux-dev", 0.5, np.exp(1.15)),
         ("cogvideox", 1.0, 2.0**12),
+        ("wan2.2", 0.5, 12.0),
+        ("wan2.2-i2v", 0.5, 5.0),
+        ("ltx-video-0.9.5", 0.5, 1.0),
+        ("flux2-dev", 0.5, np.exp(2.02335)),
+        ("cogview4", 0.5, 0.75 * 4 + 0.25),
+        ("glm-image", 0.5, 0.75 * 4 + 0.25),
+        ("ideogram-4", 0.5, 4.0),
+        ("ace-step-1.5", 0.5, 3.0),
+        ("krea-2", 0.5, np.exp(1.15)),
+        ("cosmos-predict2", 1.0, 80.0),
+        ("kolors", 1.0, 29.061),
     ],
 )
 def test_noise_levels_are_the_published_ones(name, t, sigma):
@@ -125,3 +150,30 @@ def test_the_length_of_the_image_sets_a_dynamic_shift():
 def test_an_unknown_preset_suggests_the_nearest():
     with pytest.raises(ArgumentError, match=r"did you mean 'sd2.1'\?"):
         NoiseSchedule.preset("sd2-1")
+
+
+def test_the_shift_of_flux_2_depends_on_the_number_of_steps():
+    shifting = NoiseSchedule.preset("flux2-dev", image_seq_len=4096).clock.shifting
+    assert np.log([shifting.factor(50), shifting.factor(8)]) == pytest.approx([2.02335, 2.26789], abs=1e-5)
+    longer = NoiseSchedule.preset("flux2-dev", image_seq_len=8192).clock.shifting
+    assert longer.factor(50) == longer.factor(8)
+
+
+def test_stable_diffusion_3_is_shifted_twice():
+    """Between the ends 1 and 3 / 1002, and then once more; trailing would end at 0.3."""
+    schedule = rule_schedule(presets()["sd3"].default_rule, NoiseSchedule.preset("sd3"), 8)
+    assert schedule.flow_sigmas[-1] == pytest.approx(0.0089, abs=5e-5)
+    assert rule_schedule("flow_trailing", NoiseSchedule.preset("sd3"), 8).flow_sigmas[-1] == pytest.approx(0.3)
+
+
+def test_cosmos_predict_2_explodes_and_its_network_sees_a_flow():
+    noise = NoiseSchedule.preset("cosmos-predict2")
+    t = noise.time_of_sigma(4.0)
+    assert (float(noise.alpha_t(t)), float(noise.sigma_t(t))) == pytest.approx((1.0, 4.0))
+    assert float(noise.timestep_of_time(t)) == pytest.approx(4 / 5)
+    assert float(np.exp(noise.network_log_sigma(noise.lambda_(t)))) == pytest.approx(4 / 5)
+
+
+def test_where_sources_disagree_the_preset_says_so():
+    for name in ("sd3", "chroma", "z-image", "wan2.1", "wan2.2", "wan2.2-i2v", "stable-audio", "omnigen2"):
+        assert presets()[name].note, name

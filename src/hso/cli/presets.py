@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from hso.cli import options, views
+from hso.hosts.hub import pipeline_folder
 from hso.noise import NoiseSchedule, presets, refusals
+from hso.noise.check import Check, check_folder
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -15,7 +17,12 @@ EPILOG = """
 hso presets
 
 hso presets sd2.1 --json
+
+hso presets --check path/to/my-wan
+
+hso presets wan2.2 --check Wan-AI/Wan2.2-T2V-A14B-Diffusers
 """
+FOUND_DIFFERENCES = 1
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +32,19 @@ def register(app: typer.Typer) -> None:
 
 def command(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this one only.")] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="PIPELINE", help="Compare a diffusers folder, or a model on the hub, with its preset."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """List the models whose noise schedules have a name, and the sources of their constants."""
+    """List the models whose noise schedules have a name, and the sources of their constants.
+
+    With --check, say what a pipeline has otherwise than its preset. The exit code is then 1 if something differs.
+    """
+    if check is not None:
+        _check(check_folder(pipeline_folder(check), name), json)
+        return
     records = [_record(each) for each in ([*presets()] if name is None else [name])]
     if json:
         views.print_json(records if name is None else records[0], indent=2)
@@ -35,6 +52,25 @@ def command(
         _print_table(records)
     else:
         _print_one(records[0])
+
+
+def _check(found: Check, json: bool) -> None:
+    differences = [difference._asdict() for difference in found.differences]
+    if json:
+        views.print_json({"preset": found.preset.name, "same_noise": found.same_noise, "differences": differences})
+    else:
+        _print_check(found)
+    if differences:
+        raise typer.Exit(FOUND_DIFFERENCES)
+
+
+def _print_check(found: Check) -> None:
+    same = "the same noise levels" if found.same_noise else "other noise levels"
+    print(f"{found.preset.name}: {same}, {len(found.differences)} differences")
+    for what, ours, theirs in found.differences:
+        print(f"{what}: preset {_word(ours)}, found {_word(theirs)}")
+    if found.differences and found.preset.note:
+        print(f"note: {found.preset.note}")
 
 
 def _record(name: str) -> dict[str, Any]:
@@ -53,9 +89,10 @@ def _record(name: str) -> dict[str, Any]:
 def _print_table(records: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    table = Table("name", "model", "space", "guidance", "solver", "sigma~ range", "source")
+    table = Table("name", "model", "space", "guidance", "solver", "default rule", "sigma~ range", "source")
     for record in records:
-        facts = [_word(record["space"]), _word(record["guidance"]), record["solver"], _sigma_range(record)]
+        facts = [_word(record["space"]), _word(record["guidance"]), record["solver"]]
+        facts += [_word(record["default_rule"]), _sigma_range(record)]
         table.add_row(record["name"], record["title"], *facts, record["source"])
     refused = Table("refused", "model", "reason", "source")
     for refusal in refusals().values():

@@ -127,7 +127,7 @@ def flux2_mu(length: int, steps: int) -> float:
 
     Example:
         >>> round(flux2_mu(4096, 50), 2), round(flux2_mu(4096, 8), 2)
-        (2.02, 2.26)
+        (2.02, 2.27)
     """
     many = 0.00016927 * length + 0.45666666
     if length > 4300:
