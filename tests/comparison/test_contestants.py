@@ -21,8 +21,8 @@ from hso.comparison.contestants import (
 )
 from hso.comparison.subjects import SubjectSettings, load_subject
 from hso.models.teacher import Teacher
-from hso.noise import Traits
-from hso.rules import ALIASES, RULES, TABLES
+from hso.noise import Traits, presets
+from hso.rules import ALIASES, RULES, TABLES, rule_schedule
 from hso.search import STRATEGIES
 from hso.solvers import DDIM, SOLVERS, Heun, UniPC, make_solver
 
@@ -112,8 +112,16 @@ def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
     # Heun's scheduler lists most of its timesteps twice.
     theirs = list(dict.fromkeys(round(t) for t in scheduler.timesteps.tolist()))
     method = make_solver(solver)
-    (group,), _ = enter(["host_default"], ScheduleTask(sd, method.nfe(5), solver=method))
+    unknown = sd.with_traits(Traits("latent", 7.5))
+    (group,), _ = enter(["host_default"], ScheduleTask(unknown, method.nfe(5), solver=method))
     assert group.schedule.timesteps.tolist() == theirs
+
+
+@pytest.mark.parametrize("name", ["sd3", "mochi", "cogview4", "wan2.2", "sana", "flux2-dev"])
+def test_the_host_default_of_a_known_model_is_that_of_its_pipeline(name):
+    noise, rule = hso.NoiseSchedule.preset(name), presets()[name].default_rule
+    (group,), _ = enter(["host_default"], ScheduleTask(noise, 8, solver=UniPC()))
+    assert group.schedule.lambdas.tolist() == rule_schedule(rule, noise, 8).lambdas.tolist()
 
 
 def test_nodes_follow_from_the_calls_that_a_solver_makes(sd):

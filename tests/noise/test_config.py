@@ -85,7 +85,10 @@ def test_zero_terminal_snr_ends_at_the_guard():
         ({**FLOW, "shift": -3}, "shift: expected a number in"),
         ({**FLOW, "shift": math.nan}, "shift: expected a number in"),
         ({**FLOW, "num_train_timesteps": 0}, "num_train_timesteps: expected an integer from 2"),
-        ({"trained_betas": [0.01] * 500, "num_train_timesteps": 1000}, "trained_betas: expected as many values as num_tr"),
+        (
+            {"trained_betas": [0.01] * 500, "num_train_timesteps": 1000},
+            "trained_betas: expected as many values as num_tr",
+        ),
         ({"trained_betas": [0.01] * 500}, "num_train_timesteps = 1000, got '?500 values"),
         ({"_class_name": "DDPMWuerstchenScheduler", "scaler": 2.0}, "scaler: expected 1"),
         ({"_class_name": "DDPMWuerstchenScheduler", "s": -1}, "s: expected a number"),

@@ -11,8 +11,11 @@ import pytest
 
 from hso import NoiseSchedule
 from hso.noise import presets
-from hso.noise.default_rule import read_default_rule
+from hso.noise.config import read_mapping
+from hso.noise.default_rule import FLOW_MATCH_RULES, WITHOUT_SHIFT, read_default_rule
+from hso.noise.edm import CosmosReader
 from hso.noise.flow import GUARD
+from hso.noise.shift import OWN_SHIFTS
 from hso.rules import PIPELINE_RULES, RULES, rule_schedule
 
 torch = pytest.importorskip("torch")
@@ -32,7 +35,14 @@ ROUNDED = {
     "flow_uniform_lambda": "an exponential in float32",
     "uniform_t_open": "torch.linspace",
 }
-TORCH_SPACED = ("z-image", "ernie-image", "longcat-audio-dit", "ace-step-1.5", "ltx-video-0.9.7")
+TORCH_SPACED = (
+    "ZImagePipeline",
+    "ZImageOmniPipeline",
+    "ErnieImagePipeline",
+    "LongCatAudioDiTPipeline",
+    "AceStepPipeline",
+    "LTXConditionPipeline",
+)
 SINGLE = 2.0**-22
 WITH_PIPELINE = [name for name, preset in presets().items() if preset.pipeline]
 
@@ -60,6 +70,10 @@ def surroundings(preset):
         "transformer": network,
         "config": config,
         "vae_scale_factor": 8,
+        "vae_scale_factor_spatial": 8,
+        "vae_scale_factor_temporal": 4,
+        "transformer_spatial_patch_size": 2,
+        "transformer_temporal_patch_size": 1,
         "vae_temporal_compression_ratio": 8,
         "vae_spatial_compression_ratio": 32,
     }
@@ -78,8 +92,9 @@ def run(preset, nfe):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scheduler = getattr(diffusers, name).from_config(preset.config)
-        if preset.name == "cosmos-predict2":
-            scheduler.register_to_config(**preset.config)
+        if preset.pipeline in CosmosReader.pipelines:
+            # What the pipeline's own __init__ does.
+            scheduler.register_to_config(sigma_max=80.0, sigma_min=0.002, sigma_data=1.0, final_sigmas_type="sigma_min")
         given, parts = surroundings(preset)
         run_timesteps(pipeline, scheduler, nfe, given, parts)
     return scheduler
@@ -120,7 +135,7 @@ def assert_flow_sigmas(preset, schedule, scheduler):
         assert held == pytest.approx(ours, abs=SINGLE)
         return
     ours, held = np.float32(ours), np.float32(np.minimum(held, 1 - GUARD))
-    if preset.default_rule in ROUNDED or preset.name in TORCH_SPACED:
+    if preset.default_rule in ROUNDED or preset.pipeline in TORCH_SPACED:
         assert ours == pytest.approx(held, rel=SINGLE)
     else:
         assert np.array_equal(ours, held)
@@ -136,3 +151,47 @@ def test_every_default_rule_is_known():
     rules = {preset.default_rule for preset in presets().values()} - {None}
     assert rules <= {*RULES, *PIPELINE_RULES}
     assert set(PIPELINE_RULES) - rules == {"leading_open"}
+
+
+@pytest.mark.parametrize("name", FLOW_MATCH_RULES)
+def test_the_rule_of_every_pipeline_with_a_flow_matching_scheduler(name):
+    rule = FLOW_MATCH_RULES[name]
+    shift = 1.0 if rule in WITHOUT_SHIFT or name in OWN_SHIFTS else 3.0
+    config = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": shift, "num_train_timesteps": 1000}
+    if name in CosmosReader.pipelines:
+        config |= {"use_karras_sigmas": True}
+    preset = presets()["sd3"]._replace(pipeline=name, config=config, default_rule=rule)
+    noise = NoiseSchedule(*read_mapping(config, pipeline=name), name)
+    schedule, scheduler = rule_schedule(rule, noise, 8), run(preset, 8)
+    assert read_default_rule(name, config) == rule
+    if noise.path.name == "ve_flow":
+        assert schedule.sigmas == pytest.approx(numbers(scheduler.sigmas)[:8], rel=1e-5)
+    else:
+        assert_flow_sigmas(preset, schedule, scheduler)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "config"),
+    [
+        ("NobodysPipeline", {"_class_name": "FlowMatchEulerDiscreteScheduler"}),
+        ("MochiPipeline", {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}),
+        ("StableDiffusionPipeline", {"_class_name": "UniPCMultistepScheduler", "use_karras_sigmas": True}),
+        ("StableDiffusionPipeline", {"_class_name": "EulerDiscreteScheduler", "use_beta_sigmas": True}),
+        ("StableDiffusionPipeline", {"_class_name": "DDIMScheduler", "steps_offset": 7}),
+        ("StableDiffusionPipeline", {"_class_name": "KDPM2DiscreteScheduler"}),
+    ],
+)
+def test_a_rule_that_is_not_known_is_not_guessed(pipeline, config):
+    assert read_default_rule(pipeline, config) is None
+
+
+@pytest.mark.parametrize("name", ["UniPCMultistepScheduler", "DPMSolverMultistepScheduler"])
+@pytest.mark.parametrize("nfe", BUDGETS)
+def test_solvers_of_several_steps_leave_out_the_cleanest_of_leading_ones(name, nfe):
+    """What Stable Diffusion XL's configuration becomes on another scheduler."""
+    config = {**presets()["sdxl"].config, "_class_name": name}
+    scheduler = getattr(diffusers, name).from_config(config)
+    scheduler.set_timesteps(nfe)
+    rule = read_default_rule("StableDiffusionXLPipeline", config)
+    assert rule == "leading_open"
+    assert_training_indices(rule_schedule(rule, NoiseSchedule.preset("sdxl"), nfe), scheduler)

@@ -73,7 +73,9 @@ def test_a_preset_s_noise_schedule_knows_its_model(name):
     preset, noise = presets()[name], NoiseSchedule.preset(name)
     assert noise.traits == preset.traits
     assert noise.traits.space == preset.space
-    assert noise.traits.is_guided == (None if preset.guidance is None else preset.guidance > 1) or noise.traits.is_guided
+    assert (
+        noise.traits.is_guided == (None if preset.guidance is None else preset.guidance > 1) or noise.traits.is_guided
+    )
 
 
 def test_guidance_of_1_is_none_and_null_is_unknown():

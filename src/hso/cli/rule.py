@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hso.cli import options, views
-from hso.rules import RULES, Span, rule_schedule
+from hso.rules import PIPELINE_RULES, RULES, Span, rule_schedule
 from hso.schedule import CLEAN
 
 EPILOG = """
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(RULES)}.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join((*RULES, *PIPELINE_RULES))}.")],
     *,
     noise: Annotated[str, typer.Option(help="A preset (see: hso presets), a scheduler_config.json or a model folder.")],
     nfe: Annotated[int, typer.Option("--nfe", parser=options.integer, metavar="N", help="Number of nodes.")],

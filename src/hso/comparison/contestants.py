@@ -4,7 +4,8 @@ A contestant is a function: it takes a task (a noise schedule, a number of netwo
 a sampling schedule. If it had to call the network for that, it returns :class:`Prepared`, which also says how often.
 
 - Rules and published tables of :mod:`hso.rules` have the names that they have there.
-- ``host_default`` is what diffusers' scheduler for the solver uses if nobody asks for anything else.
+- ``host_default`` is what the model's pipeline in diffusers runs if nobody asks for anything else; for a model of which no
+  pipeline is known, what diffusers' scheduler for the solver does.
 - ``hso`` is what :func:`hso.optimize` gives if it is told the model, the solver and the number of calls, and nothing more.
 - ``hso_STRATEGY`` has the published settings (p = 2). ``hso_exact_p1`` has the exponent of pixel models. ``hso_exact_t1``
   has its first node at the noisiest end, not at the published 0.96. ``..._jump`` costs the jump to the clean sample too.
@@ -63,7 +64,7 @@ ALL, FILE = "all", ".json"
 CALIBRATED_WITH, TUNED_WITH = 64, 192
 # Two schedules are the same if their times agree to this: a hundredth of a training timestep.
 SAME = 1e-5
-# The rules of diffusers' schedulers for these solvers.
+# The rules of diffusers' schedulers for these solvers, for models whose own default rule is not known.
 HOST_RULES: Mapping[str, str] = {
     "ddim": "leading",
     "euler": "linspace",
@@ -141,9 +142,10 @@ def _rule(name: str, task: ScheduleTask) -> SamplingSchedule:
 
 
 def _host_default(task: ScheduleTask) -> SamplingSchedule:
-    if task.solver.name not in HOST_RULES:
+    rule = task.noise.traits.default_rule or HOST_RULES.get(task.solver.name)
+    if rule is None:
         raise NotServedError(f"diffusers has no scheduler for the solver {task.solver.name}")
-    return _rule(HOST_RULES[task.solver.name], task)
+    return _rule(rule, task)
 
 
 def _default(task: ScheduleTask) -> SamplingSchedule:
@@ -277,7 +279,7 @@ CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
 # What contestants are, for the readers of a report.
 KINDS: Mapping[str, tuple[str, ...]] = {
     "what this library gives by default for the model, the solver and the number of network calls": ("hso",),
-    "what diffusers' scheduler for the solver does by default": ("host_default",),
+    "what the model's own pipeline in diffusers does by default": ("host_default",),
     "found by the Hierarchical Schedule Optimizer from the model's noise schedule alone": tuple(
         name for name in OPTIMIZED if name.startswith("hso_")
     ),

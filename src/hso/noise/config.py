@@ -69,9 +69,7 @@ def read_source(source: Any, name: str | None = None, image_seq_len: int | None 
     return _read_object(source, name or type(source).__name__, image_seq_len)
 
 
-def read_mapping(
-    config: Mapping[str, Any], image_seq_len: int | None = None, pipeline: str = ""
-) -> tuple[Clock, Path]:
+def read_mapping(config: Mapping[str, Any], image_seq_len: int | None = None, pipeline: str = "") -> tuple[Clock, Path]:
     """Read the clock and the path of a model from the configuration of its scheduler.
 
     Args:
@@ -98,23 +96,38 @@ def _read_path(path: FilePath, name: str | None, image_seq_len: int | None) -> R
     return Reading(clock, found, name or _model_name(path), _traits(index, config) if index else UNKNOWN)
 
 
+def read_scheduler(scheduler: Any, pipeline: str = "", image_seq_len: int | None = None) -> tuple[Clock, Path]:
+    """Read the clock and the path of a model from a live scheduler, whether or not the model was distilled.
+
+    Args:
+        scheduler: The scheduler.
+        pipeline: The class of its pipeline, if it is known.
+        image_seq_len: Tokens of the image.
+    """
+    values = _values(scheduler)
+    return _read(Configuration(values, values["_class_name"], image_seq_len, pipeline))
+
+
 def _read_object(source: Any, name: str, image_seq_len: int | None) -> Reading:
     """From a scheduler, or a pipeline with one."""
     scheduler = getattr(source, "scheduler", source)
-    config = getattr(scheduler, "config", None)
-    if not isinstance(config, Mapping):
+    if not isinstance(getattr(scheduler, "config", None), Mapping):
         expected = "a path, a dict, a diffusers scheduler or a pipeline"
         raise ArgumentError("config", expected, type(source).__name__)
-    class_name = _class_of(scheduler, config)
-    values = {**config, **_live(scheduler), "_class_name": class_name}
     if scheduler is source:
-        return Reading(*_read(Configuration(values, class_name, image_seq_len)), name)
-    _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
+        return Reading(*read_scheduler(scheduler, image_seq_len=image_seq_len), name)
+    values = _values(scheduler)
+    _refuse_distilled(values["_class_name"], DISTILLED_WITH_MODEL)
     parts = getattr(source, "config", None)
     index = {"_class_name": type(source).__name__, **(parts if isinstance(parts, Mapping) else {})}
     _refuse_distilled_model(index)
-    clock, path = _read(Configuration(values, class_name, image_seq_len, str(index["_class_name"])))
+    clock, path = read_scheduler(scheduler, str(index["_class_name"]), image_seq_len)
     return Reading(clock, path, name, _traits(index, values) if isinstance(parts, Mapping) else UNKNOWN)
+
+
+def _values(scheduler: Any) -> dict[str, Any]:
+    """The configuration of a live scheduler, with its known class and what was set on it later."""
+    return {**scheduler.config, **_live(scheduler), "_class_name": _class_of(scheduler, scheduler.config)}
 
 
 def _traits(index: Mapping[str, Any], config: Mapping[str, Any]) -> Traits:

@@ -1,22 +1,26 @@
 """Which rule a pipeline of diffusers follows by default, read from its class and the configuration of its scheduler.
 
 A scheduler that spaces its nodes by itself says how: ``timestep_spacing``, ``steps_offset``, Karras or flow sigmas. A
-flow-matching scheduler does not: most pipelines pass it their own sigmas. There the pipeline's class decides, by the presets
-that have it. The rules are in :mod:`hso.rules`.
+flow-matching scheduler does not: most pipelines pass it their own sigmas. There the pipeline's class decides. The rules
+are in :mod:`hso.rules`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from hso.noise.presets import presets
-
 FLOW_MATCH = "FlowMatchEulerDiscreteScheduler"
-EDM_CLASSES = ("EDMEulerScheduler", "EDMDPMSolverMultistepScheduler", "CosineDPMSolverMultistepScheduler")
+# EDM's schedulers, and their default for sigma_schedule.
+EDM_CLASSES = {
+    "EDMEulerScheduler": "karras",
+    "EDMDPMSolverMultistepScheduler": "karras",
+    "CosineDPMSolverMultistepScheduler": "exponential",
+}
 # Schedulers that space N + 1 nodes and leave out the last, and those that space N. By default they space like this.
-MULTISTEP = dict.fromkeys(("DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler"), "linspace")
+MULTISTEP = dict.fromkeys(
+    ("DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler"), "linspace"
+)
 ONE_STEP = {
     "EulerDiscreteScheduler": "linspace",
     "EulerAncestralDiscreteScheduler": "linspace",
@@ -26,6 +30,31 @@ ONE_STEP = {
     "DDPMScheduler": "leading",
     "PNDMScheduler": "leading",
 }
+# Pipelines that pass sigmas, or nothing, to a flow-matching scheduler. A new one is one word here.
+TRAILING = (
+    "AceStep Chroma ErnieImage Flux Flux2 Flux2Klein Flux2KleinInpaint FluxControl FluxFill FluxKontext HunyuanImage "
+    "HunyuanVideo HunyuanVideo15 HunyuanVideo15ImageToVideo HunyuanVideoImageToVideo Krea2 LTX LTX2 LTXImageToVideo "
+    "LongCatAudioDiT LongCatImage LongCatImageEdit Lumina2 MotifVideo NucleusMoEImage OmniGen OvisImage QwenImage "
+    "QwenImage21 QwenImageEdit QwenImageEditPlus ZImage"
+)
+SHIFTED_TWICE = (
+    "AuraFlow HiDreamImage JoyImageEdit JoyImageEditPlus Kandinsky5I2I Kandinsky5I2V Kandinsky5T2I Kandinsky5T2V Lumina "
+    "PRX Sana SanaImageToVideo SanaVideo StableDiffusion3 Wan WanImageToVideo WanVACE"
+)
+FLOW_MATCH_RULES: Mapping[str, str] = {
+    **{f"{name}Pipeline": "flow_trailing" for name in TRAILING.split()},
+    **{f"{name}Pipeline": "flow_shifted_twice" for name in SHIFTED_TWICE.split()},
+    "CogView4Pipeline": "flow_whole",
+    "Cosmos2TextToImagePipeline": "edm",
+    "Cosmos2VideoToWorldPipeline": "edm",
+    "GlmImagePipeline": "flow_whole_open",
+    "Ideogram4Pipeline": "flow_logit_normal",
+    "LTXConditionPipeline": "linear_quadratic",
+    "MochiPipeline": "linear_quadratic",
+    "StableAudio3Pipeline": "flow_uniform_lambda",
+}
+# Rules that say the sigmas themselves, which a shift of the scheduler would change.
+WITHOUT_SHIFT = ("flow_logit_normal", "flow_uniform_lambda", "linear_quadratic")
 FLOW_RULES = {"UniPCMultistepScheduler": "flow_unipc", "DPMSolverMultistepScheduler": "flow_dpm"}
 OPEN = {"linspace": "linspace_open", "leading": "leading_open", "trailing": "trailing"}
 SIGMA_FLAGS = ("use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
@@ -42,25 +71,16 @@ def read_default_rule(pipeline: str, config: Mapping[str, Any]) -> str | None:
         >>> read_default_rule("WanPipeline", {"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": True})
         'flow_unipc'
     """
-    name = config.get("_class_name")
+    name = str(config.get("_class_name"))
     if name == FLOW_MATCH:
-        return _flow_match_rules().get(pipeline)
-    if name == "DDPMWuerstchenScheduler":
-        return "uniform_t_open"
+        rule = FLOW_MATCH_RULES.get(pipeline)
+        return None if rule in WITHOUT_SHIFT and config.get("shift", 1.0) != 1 else rule
     if name in EDM_CLASSES:
-        exponential = config.get("sigma_schedule", _usual_edm(name)) == "exponential"
+        exponential = config.get("sigma_schedule", EDM_CLASSES[name]) == "exponential"
         return "uniform_lambda" if exponential else "edm"
     if any(config.get(flag) for flag in SIGMA_FLAGS):
         return None
-    if config.get("use_flow_sigmas"):
-        return _flow_rule(name, config)
-    if config.get("use_karras_sigmas"):
-        return "edm" if name == "EulerDiscreteScheduler" else None
-    return _spacing_rule(name, config)
-
-
-def _usual_edm(name: str) -> str:
-    return "exponential" if name == "CosineDPMSolverMultistepScheduler" else "karras"
+    return _flow_rule(name, config) if config.get("use_flow_sigmas") else _beta_rule(name, config)
 
 
 def _flow_rule(name: str, config: Mapping[str, Any]) -> str | None:
@@ -70,8 +90,12 @@ def _flow_rule(name: str, config: Mapping[str, Any]) -> str | None:
     return FLOW_RULES.get(name)
 
 
-def _spacing_rule(name: Any, config: Mapping[str, Any]) -> str | None:
-    """The rule of a scheduler with betas."""
+def _beta_rule(name: str, config: Mapping[str, Any]) -> str | None:
+    """The rule of a scheduler with betas, or of Wuerstchen's."""
+    if name == "DDPMWuerstchenScheduler":
+        return "uniform_t_open"
+    if config.get("use_karras_sigmas"):
+        return "edm" if name == "EulerDiscreteScheduler" else None
     usual = {**MULTISTEP, **ONE_STEP}.get(name)
     spacing = config.get("timestep_spacing", usual)
     if usual is None or spacing not in OPEN:
@@ -79,10 +103,3 @@ def _spacing_rule(name: Any, config: Mapping[str, Any]) -> str | None:
     if spacing == "leading" and config.get("steps_offset", 0) != 1:
         return "leading_from_0" if name in ONE_STEP and not config.get("steps_offset") else None
     return OPEN[spacing] if name in MULTISTEP else spacing
-
-
-@cache
-def _flow_match_rules() -> dict[str, str]:
-    """The rules of the pipelines that presets with a flow-matching scheduler name."""
-    known = [each for each in presets().values() if each.pipeline and each.config.get("_class_name") == FLOW_MATCH]
-    return {each.pipeline: each.default_rule for each in known if each.pipeline and each.default_rule}

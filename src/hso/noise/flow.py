@@ -28,7 +28,7 @@ import numpy as np
 
 from hso.errors import check_real
 from hso.noise.base import Array, check_train_steps
-from hso.noise.clock import Clock, Told
+from hso.noise.clock import TRAINING_INDEX, Clock, Told
 from hso.noise.path import STRAIGHT, Path
 from hso.noise.reading import Configuration, Reader
 from hso.noise.shift import (
@@ -41,10 +41,16 @@ from hso.noise.shift import (
     StaticShift,
     read_linear_mu,
 )
-from hso.noise.told import FLOW_ALPHA, FLOW_SIGMA
+from hso.noise.told import FLOW_ALPHA, FLOW_SIGMA, FLOW_TIME
 
 GUARD = 2.0**-24
 MOST_TERMINAL = 0.999
+# Pipelines whose network is told the time before the shift.
+TOLD: Mapping[str, Told] = {
+    "CogView4Pipeline": FLOW_TIME,
+    "CogView4ControlPipeline": FLOW_TIME,
+    "GlmImagePipeline": TRAINING_INDEX,
+}
 # The first time, where the model has no training timesteps.
 T_START = 1e-3
 
@@ -123,7 +129,7 @@ class FlowReader(Reader):
     def read(self, config: Configuration) -> tuple[Clock, Path]:
         # diffusers, too, reads a shift_terminal of 0 as none.
         terminal = config.values.get("shift_terminal") or None
-        told = FLOW_ALPHA if config.flag("invert_sigmas") else FLOW_SIGMA
+        told = FLOW_ALPHA if config.flag("invert_sigmas") else TOLD.get(config.pipeline, FLOW_SIGMA)
         return ShiftedClock(self._shift(config), terminal, _train_steps(config), told), STRAIGHT
 
     def _shift(self, config: Configuration) -> Shift:

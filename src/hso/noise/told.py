@@ -1,9 +1,10 @@
-r"""What networks are told of the noise level, other than their training index.
+r"""What networks are told of the noise level, other than their training index (which GLM-Image is told too).
 
 | rule | the network is told | models |
 |---|---|---|
 | :class:`FlowSigma` | :math:`N \sigma`, with the :math:`\sigma` of rectified flow | rectified flow |
 | :class:`FlowAlpha` | :math:`N (1 - \sigma)` | Mochi |
+| :class:`FlowTime` | :math:`N u`, with the time u before the shift | CogView4 |
 | :class:`QuarterLogSigma` | :math:`c_{noise} = \frac14 \log\sigma` | EDM |
 | :class:`ArctanSigma` | :math:`\frac{2}{\pi} \arctan\sigma` | Stable Audio |
 
@@ -54,6 +55,17 @@ class FlowAlpha(Told):
 
 
 @dataclass(frozen=True)
+class FlowTime(Told):
+    """The network is told N u, the time before the shift."""
+
+    def timestep(self, t: Array, clock: Clock) -> Array:
+        return t * _factor(clock)
+
+    def time(self, timestep: Array, clock: Clock) -> Array:
+        return timestep / _factor(clock)
+
+
+@dataclass(frozen=True)
 class QuarterLogSigma(Told):
     r"""The network is told :math:`\frac14 \log\sigma` with :math:`\sigma = e^{-\lambda}`."""
 
@@ -76,7 +88,7 @@ class ArctanSigma(Told):
             return clock.time(-np.log(np.tan(timestep * np.pi / 2)))
 
 
-FLOW_SIGMA, FLOW_ALPHA = FlowSigma(), FlowAlpha()
+FLOW_SIGMA, FLOW_ALPHA, FLOW_TIME = FlowSigma(), FlowAlpha(), FlowTime()
 QUARTER_LOG_SIGMA, ARCTAN_SIGMA = QuarterLogSigma(), ArctanSigma()
 _USUAL: Mapping[type[Path], Told] = {VarianceExploding: QUARTER_LOG_SIGMA, Straight: FLOW_SIGMA}
 

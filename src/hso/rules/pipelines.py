@@ -17,8 +17,8 @@ Three have no times. ``flow_logit_normal`` (Ideogram 4) takes quantiles: with q 
 (Cosmos Predict 2.5) is Karras et al.'s rule with exponent 7 between :math:`\tilde\sigma = 200` and 0.01.
 
 **For variance-preserving models**, ``leading_from_0`` and ``leading_open`` give the training indices
-:math:`\lfloor T / N \rfloor (N - 1 - i)` and :math:`\lfloor T / (N + 1) \rfloor (N - i) + 1`, and ``uniform_t_open`` the times
-:math:`1 - i / N`. The others are in :mod:`hso.rules.nodes`.
+:math:`\lfloor T / N \rfloor (N - 1 - i)` and :math:`\lfloor T / (N + 1) \rfloor (N - i) + 1`; ``uniform_t_open`` gives the
+times :math:`1 - i / N`. The others are in :mod:`hso.rules.nodes`.
 
 **To the last bit.** diffusers computes with single precision in places. The rules for flow models do the same operations
 in the same order with the same precision, so that their sigmas, rounded to float32, are the scheduler's own. One value is

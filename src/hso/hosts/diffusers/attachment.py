@@ -33,13 +33,13 @@ class Attachment:
         config: The scheduler's configuration without the settings that the schedule needs.
     """
 
-    def __init__(self, scheduler: Any, schedule: SamplingSchedule, pipeline: bool) -> None:
+    def __init__(self, scheduler: Any, schedule: SamplingSchedule, pipeline: str) -> None:
         self.scheduler = scheduler
-        self._pipeline = pipeline
+        self._pipeline = bool(pipeline)
         self.config: Config = scheduler.config
         self.schedule = schedule
         self._family = family_of(scheduler)
-        check_schedule(scheduler, self._family, schedule)
+        check_schedule(scheduler, self._family, schedule, pipeline)
         self._landing = self._family.landing(self.config, schedule)
         self._part_way = part_way.begins_part_way(schedule)
         self._class: Any = type(scheduler)
@@ -176,7 +176,7 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
         >>> handle.detach()
     """
     scheduler = scheduler_of(target)
-    pipeline = scheduler is not target
+    pipeline = "" if scheduler is target else type(target).__name__
     if pipeline:
         check_pipeline(target, scheduler, schedule)
     previous = attachment_of(scheduler)

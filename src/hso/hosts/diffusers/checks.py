@@ -13,7 +13,7 @@ from hso.hosts.diffusers.flow import flow_at_its_resolution
 from hso.hosts.diffusers.part_way import begins_part_way, takes_strength
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
-from hso.noise.config import DISTILLED_WITH_MODEL
+from hso.noise.config import DISTILLED_WITH_MODEL, read_scheduler
 from hso.noise.flow import ShiftedClock
 from hso.schedule import SamplingSchedule
 
@@ -41,8 +41,15 @@ def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) ->
         raise HostError(type(pipeline).__name__, f"{problem}pipeline.scheduler if the latents are noised already")
 
 
-def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSchedule) -> None:
+def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSchedule, pipeline: str = "") -> None:
     """Refuse a schedule that was made for another model, contradicts itself or has no meaning for this scheduler.
+
+    Args:
+        scheduler: The scheduler.
+        family: Its family.
+        schedule: The schedule.
+        pipeline: The class of the scheduler's pipeline, if there is one. The schedule may be made for the pipeline, or for
+            what the scheduler says by itself.
 
     Raises:
         ArgumentError: If it is no SamplingSchedule, or the model's noise schedule cannot be read.
@@ -55,16 +62,21 @@ def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSc
         raise HostError(
             name, f"the schedule ends at lambda {schedule.terminal:g} but at t = {schedule.terminal_time:g}"
         )
-    noise = NoiseSchedule.from_config(scheduler)
-    if isinstance(noise.clock, ShiftedClock) and scheduler.config.get("use_dynamic_shifting"):
-        # The fingerprint tells resolutions apart, which the scheduler learns only when it is called.
-        clock = flow_at_its_resolution(noise.clock, scheduler.config, schedule)
-        problem = _misfit(replace(noise, clock=clock), schedule)
-    else:
-        problem = _other_model(noise, schedule) or _misfit(noise, schedule)
+    problems = [_problem(scheduler, schedule, each) for each in dict.fromkeys((pipeline, ""))]
+    problem = "" if "" in problems else problems[0]
     problem = problem or family.objection(scheduler.config, schedule)
     if problem:
         raise HostError(name, problem)
+
+
+def _problem(scheduler: Any, schedule: SamplingSchedule, pipeline: str) -> str:
+    """Why a schedule does not belong to the model that this scheduler, or its pipeline, says; empty if it does."""
+    noise = NoiseSchedule(*read_scheduler(scheduler, pipeline), type(scheduler).__name__)
+    if isinstance(noise.clock, ShiftedClock) and scheduler.config.get("use_dynamic_shifting"):
+        # The fingerprint tells resolutions apart, which the scheduler learns only when it is called.
+        clock = flow_at_its_resolution(noise.clock, scheduler.config, schedule)
+        return _misfit(replace(noise, clock=clock), schedule)
+    return _other_model(noise, schedule) or _misfit(noise, schedule)
 
 
 def check_landing(scheduler: Any, landing: Landing) -> None:

@@ -47,6 +47,13 @@ class FlowMatch(SchedulerFamily):
     def solver(self, config: Config) -> Solver:
         return Euler()
 
+    def objection(self, config: Config, schedule: SamplingSchedule) -> str:
+        if schedule.path.name == "flow":
+            return ""
+        return (
+            "its pipeline (Cosmos Predict 2) replaces the last noise level by the one before; no schedule survives that"
+        )
+
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         sigmas = flow_sigma_of_lambda(schedule.levels)
         if config["invert_sigmas"]:
