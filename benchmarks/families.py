@@ -9,8 +9,9 @@ Models, all of 64 numbers:
 - *latents*: a Gaussian with a flatter spectrum (exponent 1), and the mixture under guidance 3 towards three components.
 
 Data have a standard deviation of 1, or of sigma_data where the family says so; pixels 0.5. HSO is `hso.optimize` with no
-setting but the terminal, told the space and the guidance. The rule is what diffusers' schedulers do when nothing is asked
-for. Start: noise as hosts draw it. Both figures are against the exact solution from the same noise, which for a Gaussian is
+setting but the terminal, told the space and the guidance. The rule is the default of a pipeline of diffusers that has such a
+model, whatever the solver: `default_rule` of the preset in brackets. Where the pipelines leave the spacing to the scheduler
+(VP, cosine), it is what diffusers' scheduler for the solver does. Start: noise as hosts draw it. Both figures are against the exact solution from the same noise, which for a Gaussian is
 a factor for each direction, so that nothing is drawn: Frechet distance (squared, for each number of the data, in units of
 its variance), and root mean square difference (in its deviation). Below 1 HSO is better.
 """
@@ -28,13 +29,14 @@ from typing import NamedTuple
 import numpy as np
 
 import hso
+from hso.comparison.contestants import HOST_RULES
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.subjects.base import normal
 from hso.models.datasets import image_patches
 from hso.models.exact import Denoiser, HasScales, scales_at
 from hso.models.gaussian import GaussianModel
 from hso.models.mixture import GaussianMixture, Guided
-from hso.noise import NoiseSchedule, Traits
+from hso.noise import NoiseSchedule, Traits, presets
 from hso.noise.base import Array
 from hso.objectives.frechet import frechet_distance
 from hso.rules import rule_schedule
@@ -51,16 +53,27 @@ class Family(NamedTuple):
     deviation: float | None = None
 
 
-VP_RULES = {"ddim": "leading", "dpmpp_2m": "linspace_open", "unipc": "linspace_open"}
-EDM_RULES, FLOW_RULES = dict.fromkeys(SOLVERS, "edm"), dict.fromkeys(SOLVERS, "trailing")
+def of_pipeline(name: str, noise: NoiseSchedule | None = None, deviation: float | None = None) -> Family:
+    """The family of a preset, or of another noise schedule, with the preset's default rule for every solver."""
+    rule = presets()[name].default_rule
+    assert rule is not None
+    return Family(noise or NoiseSchedule.preset(name), dict.fromkeys(SOLVERS, rule), deviation)
+
+
+VP_RULES = {name: HOST_RULES[name] for name in SOLVERS}
 FAMILIES: Mapping[str, Family] = {
     "VP linear": Family(NoiseSchedule.preset("ddpm"), VP_RULES),
     "VP scaled linear": Family(NoiseSchedule.preset("sd2.1"), VP_RULES),
     "cosine": Family(NoiseSchedule.cosine(), VP_RULES),
-    "EDM": Family(NoiseSchedule.edm(sigma_data=0.5), EDM_RULES, deviation=0.5),
-    "flow, shift 1": Family(NoiseSchedule.rectified_flow(1.0), FLOW_RULES),
-    "flow, shift 3": Family(NoiseSchedule.rectified_flow(3.0), FLOW_RULES),
-    "flow, dynamic": Family(NoiseSchedule.preset("flux-dev", image_seq_len=4096), FLOW_RULES),
+    "EDM (cosmos-1)": of_pipeline("cosmos-1", NoiseSchedule.edm(sigma_data=0.5), deviation=0.5),
+    "flow, shift 1 (ltx-video-0.9.5)": of_pipeline("ltx-video-0.9.5"),
+    "flow, shift 1 (mochi)": of_pipeline("mochi"),
+    "flow, shift 3 (sd3)": of_pipeline("sd3"),
+    "flow, shift 3 (wan2.1)": of_pipeline("wan2.1"),
+    "flow, shift 3 (sana)": of_pipeline("sana"),
+    "flow, dynamic (flux-dev)": of_pipeline("flux-dev"),
+    "flow, dynamic (cogview4)": of_pipeline("cogview4"),
+    "flow, by steps (flux2-dev)": of_pipeline("flux2-dev"),
 }
 
 

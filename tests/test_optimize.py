@@ -147,7 +147,7 @@ def test_a_model_of_two_networks_gets_a_node_for_each():
 
 
 @pytest.mark.parametrize(
-    "options", [{"nfe": 1}, {"constraints": Constraints(start=0.5)}, {"strategy": "bilevel"}], ids=str
+    "options", [{"nfe": 1}, {"constraints": Constraints(start=0.3)}, {"strategy": "bilevel"}], ids=str
 )
 def test_its_own_boundary_is_left_where_it_has_no_meaning(options):
     """One node; a part that only the second network is asked for; a search that knows no boundary."""

@@ -99,11 +99,11 @@ def test_a_part_says_where_it_begins_and_what_the_image_is_noised_to(hso, noise)
 
 def test_two_networks_are_told_how_many_nodes_they_have(hso):
     line = "optimize --noise wan2.2 --nfe"
-    assert "networks change at t = 0.70000: 2 nodes, then 2 (at least 1 each)" in hso(line, 4).out
+    assert "networks change at t = 0.36842: 3 nodes, then 1 (at least 1 each)" in hso(line, 4).out
     assert "3 nodes, then 3 (at least 3 each)" in hso(line, 6, "--per-expert", 3).out
     assert "(no least number)" in hso(line, 4, "--strategy", "bilevel").out
     boundary = json.loads(hso(line, 4, "--json").out)["constraints"]["boundary"]
-    assert boundary == {"t": pytest.approx(0.7, abs=1e-6), "nodes": 1}
+    assert boundary == {"t": pytest.approx(7 / 19, abs=1e-6), "nodes": 1}
 
 
 @pytest.mark.parametrize(

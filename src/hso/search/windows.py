@@ -46,7 +46,7 @@ class Boundary:
     Example:
         >>> noise = NoiseSchedule.preset("wan2.2")
         >>> Boundary(round(noise.boundary_time, 4), nodes=2)
-        Boundary(t=0.7, nodes=2)
+        Boundary(t=0.3684, nodes=2)
     """
 
     t: float
