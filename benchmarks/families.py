@@ -9,11 +9,12 @@ Models, all of 64 numbers:
 - *latents*: a Gaussian with a flatter spectrum (exponent 1), and the mixture under guidance 3 towards three components.
 
 Data have a standard deviation of 1, or of sigma_data where the family says so; pixels 0.5. HSO is `hso.optimize` with no
-setting but the terminal, told the space and the guidance. The rule is the default of a pipeline of diffusers that has such a
-model, whatever the solver: `default_rule` of the preset in brackets. Where the pipelines leave the spacing to the scheduler
-(VP, cosine), it is what diffusers' scheduler for the solver does. Start: noise as hosts draw it. Both figures are against the exact solution from the same noise, which for a Gaussian is
-a factor for each direction, so that nothing is drawn: Frechet distance (squared, for each number of the data, in units of
-its variance), and root mean square difference (in its deviation). Below 1 HSO is better.
+setting but the terminal, told the space and the guidance. The rule is the default of a pipeline of diffusers that has such
+a model, whatever the solver: `default_rule` of the preset in brackets. Where the pipelines leave the spacing to the
+scheduler (VP, cosine), it is what diffusers' scheduler for the solver does. Start: noise as hosts draw it. Both figures are
+against the exact solution from the same noise, which for a Gaussian is a factor for each direction, so that nothing is
+drawn: Frechet distance (squared, for each number of the data, in units of its variance), and root mean square difference
+(in its deviation). Below 1 HSO is better.
 """
 
 from __future__ import annotations

@@ -354,3 +354,33 @@ def test_the_library_itself_needs_no_torch():
     imports = "import sys, hso, hso.hosts.diffusers, hso.hosts.lint"
     code = f"{imports}; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def pipeline_of(name, scheduler):
+    """A pipeline of which only the class and the scheduler matter."""
+    return type(name, (), {"scheduler": scheduler, "config": {"_class_name": name}})()
+
+
+def test_a_pipeline_that_shifts_its_sigmas_itself_gets_exactly_the_schedule_for_it():
+    """ACE-Step passes sigmas that it has shifted by 3, to a scheduler whose shift is 1."""
+    pipe = pipeline_of("AceStepPipeline", make_scheduler("FlowMatchEulerDiscreteScheduler", num_train_timesteps=1))
+    schedule = hso.optimize(hso.NoiseSchedule.from_config(pipe), 5, solver="euler").schedule
+    attach(pipe, schedule)
+    pipe.scheduler.set_timesteps(sigmas=[1.0, 0.9, 0.8, 0.6, 0.4])
+    assert np.allclose(pipe.scheduler.sigmas[:-1], schedule.flow_sigmas, rtol=1e-6)
+    assert np.allclose(pipe.scheduler.timesteps, schedule.flow_sigmas, rtol=1e-6)
+    with pytest.raises(HostError, match="made for noise schedule"):
+        attach(pipe.scheduler, schedule)
+
+
+def test_cosmos_predict_2_takes_no_schedule():
+    scheduler = make_scheduler("FlowMatchEulerDiscreteScheduler", use_karras_sigmas=True)
+    scheduler.register_to_config(sigma_max=80.0, sigma_min=0.002, sigma_data=1.0, final_sigmas_type="sigma_min")
+    pipe = pipeline_of("Cosmos2TextToImagePipeline", scheduler)
+    noise = hso.NoiseSchedule.from_config(pipe)
+    assert noise.fingerprint == hso.NoiseSchedule.preset("cosmos-predict2").fingerprint
+    with pytest.raises(HostError, match="replaces the last noise level by the one before"):
+        attach(pipe, hso.optimize(noise, 5, solver="euler").schedule)
+    flow = hso.NoiseSchedule.rectified_flow()
+    with pytest.raises(HostError, match="made for noise schedule"):
+        attach(pipe, hso.optimize(flow, 5, solver="euler").schedule)

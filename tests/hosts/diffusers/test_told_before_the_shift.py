@@ -12,6 +12,7 @@ pytest.importorskip("transformers")
 from benchmarks.recording import made_for, make_scheduler  # noqa: E402
 from benchmarks.tiny_pipelines import FLOW_EULER, Tiny, clip_call, cogview4, glm_image, recorded, size  # noqa: E402
 
+from hso import NoiseSchedule, optimize  # noqa: E402
 from hso.errors import HostError  # noqa: E402
 from hso.hosts.diffusers import attach  # noqa: E402
 
@@ -53,6 +54,16 @@ def test_it_is_what_the_pipeline_does_by_itself():
     pipe = cogview4(make_scheduler(FLOW_EULER, **settings))
     u = told_to(pipe, 5) / 1000
     np.testing.assert_allclose(shift * u / (1 + (shift - 1) * u), pipe.scheduler.sigmas[:-1], rtol=2e-6)
+
+
+def test_a_schedule_for_the_pipeline_says_what_its_network_is_told():
+    settings, _ = SHIFTS["linear"]
+    pipe = cogview4(make_scheduler(FLOW_EULER, **settings))
+    noise = NoiseSchedule.from_config(pipe, image_seq_len=16)
+    schedule = optimize(noise, 5, solver="euler").schedule
+    attach(pipe, schedule)
+    np.testing.assert_allclose(told_to(pipe, 5), schedule.network_timesteps, rtol=2e-6)
+    np.testing.assert_allclose(schedule.network_timesteps, 1000 * schedule.times)
 
 
 @pytest.mark.skipif(not hasattr(diffusers, "GlmImagePipeline"), reason="newer than this diffusers")
