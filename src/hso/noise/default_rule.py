@@ -30,20 +30,63 @@ ONE_STEP = {
     "DDPMScheduler": "leading",
     "PNDMScheduler": "leading",
 }
-# Pipelines that pass sigmas, or nothing, to a flow-matching scheduler. A new one is one word here.
+# Pipelines that pass times from 1 to 1 / N to a flow-matching scheduler, and those that pass nothing. A new one is one line.
 TRAILING = (
-    "AceStep Chroma ErnieImage Flux Flux2 Flux2Klein Flux2KleinInpaint FluxControl FluxFill FluxKontext HunyuanImage "
-    "HunyuanVideo HunyuanVideo15 HunyuanVideo15ImageToVideo HunyuanVideoImageToVideo Krea2 LTX LTX2 LTXImageToVideo "
-    "LongCatAudioDiT LongCatImage LongCatImageEdit Lumina2 MotifVideo NucleusMoEImage OmniGen OvisImage QwenImage "
-    "QwenImage21 QwenImageEdit QwenImageEditPlus ZImage"
+    "AceStepPipeline",
+    "ChromaPipeline",
+    "ErnieImagePipeline",
+    "FluxPipeline",
+    "Flux2Pipeline",
+    "Flux2KleinPipeline",
+    "Flux2KleinInpaintPipeline",
+    "FluxControlPipeline",
+    "FluxFillPipeline",
+    "FluxKontextPipeline",
+    "HunyuanImagePipeline",
+    "HunyuanVideoPipeline",
+    "HunyuanVideo15Pipeline",
+    "HunyuanVideo15ImageToVideoPipeline",
+    "HunyuanVideoImageToVideoPipeline",
+    "Krea2Pipeline",
+    "LTXPipeline",
+    "LTX2Pipeline",
+    "LTXImageToVideoPipeline",
+    "LongCatAudioDiTPipeline",
+    "LongCatImagePipeline",
+    "LongCatImageEditPipeline",
+    "Lumina2Pipeline",
+    "MotifVideoPipeline",
+    "NucleusMoEImagePipeline",
+    "OmniGenPipeline",
+    "OvisImagePipeline",
+    "QwenImagePipeline",
+    "QwenImage21Pipeline",
+    "QwenImageEditPipeline",
+    "QwenImageEditPlusPipeline",
+    "ZImagePipeline",
 )
 SHIFTED_TWICE = (
-    "AuraFlow HiDreamImage JoyImageEdit JoyImageEditPlus Kandinsky5I2I Kandinsky5I2V Kandinsky5T2I Kandinsky5T2V Lumina "
-    "PRX Sana SanaImageToVideo SanaVideo StableDiffusion3 Wan WanImageToVideo WanVACE"
+    "AuraFlowPipeline",
+    "HiDreamImagePipeline",
+    "JoyImageEditPipeline",
+    "JoyImageEditPlusPipeline",
+    "Kandinsky5I2IPipeline",
+    "Kandinsky5I2VPipeline",
+    "Kandinsky5T2IPipeline",
+    "Kandinsky5T2VPipeline",
+    "LuminaPipeline",
+    "PRXPipeline",
+    "SanaPipeline",
+    "SanaImageToVideoPipeline",
+    "SanaVideoPipeline",
+    "StableDiffusion3Pipeline",
+    "WanPipeline",
+    "WanImageToVideoPipeline",
+    "WanVACEPipeline",
 )
 FLOW_MATCH_RULES: Mapping[str, str] = {
-    **{f"{name}Pipeline": "flow_trailing" for name in TRAILING.split()},
-    **{f"{name}Pipeline": "flow_shifted_twice" for name in SHIFTED_TWICE.split()},
+    **dict.fromkeys(TRAILING, "flow_trailing"),
+    **dict.fromkeys(SHIFTED_TWICE, "flow_shifted_twice"),
     "CogView4Pipeline": "flow_whole",
     "Cosmos2TextToImagePipeline": "edm",
     "Cosmos2VideoToWorldPipeline": "edm",

@@ -11,8 +11,8 @@ training timesteps, s the model's shift. **For flow models** a rule gives times 
 - ``flow_whole``: :math:`u_i = \lfloor T - (T - 1) i / (N - 1) \rfloor / T` (CogView4)
 - ``flow_whole_open``: :math:`u_i = \lfloor T - (T - 1) i / N \rfloor / T` (GLM-Image)
 
-Three have no times. ``flow_logit_normal`` (Ideogram 4) takes quantiles: with q the standard normal quantile function and
-:math:`\rho = 1.5`, :math:`\lambda_i = -\log s - \rho\, q(1 - i / N)`, between -9 and 7.5. ``flow_uniform_lambda``
+Three have no times. ``flow_logit_normal`` (Ideogram 4) takes quantiles: with q the standard normal quantile function,
+:math:`\lambda_i = -\log s - 1.5\, q(1 - i / N)`, between -9 and 7.5. ``flow_uniform_lambda``
 (Stable Audio 3) is :math:`\lambda_i = -6.2 + 8.2\, i / N`, with the first node at the noisiest level. ``flow_edm``
 (Cosmos Predict 2.5) is Karras et al.'s rule with exponent 7 between :math:`\tilde\sigma = 200` and 0.01.
 
