@@ -30,7 +30,7 @@ ONE_STEP = {
     "DDPMScheduler": "leading",
     "PNDMScheduler": "leading",
 }
-# Pipelines that pass times from 1 to 1 / N to a flow-matching scheduler, and those that pass nothing. A new one is one line.
+# Pipelines that pass times from 1 to 1 / N to a flow-matching scheduler, and those that pass nothing; one a line.
 TRAILING = (
     "AceStepPipeline",
     "ChromaPipeline",
