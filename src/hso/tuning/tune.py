@@ -149,7 +149,7 @@ def tune(
         | AutoDiffusion: Training-Free Optimization of Time Steps and Architectures (Li et al., 2023)
         | https://arxiv.org/abs/2309.10438
     """
-    tuning, verdict = _split(model, x, fresh)
+    tuning, verdict = split(model, x, fresh)
     points = points if calibration is None else len(calibration.lambdas)
     setting = Setting(Plan(noise, prediction, points), make_solver(solver), features)
     asked = Constraints() if constraints is None else constraints
@@ -172,7 +172,7 @@ def tune(
     return _judged(task, course, ran, best, Recorder("fresh", setting, verdict, store, ledger))
 
 
-def _split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
+def split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
     """The tuning images, in parts of which the first is run first, and the fresh images.
 
     Raises:

@@ -1,0 +1,183 @@
+r"""The same search without a model of the student: Nelder-Mead by true losses.
+
+It shows what a calibration is worth. Tuning images, loss, safe schedules and verdict are those of :func:`hso.tune`, and so
+is the number of network calls, that of a calibration included. Only the way to the next schedule is another one: the
+simplex moves in
+
+.. math::
+    (\lambda_0,\; \log(\lambda_1 - \lambda_0),\; \dots,\; \log(\lambda_K - \lambda_{K-1}))
+
+from the best safe schedule, and every schedule that it asks about is run.
+
+References:
+    | A Simplex Method for Function Minimization (Nelder and Mead, 1965)
+    | https://doi.org/10.1093/comjnl/7.4.308
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hso.models.bands import fit_bands
+from hso.models.images import Images
+from hso.models.recording import record_teacher
+from hso.noise.base import Array
+from hso.objectives import Replay
+from hso.schedule import SamplingSchedule
+from hso.search import Constraints
+from hso.search.windows import CLOSEST
+from hso.tuning.candidates import Candidate, safe_candidates
+from hso.tuning.losses import BandLoss
+from hso.tuning.panel import Panel, Recorder, Setting
+from hso.tuning.store import Ledger, Store
+from hso.tuning.task import Task
+from hso.tuning.tune import WORSE, split
+from hso.tuning.verdict import Runs, Verdict, judge
+
+# First size of the simplex, in lambda and in logarithms of gaps.
+SIZE = 0.4
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search found.
+
+    Attributes:
+        schedule: The best schedule, or the best safe one where fresh images do not confirm it.
+        found: The best schedule on the tuning images.
+        loss: Its true loss there.
+        safe: The best safe schedule there, and its loss.
+        verdict: What fresh images say; None if nothing better than the safe schedule was found.
+        calls: Network calls of one image.
+        runs: Number of schedules that were run in the search.
+    """
+
+    schedule: SamplingSchedule
+    found: SamplingSchedule
+    loss: float
+    safe: Candidate
+    verdict: Verdict | None
+    calls: int
+    runs: int
+
+
+class _SpentError(Exception):
+    """No further run is affordable."""
+
+
+def search_by_rollouts(setting: Setting, images: Images, nfe: int, terminal: str, further: int) -> Searched:
+    """The best schedule that Nelder-Mead finds with the network calls that :func:`hso.tune` has.
+
+    Args:
+        setting: How students and the teacher are run.
+        images: The images; the last third is for the verdict.
+        nfe: Number of network calls of an image.
+        terminal: Where runs end.
+        further: Network calls of one image besides those that a tuning with a calibration may make: what the calibration
+            costs.
+
+    Raises:
+        ArgumentError: If an argument is unusable.
+    """
+    tuning, verdict = split(images, None, None)
+    task = Task(setting, nfe, terminal, Constraints(), (), tuning.count, verdict.count, 0)
+    safe = list(safe_candidates(task.blind, ()))
+    ledger = Ledger(task.budget(None, len(safe), False) + further, None)
+    store = Store(None, {})
+    panel = _panel(Recorder("tuning", setting, tuning, store, ledger))
+    search = _Search(task, panel, BandLoss(panel.bands, Replay.kappa))
+    best = search.best_of(safe)
+    found, loss = search.run_from(best)
+    judged = None
+    if found != best.schedule:
+        fresh = Recorder("fresh", setting, verdict, store, ledger).panel(panel.bands)
+        judged = judge(search.loss, *(_runs(one, found, best) for one in (panel, fresh)))
+    chosen = found if judged is None or judged.is_confirmed else best.schedule
+    made = {"strategy": "simplex", "objective": "rollouts", "safe": best.name, **task.record(None)}
+    return Searched(replace(chosen, provenance=made), found, loss, best, judged, ledger.calls, search.runs)
+
+
+class _Search:
+    """The true loss of schedules on a panel, and how much of it may be asked.
+
+    Args:
+        task: What is asked.
+        panel: The tuning images.
+        loss: The loss.
+    """
+
+    def __init__(self, task: Task, panel: Panel, loss: BandLoss) -> None:
+        self.task, self.panel, self.loss, self.runs = task, panel, loss, 0
+        self.noise, self.ledger = task.setting.plan.noise, panel.recorder.ledger
+        self.cost = task.tuning * task.nfe
+        self._best: tuple[float, SamplingSchedule] | None = None
+
+    def of(self, schedule: SamplingSchedule, parts: int | None = None) -> float:
+        """The true loss, on all tuning images or on the first parts of them."""
+        ends = self.panel.rollout(schedule, "the simplex", parts).ends
+        return self.loss.of(ends, self.panel.teacher(parts))
+
+    def best_of(self, safe: list[Candidate]) -> Candidate:
+        """The best safe schedule; those that are much worse on the first images are not run on the rest."""
+        first = [self.of(one.schedule, self.panel.first) for one in safe]
+        stay = [one for one, loss in zip(safe, first, strict=True) if loss <= WORSE * min(first)]
+        return min((one._replace(loss=self.of(one.schedule)) for one in stay), key=lambda one: one.loss)
+
+    def run_from(self, best: Candidate) -> tuple[SamplingSchedule, float]:
+        """The best schedule that Nelder-Mead runs, and its loss."""
+        from scipy.optimize import minimize
+
+        self._best = best.loss, best.schedule
+        start = _free(best.schedule.knots)
+        simplex = np.concatenate((start[None], start + SIZE * np.eye(len(start))))
+        try:
+            minimize(self._value, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 10**6})
+        except _SpentError:
+            pass
+        loss, schedule = self._best
+        return schedule, loss
+
+    def _value(self, free: Array) -> float:
+        knots = _knots(free)
+        low, high = self.noise.lambda_(np.array(self.noise.t_range))[::-1]
+        # The way from knots to free variables and back rounds them.
+        inside = low - 1e-9 <= knots[0] and knots[-1] <= high + 1e-9
+        knots = np.clip(knots, low, high)
+        if not (inside and np.all(-np.diff(self.noise.time(knots)) >= CLOSEST)):
+            return np.inf
+        if self.ledger.left - self.task.verdict < self.cost:
+            raise _SpentError
+        schedule = SamplingSchedule.from_knots(self.noise, knots, self.task.terminal)
+        self.runs += 1
+        loss = self.of(schedule)
+        if self._best is not None and loss < self._best[0]:
+            self._best = loss, schedule
+        return loss
+
+
+def _panel(recorder: Recorder) -> Panel:
+    """The panel, with bands that its own first part decides, as those of a calibration are decided."""
+    plan, images, parts = recorder.setting.plan, recorder.images, []
+    bands = None
+    for part in images.cut(range(images.count)):
+        recorded = record_teacher(plan, *images.batch(part))
+        bands = bands or fit_bands(recorded.data[-1])
+        parts.append(recorder.keep(part, bands, recorded))
+        recorder.ledger.charge(len(part) * plan.teacher_calls)
+    assert bands is not None
+    return Panel(recorder, bands, parts)
+
+
+def _runs(panel: Panel, found: SamplingSchedule, safe: Candidate) -> Runs:
+    ends = (panel.rollout(one, "the verdict").ends for one in (found, safe.schedule))
+    return Runs(*ends, panel.teacher())
+
+
+def _free(knots: Array) -> Array:
+    return np.concatenate((knots[:1], np.log(np.diff(knots))))
+
+
+def _knots(free: Array) -> Array:
+    return np.cumsum(np.concatenate((free[:1], np.exp(free[1:]))))
