@@ -90,7 +90,7 @@ def test_it_beats_equal_steps_on_a_mixture(terminal):
     function = OSS(given).on(NOISE, DDIM(), terminal)
     result = found(given, 5, terminal=terminal)
     trailing = hso.rules.rule_schedule("trailing", NOISE, 5, terminal)
-    assert result.objective < 0.5 * float(function.value(trailing.knots))
+    assert result.objective < 0.6 * float(function.value(trailing.knots))
     assert result.schedule.nfe == 5
 
 
@@ -119,10 +119,10 @@ def test_windows_and_distances_are_kept():
 
 def test_misuse_is_named():
     with pytest.raises(ArgumentError, match="nfe: expected fewer nodes than the teacher's 9 points"):
-        found(teacher(), 9)
+        found(teacher(), 10)
     with pytest.raises(ArgumentError, match="oss for strategy stepwise"):
         hso.optimize(NOISE, 4, objective=MEP(), strategy="stepwise")
-    with pytest.raises(ArgumentError, match="table"):
+    with pytest.raises(ArgumentError, match="edge cost for strategy exact"):
         hso.optimize(NOISE, 4, objective=OSS(teacher()), strategy="exact")
     with pytest.raises(ArgumentError, match="oss for strategy stepwise"):
         hso.optimize(NOISE, 4, objective=GITS(teacher()), strategy="stepwise")

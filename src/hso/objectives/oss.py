@@ -95,8 +95,9 @@ class StudentError(KnotFunction):
         schedule = SamplingSchedule.from_knots(self.noise, knots, self.terminal)
         begin, first = nodes(self.noise, schedule)[0], nodes(self.noise, teacher.schedule)[0]
         x = teacher.x * (math.hypot(begin.alpha, begin.sigma) / math.hypot(first.alpha, first.sigma))
-        exact = isinstance(teacher.model, Denoiser)
-        model, prediction = (teacher.model.x0, "sample") if exact else (teacher.model, teacher.prediction)
+        model, prediction = teacher.model, teacher.prediction
+        if isinstance(model, Denoiser):
+            model, prediction = model.x0, "sample"
         end = as_array(sample(DDIM(), model, self.noise, schedule, x, prediction=prediction)).reshape(len(x), -1)
         if schedule.ends_clean:
             aim, scale = teacher.trajectory.end, 1.0

@@ -24,6 +24,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -101,12 +102,13 @@ class _Recursion:
 
     def _layers(self) -> list[NDArray[np.bool_]]:
         """The points at which each knot may be so that a path goes through them, K arrays of shape (M,)."""
-        starts, stops = self.problem.windows.ranges(self.times)
-        layers = [(np.arange(len(self.times)) >= a) & (np.arange(len(self.times)) < b) for a, b in zip(starts, stops)]
+        windows, points = self.problem.windows.ranges(self.times), np.arange(len(self.times))
+        layers = [(points >= start) & (points < stop) for start, stop in zip(*windows, strict=True)]
         if not self.clean:
             # A state is compared with the teacher's state at the same point, so that the landing is not a choice.
-            layers[-1] &= np.arange(len(self.times)) == len(self.times) - 1
+            layers[-1] &= points == points[-1]
         steps = self._steps
+        # Forwards, what can be reached; backwards, what leads on.
         for k in range(1, len(layers)):
             layers[k] &= steps[layers[k - 1]].any(axis=0)
         for k in range(len(layers) - 2, -1, -1):
@@ -116,7 +118,7 @@ class _Recursion:
             raise ArgumentError("nfe", expected, self.problem.nodes, "give the teacher more points")
         return layers
 
-    @property
+    @cached_property
     def _steps(self) -> NDArray[np.bool_]:
         """Whether a step may lead from point i (row) to point j (column)."""
         gaps = self.times[:, None] - self.times
@@ -125,12 +127,12 @@ class _Recursion:
 
     def _step(self, states: Array, here: Any, there: Any) -> tuple[Array, Indices]:
         """The kept states after one more step, shape (M, B, D), and the points they come from, shape (M, B)."""
-        sigmas, aims = self.trajectory.sigmas, self.trajectory.states
+        sigmas, aims, steps = self.trajectory.sigmas, self.trajectory.states, self._steps
         least, kept = np.full(aims.shape[:2], np.inf), np.full(aims.shape, np.nan)
         origin = np.zeros(aims.shape[:2], dtype=np.intp)
-        for point in np.flatnonzero(here):
+        for point in np.flatnonzero(here).tolist():
             data = self._data(states, point)
-            for landing in np.flatnonzero(there & self._steps[point]):
+            for landing in np.flatnonzero(there & steps[point]).tolist():
                 reached = data + sigmas[landing] / sigmas[point] * (states[point] - data)
                 error = np.square(reached - aims[landing]).mean(axis=-1)
                 better = error < least[landing]
@@ -142,7 +144,7 @@ class _Recursion:
         """The point from which each image's jump to the clean sample ends nearest to the teacher, shape (B,)."""
         points = np.flatnonzero(self.layers[-1])
         end = self.trajectory.end
-        errors = [np.square(self._data(states, point) - end).mean(axis=-1) for point in points]
+        errors = [np.square(self._data(states, point) - end).mean(axis=-1) for point in points.tolist()]
         return points[np.argmin(errors, axis=0)]
 
     def _data(self, states: Array, point: int) -> Array:

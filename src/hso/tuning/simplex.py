@@ -16,6 +16,7 @@ References:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,13 +29,14 @@ from hso.objectives import Replay
 from hso.schedule import SamplingSchedule
 from hso.search import Constraints
 from hso.search.windows import CLOSEST
-from hso.tuning.candidates import Candidate, safe_candidates
+from hso.tuning.candidates import HOST, Candidate, safe_candidates
 from hso.tuning.losses import BandLoss
 from hso.tuning.panel import Panel, Recorder, Setting
 from hso.tuning.store import Ledger, Store
 from hso.tuning.task import Task
-from hso.tuning.tune import WORSE, split
+from hso.tuning.tune import split
 from hso.tuning.verdict import Runs, Verdict, judge
+from hso.tuning.walk import WALKS
 
 # First size of the simplex, in lambda and in logarithms of gaps.
 SIZE = 0.4
@@ -82,8 +84,8 @@ def search_by_rollouts(setting: Setting, images: Images, nfe: int, terminal: str
         ArgumentError: If an argument is unusable.
     """
     tuning, verdict = split(images, None, None)
-    task = Task(setting, nfe, terminal, Constraints(), (), tuning.count, verdict.count, 0)
-    safe = list(safe_candidates(task.blind, ()))
+    task = Task(setting, nfe, terminal, Constraints(), None, tuning.count, verdict.count, 0)
+    safe = list(safe_candidates(task.blind, None))
     ledger = Ledger(task.budget(None, len(safe), False) + further, None)
     store = Store(None, {})
     panel = _panel(Recorder("tuning", setting, tuning, store, ledger))
@@ -120,10 +122,11 @@ class _Search:
         return self.loss.of(ends, self.panel.teacher(parts))
 
     def best_of(self, safe: list[Candidate]) -> Candidate:
-        """The best safe schedule; those that are much worse on the first images are not run on the rest."""
-        first = [self.of(one.schedule, self.panel.first) for one in safe]
-        stay = [one for one, loss in zip(safe, first, strict=True) if loss <= WORSE * min(first)]
-        return min((one._replace(loss=self.of(one.schedule)) for one in stay), key=lambda one: one.loss)
+        """The best safe schedule. The best few on the first images, and the host's default, are run on the rest."""
+        ranked = sorted(safe, key=lambda one: self.of(one.schedule, self.panel.first))
+        going = {one.name for one in ranked[:WALKS]} | {HOST}
+        ran = [one._replace(loss=self.of(one.schedule)) for one in safe if one.name in going]
+        return min(ran, key=lambda one: one.loss)
 
     def run_from(self, best: Candidate) -> tuple[SamplingSchedule, float]:
         """The best schedule that Nelder-Mead runs, and its loss."""
@@ -132,10 +135,9 @@ class _Search:
         self._best = best.loss, best.schedule
         start = _free(best.schedule.knots)
         simplex = np.concatenate((start[None], start + SIZE * np.eye(len(start))))
-        try:
-            minimize(self._value, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 10**6})
-        except _SpentError:
-            pass
+        options = {"initial_simplex": simplex, "maxfev": 10**6}
+        with suppress(_SpentError):
+            minimize(self._value, start, method="Nelder-Mead", options=options)
         loss, schedule = self._best
         return schedule, loss
 
@@ -171,8 +173,8 @@ def _panel(recorder: Recorder) -> Panel:
 
 
 def _runs(panel: Panel, found: SamplingSchedule, safe: Candidate) -> Runs:
-    ends = (panel.rollout(one, "the verdict").ends for one in (found, safe.schedule))
-    return Runs(*ends, panel.teacher())
+    mine, theirs = (panel.rollout(one, "the verdict").ends for one in (found, safe.schedule))
+    return Runs(mine, theirs, panel.teacher())
 
 
 def _free(knots: Array) -> Array:
