@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import hso as library
@@ -56,6 +59,22 @@ def test_a_stopped_calibration_goes_on_where_it_was(hso, tmp_path, monkeypatch, 
     # Two batches before the stop, one that was stopped, and the two that were left.
     assert len(taken) == 5
     assert library.Calibration.load(file).calls == library.Calibration.load(calibration).calls
+
+
+def test_processes_under_accelerate_launch_share_the_images_and_one_of_them_speaks(hso, calibration, tmp_path):
+    pytest.importorskip("accelerate")
+    file = tmp_path / "shared.calibration"
+    words = [*"-m accelerate.commands.launch --multi_gpu --num_processes 2 -m hso".split(), *CALIBRATE.split()]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *words, file, "--batch", "4"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("16 images, 496 network calls") == 1
+    assert done.stderr.count("wrote") == 1
+    assert not (tmp_path / "shared.calibration.part").exists()
+    alone, shared = (library.Calibration.load(one) for one in (calibration, file))
+    scale = np.sqrt(np.diagonal(alone.grams, axis1=1, axis2=2))
+    assert np.abs(shared.grams - alone.grams).max() < 1e-12 * (scale**2).max()
 
 
 def test_tuning_ends_in_a_schedule_that_is_no_worse_than_the_safe_one(hso, calibration, tmp_path):

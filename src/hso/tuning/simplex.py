@@ -30,7 +30,7 @@ from hso.schedule import SamplingSchedule
 from hso.search import Constraints
 from hso.search.windows import CLOSEST
 from hso.tuning.candidates import HOST, Candidate, safe_candidates
-from hso.tuning.losses import BandLoss
+from hso.tuning.losses import BandLoss, FeatureLoss, Loss
 from hso.tuning.panel import Panel, Recorder, Setting
 from hso.tuning.store import Ledger, Store
 from hso.tuning.task import Task
@@ -89,13 +89,14 @@ def search_by_rollouts(setting: Setting, images: Images, nfe: int, terminal: str
     ledger = Ledger(task.budget(None, len(safe), False) + further, None)
     store = Store(None, {})
     panel = _panel(Recorder("tuning", setting, tuning, store, ledger))
-    search = _Search(task, panel, BandLoss(panel.bands, Replay.kappa))
+    true: Loss = BandLoss(panel.bands, Replay.kappa) if setting.features is None else FeatureLoss()
+    search = _Search(task, panel, true)
     best = search.best_of(safe)
     found, loss = search.run_from(best)
     judged = None
     if found != best.schedule:
         fresh = Recorder("fresh", setting, verdict, store, ledger).panel(panel.bands)
-        judged = judge(search.loss, *(_runs(one, found, best) for one in (panel, fresh)))
+        judged = judge(true, *(_runs(one, found, best) for one in (panel, fresh)))
     chosen = found if judged is None or judged.is_confirmed else best.schedule
     made = {"strategy": "simplex", "objective": "rollouts", "safe": best.name, **task.record(None)}
     return Searched(replace(chosen, provenance=made), found, loss, best, judged, ledger.calls, search.runs)
@@ -110,7 +111,7 @@ class _Search:
         loss: The loss.
     """
 
-    def __init__(self, task: Task, panel: Panel, loss: BandLoss) -> None:
+    def __init__(self, task: Task, panel: Panel, loss: Loss) -> None:
         self.task, self.panel, self.loss, self.runs = task, panel, loss, 0
         self.noise, self.ledger = task.setting.plan.noise, panel.recorder.ledger
         self.cost = task.tuning * task.nfe
@@ -161,14 +162,11 @@ class _Search:
 
 def _panel(recorder: Recorder) -> Panel:
     """The panel, with bands that its own first part decides, as those of a calibration are decided."""
-    plan, images, parts = recorder.setting.plan, recorder.images, []
-    bands = None
-    for part in images.cut(range(images.count)):
-        recorded = record_teacher(plan, *images.batch(part))
-        bands = bands or fit_bands(recorded.data[-1])
-        parts.append(recorder.keep(part, bands, recorded))
-        recorder.ledger.charge(len(part) * plan.teacher_calls)
-    assert bands is not None
+    plan, images = recorder.setting.plan, recorder.images
+    recorded = [record_teacher(plan, *images.batch(part)) for part in recorder.parts]
+    bands = fit_bands(recorded[0].data[-1])
+    parts = [recorder.keep(part, bands, one) for part, one in zip(recorder.parts, recorded, strict=True)]
+    recorder.ledger.charge(images.count * plan.teacher_calls)
     return Panel(recorder, bands, parts)
 
 

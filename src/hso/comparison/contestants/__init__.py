@@ -18,7 +18,8 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
   makes of it by running schedules, in the features in which the comparison judges. Their images are others than those that
   are judged.
 - ``rollout`` has the images, the features, the verdict and the number of network calls of ``tuned``, those of its
-  calibration included, and searches with Nelder-Mead (:mod:`hso.tuning.simplex`). So the difference is what the calibration brings.
+  calibration included, and searches with Nelder-Mead (:mod:`hso.tuning.simplex`). So the difference is what the calibration
+  brings.
 - ``oss`` runs students of Euler's method with the network at each point of the teacher (:mod:`hso.search.stepwise`). Other
   solvers use its nodes.
 - The last four cost thousands of network calls, so that "all" does not include them.
