@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import hso
+from hso.models.gaussian import GaussianModel
 from hso.models.images import Batch, Images
 from hso.models.recording import Plan
 from hso.solvers import make_solver
@@ -69,3 +70,16 @@ def test_it_falls_back_where_fresh_images_disagree():
     assert not found.verdict.is_confirmed
     assert found.schedule == found.safe.schedule
     assert np.all(np.diff(found.found.knots) > 0)
+
+
+def test_it_moves_from_a_schedule_that_fills_the_range():
+    """Every longer gap would leave the range, and so the others become shorter."""
+    gaussian = GaussianModel.power_law(4)
+    x = np.random.default_rng(0).standard_normal((48, 16))
+    found = search_by_rollouts(SETTING, Images.of(gaussian.x0, x), 8, "clean", 5000)
+    # The same as uniform_lambda.
+    assert found.safe.name == "polyexponential"
+    assert found.runs > 20
+    assert found.loss < 0.7 * found.safe.loss
+    low, high = NOISE.t_range
+    assert np.all((low - 1e-9 <= found.found.times) & (found.found.times <= high))

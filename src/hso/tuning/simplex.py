@@ -7,7 +7,8 @@ simplex moves in
 .. math::
     (\lambda_0,\; \log(\lambda_1 - \lambda_0),\; \dots,\; \log(\lambda_K - \lambda_{K-1}))
 
-from the best safe schedule, and every schedule that it asks about is run.
+from the best safe schedule, and every schedule that it asks about is run. Where the last knot leaves the range of the noise
+schedule, all gaps shrink by one factor.
 
 References:
     | A Simplex Method for Function Minimization (Nelder and Mead, 1965)
@@ -124,9 +125,10 @@ class _Search:
 
     def best_of(self, safe: list[Candidate]) -> Candidate:
         """The best safe schedule. The best few on the first images, and the host's default, are run on the rest."""
-        ranked = sorted(safe, key=lambda one: self.of(one.schedule, self.panel.first))
+        once = [one for place, one in enumerate(safe) if all(one.schedule != other.schedule for other in safe[:place])]
+        ranked = sorted(once, key=lambda one: self.of(one.schedule, self.panel.first))
         going = {one.name for one in ranked[:WALKS]} | {HOST}
-        ran = [one._replace(loss=self.of(one.schedule)) for one in safe if one.name in going]
+        ran = [one._replace(loss=self.of(one.schedule)) for one in once if one.name in going]
         return min(ran, key=lambda one: one.loss)
 
     def run_from(self, best: Candidate) -> tuple[SamplingSchedule, float]:
@@ -143,12 +145,8 @@ class _Search:
         return schedule, loss
 
     def _value(self, free: Array) -> float:
-        knots = _knots(free)
-        low, high = self.noise.lambda_(np.array(self.noise.t_range))[::-1]
-        # The way from knots to free variables and back rounds them.
-        inside = low - 1e-9 <= knots[0] and knots[-1] <= high + 1e-9
-        knots = np.clip(knots, low, high)
-        if not (inside and np.all(-np.diff(self.noise.time(knots)) >= CLOSEST)):
+        knots = self._inside(_knots(free))
+        if not np.all(-np.diff(self.noise.time(knots)) >= CLOSEST):
             return np.inf
         if self.ledger.left - self.task.verdict < self.cost:
             raise _SpentError
@@ -158,6 +156,13 @@ class _Search:
         if self._best is not None and loss < self._best[0]:
             self._best = loss, schedule
         return loss
+
+    def _inside(self, knots: Array) -> Array:
+        """The knots, moved together until the last one is in the range of the noise schedule."""
+        low, high = self.noise.lambda_(np.array(self.noise.t_range))[::-1]
+        first = np.clip(knots[0], low, high)
+        reached = knots - knots[0]
+        return np.asarray(first + reached * min(1.0, (high - first) / max(reached[-1], np.finfo(float).tiny)))
 
 
 def _panel(recorder: Recorder) -> Panel:
