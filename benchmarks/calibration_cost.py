@@ -11,8 +11,8 @@
 - ``classes``: a calibration made with some classes, used on others.
 
 The true loss is that of ``tune`` in bands: the Frechet distance of band-wise normals plus kappa times the paired error,
-relative to the variance of the teacher's ends. Intervals are for 95 %: over replicates of the calibration in ``size``, elsewhere over 16
-groups of the fresh images (jackknife). An image counts as one call, guided or not.
+relative to the variance of the teacher's ends. Intervals are for 95 %: over replicates of the calibration in ``size``,
+elsewhere over 16 groups of the fresh images (jackknife). An image counts as one call, guided or not.
 """
 
 from __future__ import annotations
