@@ -22,14 +22,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hso.models.bands import fit_bands
+from hso.models.bands import Bands, fit_bands
 from hso.models.images import Images
-from hso.models.recording import record_teacher
+from hso.models.recording import Recording, record_teacher
 from hso.noise.base import Array
 from hso.objectives import Replay
 from hso.schedule import SamplingSchedule
 from hso.search import Constraints
 from hso.search.windows import CLOSEST
+from hso.team import Team
 from hso.tuning.candidates import HOST, Candidate, safe_candidates
 from hso.tuning.losses import BandLoss, FeatureLoss, Loss
 from hso.tuning.panel import Panel, Recorder, Setting
@@ -70,7 +71,9 @@ class _SpentError(Exception):
     """No further run is affordable."""
 
 
-def search_by_rollouts(setting: Setting, images: Images, nfe: int, terminal: str, further: int) -> Searched:
+def search_by_rollouts(
+    setting: Setting, images: Images, nfe: int, terminal: str, further: int, team: Team | None = None
+) -> Searched:
     """The best schedule that Nelder-Mead finds with the network calls that :func:`hso.tune` has.
 
     Args:
@@ -80,6 +83,7 @@ def search_by_rollouts(setting: Setting, images: Images, nfe: int, terminal: str
         terminal: Where runs end.
         further: Network calls of one image besides those that a tuning with a calibration may make: what the calibration
             costs.
+        team: The processes that share the images.
 
     Raises:
         ArgumentError: If an argument is unusable.
@@ -89,14 +93,14 @@ def search_by_rollouts(setting: Setting, images: Images, nfe: int, terminal: str
     safe = list(safe_candidates(task.blind, None))
     ledger = Ledger(task.budget(None, len(safe), False) + further, None)
     store = Store(None, {})
-    panel = _panel(Recorder("tuning", setting, tuning, store, ledger))
+    panel = _panel(Recorder("tuning", setting, tuning, store, ledger, team))
     true: Loss = BandLoss(panel.bands, Replay.kappa) if setting.features is None else FeatureLoss()
     search = _Search(task, panel, true)
     best = search.best_of(safe)
     found, loss = search.run_from(best)
     judged = None
     if found != best.schedule:
-        fresh = Recorder("fresh", setting, verdict, store, ledger).panel(panel.bands)
+        fresh = Recorder("fresh", setting, verdict, store, ledger, team).panel(panel.bands)
         judged = judge(true, *(_runs(one, found, best) for one in (panel, fresh)))
     chosen = found if judged is None or judged.is_confirmed else best.schedule
     made = {"strategy": "simplex", "objective": "rollouts", "safe": best.name, **task.record(None)}
@@ -167,9 +171,15 @@ class _Search:
 
 def _panel(recorder: Recorder) -> Panel:
     """The panel, with bands that its own first part decides, as those of a calibration are decided."""
-    plan, images = recorder.setting.plan, recorder.images
-    recorded = [record_teacher(plan, *images.batch(part)) for part in recorder.parts]
-    bands = fit_bands(recorded[0].data[-1])
+    plan, images, recorded = recorder.setting.plan, recorder.images, list[Recording]()
+
+    def fitted() -> Bands | None:
+        recorded.extend(record_teacher(plan, *images.batch(part)) for part in recorder.parts)
+        return fit_bands(recorded[0].data[-1]) if recorder.team.is_first else None
+
+    # The first process has the first part.
+    bands = recorder.team.together("the bands of a search", fitted)[0]
+    assert bands is not None
     parts = [recorder.keep(part, bands, one) for part, one in zip(recorder.parts, recorded, strict=True)]
     recorder.ledger.charge(images.count * plan.teacher_calls)
     return Panel(recorder, bands, parts)

@@ -88,7 +88,7 @@ def oss(task: ScheduleTask) -> Prepared:
 def _calibration(task: ScheduleTask) -> Calibration:
     """The subject's calibration, made once for a plan."""
     plan, images = Plan(task.noise, task.prediction), _images(task, CALIBRATION_IMAGES, CALIBRATED_WITH)
-    return task.once("calibration", lambda: calibrate_images(plan, images))
+    return task.once("calibration", lambda: calibrate_images(plan, images, team=task.team))
 
 
 def _images(task: ScheduleTask, first: int, count: int) -> Images:
@@ -116,6 +116,7 @@ def tuned(task: ScheduleTask) -> Prepared:
         prediction=task.prediction,
         features=task.features,
         terminal=task.terminal,
+        team=task.team,
     )
     return Prepared(found.schedule, known.calls + found.calls)
 
@@ -124,5 +125,7 @@ def rollout(task: ScheduleTask) -> Prepared:
     """What Nelder-Mead finds with the network calls of :func:`tuned`."""
     plan, images = Plan(task.noise, task.prediction), _images(task, TUNING_IMAGES, TUNED_WITH)
     further = CALIBRATED_WITH * plan.calls
-    found = search_by_rollouts(Setting(plan, task.solver, task.features), images, task.nfe, task.terminal, further)
+    found = search_by_rollouts(
+        Setting(plan, task.solver, task.features), images, task.nfe, task.terminal, further, task.team
+    )
     return Prepared(found.schedule, found.calls)

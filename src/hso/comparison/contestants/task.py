@@ -12,6 +12,7 @@ from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import DDIM, Solver
+from hso.team import Team
 from hso.tuning.panel import Features
 
 Found = TypeVar("Found")
@@ -30,6 +31,7 @@ class ScheduleTask:
         images: Gives the network and the states of so many images from a number on; None if the network cannot be called.
         prediction: What the network predicts.
         features: In what schedules are judged, as a function of clean states; None if states are not images.
+        team: The processes that share what contestants run; all of them ask for the same in the same order.
         memory: What contestants have found for other tasks of the same plan; use :meth:`once`.
     """
 
@@ -41,6 +43,7 @@ class ScheduleTask:
     images: Callable[[int, int], Images] | None = None
     prediction: str = "epsilon"
     features: Features | None = None
+    team: Team = field(default_factory=Team)
     memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property

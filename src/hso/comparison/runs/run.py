@@ -29,7 +29,7 @@ from hso.comparison.runs.work import Advance, Shard, work
 from hso.comparison.subjects import Subject, load_subject
 from hso.errors import FileError, check_integer
 from hso.files import make_folder
-from hso.team import is_launched, process_state
+from hso.team import Launched, is_launched, process_state
 
 # Called with the stage, the amount that was done since the last call, and the total. The stage "sampling" counts network
 # calls, where an image counts as one call; the stage "judging" counts schedules.
@@ -130,7 +130,7 @@ def _launched(settings: ComparisonSettings, folder: Path, resamples: int, progre
     state = process_state(cpu=settings.subject.device == "cpu")
     with state.main_process_first():
         subject = load_subject(settings.subject)
-        run = (prepare if state.is_main_process else join)(settings, folder, subject)
+    run = prepare(settings, folder, subject, Launched(state))
     _work(run, Shard(state.process_index, state.num_processes), progress)
     state.wait_for_everyone()
     if not state.is_main_process:
