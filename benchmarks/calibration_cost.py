@@ -1,7 +1,7 @@
 """What a calibration costs, how far it can be trusted, and where else it serves; all judged on fresh images.
 
     python -m benchmarks.calibration_cost                                   # everything, about 20 minutes on one core
-    python -m benchmarks.calibration_cost --parts cost,guidance --images 48
+    python -m benchmarks.calibration_cost --parts guidance,classes --images 32 --batch 32 --points 20
     python -m benchmarks.calibration_cost --parts prediction -o docs/calibration_measured.md
 
 - ``cost``: network calls and seconds of ``calibrate``, ``optimize`` and ``tune``.
@@ -127,10 +127,11 @@ class Study:
     Args:
         images: Number of fresh images.
         tuning: Number of images that the bundled model is tuned with.
+        size: Images and points of calibrations.
     """
 
-    def __init__(self, images: int, tuning: int) -> None:
-        self.count, self.tuning = images, tuning
+    def __init__(self, images: int, tuning: int, size: tuple[int, int] = (IMAGES, POINTS)) -> None:
+        self.count, self.tuning, self.calibrated_with = images, tuning, size
         self.seconds: dict[str, float] = {}
         self._subjects: dict[str, LoopSubject] = {}
         self._known: dict[str, hso.Calibration] = {}
@@ -146,7 +147,7 @@ class Study:
         """Its calibration of the usual size."""
         if name not in self._known:
             subject, begin = self.subject(name), time.perf_counter()
-            self._known[name] = _calibrated(subject, IMAGES, POINTS)
+            self._known[name] = _calibrated(subject, *self.calibrated_with)
             self.seconds[name] = time.perf_counter() - begin
         return self._known[name]
 
@@ -161,7 +162,7 @@ class Study:
         yield from _head("model", "what", "network calls", "seconds")
         for name in ("mixture", "digits@1", "digits@3"):
             known, subject = self.known(name), self.subject(name)
-            yield f"| {name} | calibrate, 64 images | {known.calls} | {self.seconds[name]:.1f} |"
+            yield f"| {name} | calibrate, {known.images} images | {known.calls} | {self.seconds[name]:.1f} |"
             begin = time.perf_counter()
             hso.optimize(subject.noise, 6, solver="unipc", calibration=known)
             yield f"| {name} | optimize, UniPC, NFE 6 | 0 | {time.perf_counter() - begin:.2f} |"
@@ -223,7 +224,7 @@ class Study:
         """A calibration of other classes."""
         yield from _head("solver", "NFE", "calibrated with 5 to 9", "with 0 to 4", "with all", "trailing")
         subjects = {classes: _with_classes("digits@3", classes) for classes in (OTHERS, SOME)}
-        known = {classes: _calibrated(subject, IMAGES, POINTS) for classes, subject in subjects.items()}
+        known = {classes: _calibrated(subject, *self.calibrated_with) for classes, subject in subjects.items()}
         judge = Judge(subjects[OTHERS], self.count, known[OTHERS])
         for cell in FEW_CELLS:
             made = [_optimum(judge.noise, cell, one) for one in (known[OTHERS], known[SOME], self.known("digits@3"))]
@@ -295,9 +296,11 @@ def main() -> int:
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--images", type=int, default=96, help="fresh images of each model")
     parser.add_argument("--tuning", type=int, default=96, help="images that the bundled model is tuned with")
+    parser.add_argument("--batch", type=int, default=IMAGES, help="images of a calibration (not of those in size)")
+    parser.add_argument("--points", type=int, default=POINTS, help="points of a calibration, likewise")
     parser.add_argument("-o", "--out", type=Path, help="also write the tables here")
     chosen = parser.parse_args()
-    study, text = Study(chosen.images, chosen.tuning), []
+    study, text = Study(chosen.images, chosen.tuning, (chosen.batch, chosen.points)), []
     for part in chosen.parts.split(","):
         text.append(f"\n## {part}\n")
         print(text[-1])
