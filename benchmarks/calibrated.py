@@ -3,12 +3,13 @@
     python -m benchmarks.calibrated --runs runs/calibrated                          # goes on where it was stopped
     python -m benchmarks.calibrated --runs runs/calibrated --subjects mixture,digits@3 --nfe 4,6,10 --samples 300
     python -m benchmarks.calibrated --runs runs/calibrated --subjects gaussian -o docs/calibrated.md
+    python -m benchmarks.calibrated --runs runs/peers --subjects gaussian --nfe 4,6,10 --peers oss,rollout
 
 For each cell of a model, a solver and a number of network calls the table has the Frechet distance to the reference of the
 host's default (trailing), of the library's own default, of calibrated and tuned, and the best of all others in hindsight. A
 star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts the
-cells, also those in which a contestant is below all that are not ours, and takes geometric means of the ratios to the best
-closed-form rule of each cell.
+cells, also those in which a contestant is below all others, and takes geometric means of the ratios to the best closed-form
+rule of each cell. Peers that are asked for have columns of their own, with the network calls that each of them made.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ SUBJECTS = ("gaussian", "mixture", "digits-empirical", "digits@1", "digits@3", "
 SOLVERS, METRIC = ("ddim", "dpmpp_2m", "unipc"), "reference"
 OURS = ("hso", "calibrated", "tuned")
 HOST = "trailing"
-CONTESTANTS = (*CLOSED_FORMS, *TABLES, "gits", *OURS)
+RIVALS = (*CLOSED_FORMS, *TABLES, "gits")
 
 
 class Cell(NamedTuple):
-    """A cell: what the distances are, and which are not told apart from the best."""
+    """A cell: what the distances are, which are not told apart from the best, and the network calls of some."""
 
     name: tuple[str, str, int]
     distances: dict[str, float]
     unbeaten: frozenset[str]
-    prepared: int
+    calls: dict[str, int]
 
     @property
     def best_rule(self) -> float:
@@ -51,8 +52,8 @@ class Cell(NamedTuple):
 
     @property
     def best_other(self) -> str:
-        """The best of all that are not ours."""
-        return min((name for name in self.distances if name not in OURS), key=self.distances.__getitem__)
+        """The best of all that have no column."""
+        return min((name for name in self.distances if name in RIVALS), key=self.distances.__getitem__)
 
 
 def cells(outcome: Outcome) -> Iterator[Cell]:
@@ -62,24 +63,31 @@ def cells(outcome: Outcome) -> Iterator[Cell]:
         named: dict[str, JudgedEntry] = {name: row for row in rows for name in row.names}
         distances = {name: row.figures[METRIC].value for name, row in named.items()}
         unbeaten = frozenset(name for name, row in named.items() if not outcome.is_beaten(row, METRIC))
-        calls = named["tuned"].entry.preparation.get("tuned", 0) if "tuned" in named else 0
+        calls = {name: number for row in rows for name, number in row.entry.preparation.items()}
         yield Cell((outcome.subject, solver, nfe), distances, unbeaten, calls)
 
 
-def lines(found: Sequence[Cell]) -> list[str]:
-    """The table and its summary, as Markdown."""
-    head = ["model", "solver", "NFE", HOST, *OURS, "best other", "calls of tuned"]
+def lines(found: Sequence[Cell], peers: Sequence[str] = ()) -> list[str]:
+    """The table and its summary, as Markdown.
+
+    Args:
+        found: The cells.
+        peers: Contestants with a column besides ours.
+    """
+    shown, counted = (HOST, *OURS, *peers), ("tuned", *peers)
+    head = ["model", "solver", "NFE", *shown, "best other", *(f"calls of {name}" for name in counted)]
     table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for cell in found:
-        figures = [_figure(cell, name) for name in (HOST, *OURS)]
+        figures = [_figure(cell, name) for name in shown]
         other = f"{_figure(cell, cell.best_other)} ({cell.best_other})"
-        table.append(f"| {' | '.join([*map(str, cell.name), *figures, other, str(cell.prepared)])} |")
+        calls = [str(cell.calls.get(name, "-")) for name in counted]
+        table.append(f"| {' | '.join([*map(str, cell.name), *figures, other, *calls])} |")
     return [
         *table,
         "",
         "| | best or tied | below the best other | worse than trailing | geometric mean to the best rule |",
         "|---|---|---|---|---|",
-        *(_summary(found, name) for name in (HOST, *OURS)),
+        *(_summary(found, name) for name in shown),
     ]
 
 
@@ -104,17 +112,18 @@ def main() -> int:
     parser.add_argument("--subjects", default=",".join(SUBJECTS))
     parser.add_argument("--nfe", default="4,5,6,8,10")
     parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--peers", default="", help="further contestants with a column: oss,rollout")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("-o", "--out", type=Path, help="also write the table here")
     chosen = parser.parse_args()
-    budgets = tuple(map(int, chosen.nfe.split(",")))
+    budgets, peers = tuple(map(int, chosen.nfe.split(","))), tuple(filter(None, chosen.peers.split(",")))
     found: list[Cell] = []
     for name in chosen.subjects.split(","):
-        settings = ComparisonSettings(SubjectSettings(name), SOLVERS, budgets, CONTESTANTS, chosen.samples)
+        settings = ComparisonSettings(SubjectSettings(name), SOLVERS, budgets, (*RIVALS, *OURS, *peers), chosen.samples)
         outcome = compare(settings, chosen.runs / name, chosen.processes)
         if outcome is not None:
             found += cells(outcome)
-    text = "\n".join(lines(found)) + "\n"
+    text = "\n".join(lines(found, peers)) + "\n"
     print(text)
     if chosen.out:
         write_atomic(chosen.out, text.encode())

@@ -17,6 +17,7 @@ from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
 from hso.search import Boundary, Box, Constraints
+from hso.team import Team
 from hso.version import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = [
     "NoiseSchedule",
     "Result",
     "SamplingSchedule",
+    "Team",
     "Tuned",
     "__version__",
     "calibrate",

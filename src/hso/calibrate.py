@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from hso.noise import NoiseSchedule
 from hso.objectives.replay import Replay
 from hso.schedule import CLEAN
 from hso.solvers import make_solver
+from hso.team import Team
 from hso.version import VERSION
 
 # With half of the points a solver of order 2 has four times the error. So the two results differ by three times the
@@ -44,6 +45,7 @@ def calibrate(
     guidance: float | None = None,
     progress: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
+    team: Team | None = None,
 ) -> Calibration:
     r"""Measure a model once, so that schedules for any solver and any number of nodes can be judged without it.
 
@@ -63,6 +65,9 @@ def calibrate(
         progress: Called after each batch with the number of finished images and the number of all images.
         folder: Folder that keeps the state of the run after each batch. A run that was stopped continues from there,
             with the same result.
+        team: The processes that share the batches: ``hso.Team.launched()`` in a program that ``accelerate launch``
+            starts. All of them have x, and get the result. Only sums travel. They are added in another order than in
+            one process, so that each number of the result may differ by a few units in its last place, and no more.
 
     Raises:
         ArgumentError: If an argument is unusable, there are fewer than 8 images, or the network returns something
@@ -71,7 +76,7 @@ def calibrate(
     """
     images = Images.of(model, x, batch)
     plan = Plan(noise, prediction, points)
-    return calibrate_images(plan, images, bands=bands, guidance=guidance, progress=progress, folder=folder)
+    return calibrate_images(plan, images, bands=bands, guidance=guidance, progress=progress, folder=folder, team=team)
 
 
 def calibrate_images(
@@ -83,6 +88,7 @@ def calibrate_images(
     progress: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
     seen: Seen | None = None,
+    team: Team | None = None,
 ) -> Calibration:
     """The calibration of a model that may be a different function for each image, for example with prompts.
 
@@ -94,60 +100,100 @@ def calibrate_images(
         progress: See :func:`calibrate`.
         folder: See :func:`calibrate`.
         seen: Called for each batch that is recorded now, not for batches that the folder has.
+        team: See :func:`calibrate`.
     """
-    count = check_images(images.count)
-    keeper = None if folder is None else _Keeper(Path(folder), plan, count)
-    state = None if keeper is None else keeper.load()
-    for part in images.cut(range(count)):
-        if state is None or part.stop > state.done:
-            state = _recorded(plan, images, part, bands, state, seen)
-            if keeper is not None:
-                keeper.save(state)
-        if progress is not None:
-            progress(part.stop, count)
-    if state is None:
-        raise ArgumentError("images", "some", 0)
+    check_images(images.count)
+    everyone = team or Team()
+    share = _Share(plan, images, everyone, None if folder is None else Path(folder), seen)
+    known = [bands, *everyone.together("the bands of a calibration", share.begin)]
+    chosen = next(one for one in known if one is not None)
+    found = everyone.together("a calibration", lambda: share.finish(chosen, progress))
+    shapes, parts = zip(*(one for one in found if one is not None), strict=True)
+    sums: Sums = parts[0]
+    for other in parts[1:]:
+        sums.merge(other)
     provenance = {"points": plan.points, "solver": plan.solver, "hso": VERSION}
     facts = {"guidance": guidance, "provenance": provenance}
-    return _checked(from_sums(plan, state.bands, state.sums, state.shape, **facts), plan)
+    return _checked(from_sums(plan, chosen, sums, shapes[0], **facts), plan)
 
 
-class _Keeper(NamedTuple):
-    """Save and load the state of a run in a folder.
+class _Share:
+    """One process's share of the images.
+
+    Args:
+        plan: How the teacher runs.
+        images: All images.
+        team: The processes.
+        folder: Where the state of the run is kept; None keeps nothing.
+        seen: See :func:`calibrate_images`.
+    """
+
+    def __init__(self, plan: Plan, images: Images, team: Team, folder: Path | None, seen: Seen | None) -> None:
+        self.plan, self.images, self.team, self.seen = plan, images, team, seen
+        self.parts = team.share(list(images.cut(range(images.count))))
+        self.keeper = None if folder is None else _Keeper(folder, plan, images, team)
+        self._state: Progress | None = None
+        self._first: Recording | None = None
+
+    def begin(self) -> Bands | None:
+        """Record the first batch, if that is not done. The process that has the first image of all fits the bands."""
+        self._state = None if self.keeper is None else self.keeper.load()
+        if self._state is not None:
+            return self._state.bands
+        if not self.parts:
+            return None
+        self._first = record(self.plan, *self.images.batch(self.parts[0]))
+        return fit_bands(self._first.data[-1]) if self.parts[0].start == 0 else None
+
+    def finish(self, bands: Bands, progress: Callable[[int, int], None] | None) -> tuple[tuple[int, ...], Sums] | None:
+        """Record the rest, and return the shape of an image and the sums; None if there are no images."""
+        done = 0
+        for part in self.parts:
+            if self._state is None or done + len(part) > self._state.done:
+                self._state = self._added(bands, part, done)
+                if self.keeper is not None:
+                    self.keeper.save(self._state)
+            done += len(part)
+            if progress is not None:
+                progress(min(done * self.team.count, self.images.count), self.images.count)
+        return None if self._state is None else (self._state.shape, self._state.sums)
+
+    def _added(self, bands: Bands, part: range, done: int) -> Progress:
+        """The state of the run after one more batch."""
+        state = self._state
+        if state is not None and done != state.done:
+            raise ArgumentError("batch", f"a batch that begins with image {state.done}", done, "as before")
+        found = self._first or record(self.plan, *self.images.batch(part))
+        self._first = None
+        if state is None:
+            state = Progress(bands, Sums.zeros(self.plan, bands), found.noise.shape[1:])
+        if self.seen is not None:
+            self.seen(part, bands, found)
+        state.sums.add(self.plan, bands, found, group_of(np.asarray(part), self.images.count))
+        state.done = done + len(part)
+        return state
+
+
+class _Keeper:
+    """Save and load the state of a process's share in a folder.
 
     The methods import the module of the file format, so that ``import hso`` does not load it.
     """
 
-    folder: Path
-    plan: Plan
-    images: int
+    def __init__(self, folder: Path, plan: Plan, images: Images, team: Team) -> None:
+        self.folder, self.plan, self.images = folder, plan, images
+        # Of a single process the batches may change, for they follow one after the other.
+        self.share = "" if team.count == 1 else f"{team.index + 1}-of-{team.count}-by-{images.size}"
 
     def load(self) -> Progress | None:
-        from hso.models.sums_file import load_progress
+        from hso.models.sums_file import Key, load_progress
 
-        return load_progress(self.folder, self.plan, self.images)
+        return load_progress(self.folder, Key.of(self.plan, self.images.count, self.share))
 
     def save(self, progress: Progress) -> None:
-        from hso.models.sums_file import save_progress
+        from hso.models.sums_file import Key, save_progress
 
-        save_progress(self.folder, self.plan, self.images, progress)
-
-
-def _recorded(
-    plan: Plan, images: Images, part: range, bands: Bands | None, state: Progress | None, seen: Seen | None
-) -> Progress:
-    """The state of the run after one more batch."""
-    if state is not None and part.start != state.done:
-        raise ArgumentError("batch", f"a batch that begins with image {state.done}", part.start, "as before")
-    found = record(plan, *images.batch(part))
-    if state is None:
-        bands = bands or fit_bands(found.data[-1])
-        state = Progress(bands, Sums.zeros(plan, bands), found.noise.shape[1:])
-    if seen is not None:
-        seen(part, state.bands, found)
-    state.sums.add(plan, state.bands, found, group_of(np.asarray(part), images.count))
-    state.done = part.stop
-    return state
+        save_progress(self.folder, Key.of(self.plan, self.images.count, self.share), progress)
 
 
 def check_images(images: int) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import hso as library
@@ -64,6 +67,22 @@ def test_a_stopped_calibration_goes_on_where_it_was(hso, tmp_path, monkeypatch, 
     # Two batches before the stop, one that was stopped, and the two that were left.
     assert len(taken) == 5
     assert library.Calibration.load(file).calls == library.Calibration.load(calibration).calls
+
+
+def test_processes_under_accelerate_launch_share_the_images_and_one_of_them_speaks(hso, calibration, tmp_path):
+    pytest.importorskip("accelerate")
+    file = tmp_path / "shared.calibration"
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "-m", "hso"]
+    words = [*launcher, *CALIBRATE.split(), str(file), "--batch", "4"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.count("16 images, 496 network calls") == 1
+    assert done.stderr.count("wrote") == 1
+    assert not (tmp_path / "shared.calibration.part").exists()
+    alone = tmp_path / "alone.calibration"
+    hso(CALIBRATE, alone, "--batch", "4")
+    first, second = (library.Calibration.load(one) for one in (alone, file))
+    np.testing.assert_allclose(second.grams, first.grams, atol=1e-14 * first.grams.max())
 
 
 def test_tuning_ends_in_a_schedule_that_is_no_worse_than_the_safe_one(hso, calibration, tmp_path):

@@ -20,6 +20,7 @@ from hso.comparison.contestants import (
     enter,
 )
 from hso.comparison.subjects import SubjectSettings, load_subject
+from hso.models.recording import Plan
 from hso.models.teacher import Teacher
 from hso.noise import Traits, presets
 from hso.rules import ALIASES, RULES, TABLES, rule_schedule
@@ -30,8 +31,9 @@ SLOW = ("hso_published", "dm_nonuniform_bilevel")
 
 
 def test_every_rule_table_strategy_and_peer_stands_once(sd):
-    # A free search is for objectives that are measured on a model; it finds of Eq. 8 what "exact" finds.
-    searches = [f"hso_{name}" for name in STRATEGIES if name != "free"]
+    # A free search is for objectives that are measured on a model; it finds of Eq. 8 what "exact" finds. "stepwise" is
+    # the search of OSS.
+    searches = [f"hso_{name}" for name in STRATEGIES if name not in ("free", "stepwise")]
     assert set(CONTESTANTS) >= {*RULES, *PEERS, *searches, "hso", "host_default"}
     assert not set(CONTESTANTS) & set(ALIASES)
     assert not set(CLOSED_FORMS) & set(TABLES)
@@ -218,10 +220,49 @@ def test_costly_contestants_are_asked_for_by_name_and_say_what_they_cost():
     subject = load_subject(SubjectSettings("mixture"))
     task = ScheduleTask(subject.noise, 4, images=partial(subject.images, size=64), prediction=subject.prediction)
     assert not set(COSTLY) & set(check_names([ALL]))
-    calibrated, tuned = (CONTESTANTS[name](task) for name in COSTLY)
+    calibrated, tuned = (CONTESTANTS[name](task) for name in ("calibrated", "tuned"))
     assert 4000 < calibrated.calls < tuned.calls
     assert calibrated.schedule.nfe == tuned.schedule.nfe == 4
     assert calibrated.schedule.provenance["objective"] == "replay"
     groups, refused = enter(list(COSTLY), ScheduleTask(subject.noise, 4))
     assert not groups
-    assert [each.reason for each in refused] == ["this model's network cannot be called by itself"] * 2
+    assert [each.reason for each in refused] == ["this model's network cannot be called by itself"] * 4
+
+
+def test_a_search_by_rollouts_has_the_calls_of_a_tuning_and_its_calibration():
+    """Neither stops before it has spent what it may, up to one run of all tuning images and the verdict's."""
+    subject = load_subject(SubjectSettings("gaussian"))
+    task = ScheduleTask(subject.noise, 4, images=partial(subject.images, size=64), prediction=subject.prediction)
+    tuned, rollout = (CONTESTANTS[name](task) for name in ("tuned", "rollout"))
+    asked = []
+    plan = Plan(subject.noise, subject.prediction)
+    images = subject.images(2**42, 192, 64)
+    ledger = hso.tune(
+        images,
+        subject.noise,
+        nfe=4,
+        solver="ddim",
+        prediction="sample",
+        calibration=hso.calibrate(subject.network(range(8)), subject.noise, subject.begin(range(8)).noise, "sample"),
+        progress=lambda stage, done, total: asked.append(total),
+    )
+    allowed = asked[0] + 64 * plan.calls
+    assert ledger.calls <= asked[0]
+    assert tuned.calls <= allowed
+    assert allowed - 128 * 4 <= rollout.calls <= allowed
+
+
+def test_oss_runs_students_with_the_network_and_says_how_often(sd):
+    calls = []
+
+    def network(x, node):
+        calls.append(len(x))
+        return x / (1 + node.sigma**2 / node.alpha**2) / node.alpha
+
+    task = ScheduleTask(sd, 4, teacher=Teacher(network, sd, np.ones((3, 2)), prediction="sample", points=12))
+    found = CONTESTANTS["oss"](task)
+    assert found.calls == sum(calls) <= 3 * (12 + 4 * 12 + 4)
+    # Another solver gets the same nodes without a further call.
+    other = CONTESTANTS["oss"](dataclasses.replace(task, solver=UniPC()))
+    assert other.schedule == found.schedule
+    assert found.calls == sum(calls)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hso.cli import models, options, views
+
+if TYPE_CHECKING:
+    from hso.models.calibration import Calibration
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -17,6 +20,8 @@ hso calibrate --model digits --guidance 3 -o digits.calibration
 hso calibrate --model path/to/pipeline --captions prompts.txt --guidance 7.5 --device cuda -o pipeline.calibration
 
 hso optimize --noise path/to/pipeline --nfe 6 --solver unipc --calibration pipeline.calibration
+
+accelerate launch --num_processes 4 -m hso calibrate --model path/to/pipeline --device cuda -o pipeline.calibration
 """
 
 
@@ -42,19 +47,27 @@ def command(
     """Measure a model with a run of many steps and a few trials, so that schedules can be judged without it.
 
     The file holds no images, no weights and no code, and can be shared. A run can be stopped at any time; the same command
-    continues it.
+    continues it. Under accelerate launch all processes share the images.
     """
     from hso.calibrate import calibrate_images
     from hso.comparison.subjects.base import CALIBRATION_IMAGES
     from hso.models.recording import Plan
 
     count, size = models.counts(images, batch)
+    team = models.team(device)
     subject = models.load(model, guidance, seed, device, captions, no_class, "pixels")
     plan = Plan(subject.noise, subject.prediction, points)
     chosen = subject.images(CALIBRATION_IMAGES, count, size)
-    with models.kept_beside(output) as folder, models.progress_bar("images") as progress:
-        found = calibrate_images(plan, chosen, guidance=guidance, progress=progress, folder=folder)
-        found.save(output)
+    with models.kept_beside(output, team) as folder, models.progress_bar("images") as progress:
+        found = calibrate_images(plan, chosen, guidance=guidance, progress=progress, folder=folder, team=team)
+        if team.is_first:
+            found.save(output)
+    if team.is_first:
+        _tell(found, output, json)
+
+
+def _tell(found: Calibration, output: Path, json: bool) -> None:
+    """Print what a calibration is."""
     facts = {
         "noise": found.noise_name,
         "images": found.images,

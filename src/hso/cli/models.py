@@ -16,6 +16,7 @@ from hso.files import make_folder
 
 if TYPE_CHECKING:
     from hso.comparison.subjects import Subject
+    from hso.team import Team
 
 Model = Annotated[
     str,
@@ -52,15 +53,29 @@ def counts(images: int, batch: int) -> tuple[int, int]:
     return check_integer("images", images, 8, 10**6), check_integer("batch", batch, 1, 10**6)
 
 
+def team(device: str) -> Team:
+    """The processes that ``accelerate launch`` started, or this one alone. Call it before the model is loaded."""
+    from hso.team import Team
+
+    return Team.launched(cpu=device == "cpu")
+
+
 @contextmanager
-def kept_beside(output: Path) -> Iterator[Path]:
-    """A folder for the work, beside the output. A stopped run continues from there, and a finished run deletes it."""
+def kept_beside(output: Path, team: Team) -> Iterator[Path]:
+    """A folder for the work, beside the output. A stopped run continues from there, and a finished run deletes it.
+
+    Args:
+        output: The output.
+        team: The processes that work in the folder; the first of them deletes it when all have ended.
+    """
     if not output.parent.is_dir():
         raise FileError(output, "cannot write: there is no such folder")
     folder = output.with_name(output.name + ".part")
     make_folder(folder)
     yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    team.together("the end", lambda: None)
+    if team.is_first:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -60,17 +60,18 @@ def command(
 ) -> None:
     """Run candidate schedules and improve the best one. If new images do not confirm it, the safe schedule is kept.
 
-    A run can be stopped at any time; the same command continues it.
+    A run can be stopped at any time; the same command continues it. Under accelerate launch all processes share the images.
     """
     from hso.comparison.subjects.base import TUNING_IMAGES
     from hso.tuning.tune import tune
 
     count, size = models.counts(images, batch)
     measured = None if calibration is None else Calibration.load(calibration)
+    team = models.team(device)
     subject = models.load(
         model, guidance, seed, device, captions, no_class, "pixels" if features == BANDS else features
     )
-    with models.kept_beside(output) as folder, models.progress_bar("network calls") as progress:
+    with models.kept_beside(output, team) as folder, models.progress_bar("network calls") as progress:
         found = tune(
             subject.images(TUNING_IMAGES, count, size),
             subject.noise,
@@ -83,8 +84,12 @@ def command(
             folder=folder,
             progress=None if progress is None else (lambda stage, done, total: progress(done, total)),
             seed=seed,
+            team=team,
         )
-        found.schedule.save(output)
+        if team.is_first:
+            found.schedule.save(output)
+    if not team.is_first:
+        return
     if json:
         views.print_json(to_json(found))
     else:

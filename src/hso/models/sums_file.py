@@ -25,13 +25,32 @@ RECORD, BANDS, TRIALS = "record", "bands.", "trials."
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a run. It continues only if they are the same."""
+    """The settings of a run. It continues only if they are the same.
+
+    Attributes:
+        noise: Fingerprint of the noise schedule.
+        prediction: What the network predicts.
+        points: Number of points of the teacher.
+        solver: The teacher's solver.
+        images: Number of images.
+        share: Which of them this file is about; empty for all of them.
+    """
 
     noise: str
     prediction: str
     points: int
     solver: str
     images: int
+    share: str = ""
+
+    @classmethod
+    def of(cls, plan: Plan, images: int, share: str = "") -> Key:
+        """The settings of a run with this plan."""
+        return cls(plan.noise.fingerprint, plan.prediction, plan.points, plan.solver, images, share)
+
+    def path(self, folder: Path) -> Path:
+        """The file of the run."""
+        return folder / (f"sums {self.share}.npz" if self.share else NAME)
 
 
 class _Record(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +60,7 @@ class _Record(msgspec.Struct, forbid_unknown_fields=True):
     done: int
 
 
-def save_progress(folder: Path, plan: Plan, images: int, progress: Progress) -> None:
+def save_progress(folder: Path, key: Key, progress: Progress) -> None:
     """Write the state of a run to its folder.
 
     Raises:
@@ -49,22 +68,22 @@ def save_progress(folder: Path, plan: Plan, images: int, progress: Progress) -> 
     """
     make_folder(folder)
     sums, bands = progress.sums, progress.bands
-    record = _Record(_key(plan, images), bands.kind, progress.shape, progress.done)
+    record = _Record(key, bands.kind, progress.shape, progress.done)
     arrays: dict[str, Any] = {"counts": sums.counts, "grams": sums.grams, "means": sums.means}
     arrays |= {TRIALS + name: values for name, values in sums.trials._asdict().items()}
     arrays |= {BANDS + name: values for name, values in bands.arrays().items()}
     arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
-    write_atomic(folder / NAME, packed(arrays))
+    write_atomic(key.path(folder), packed(arrays))
 
 
-def load_progress(folder: Path, plan: Plan, images: int) -> Progress | None:
+def load_progress(folder: Path, key: Key) -> Progress | None:
     """The state of the run in a folder; None if there is none.
 
     Raises:
         ArgumentError: If the run belongs to another model or has other settings.
         FileError: If the file is damaged.
     """
-    path = folder / NAME
+    path = key.path(folder)
     if not path.exists():
         return None
     arrays = read_arrays(path)
@@ -73,13 +92,9 @@ def load_progress(folder: Path, plan: Plan, images: int) -> Progress | None:
         progress = _progress(record, arrays)
     except (ValueError, KeyError, msgspec.DecodeError) as error:
         raise FileError(path, f"not a calibration under way: {' '.join(str(error).split())}") from None
-    if record.key != (key := _key(plan, images)):
+    if record.key != key:
         raise ArgumentError("folder", f"the calibration of {key}", record.key, "give each run a folder of its own")
     return progress
-
-
-def _key(plan: Plan, images: int) -> Key:
-    return Key(plan.noise.fingerprint, plan.prediction, plan.points, plan.solver, images)
 
 
 def _progress(record: _Record, arrays: Mapping[str, Array]) -> Progress:

@@ -19,6 +19,7 @@ from hso.objectives.ensemble import Ensemble
 from hso.objectives.gits import GITS
 from hso.objectives.klub import KLUB
 from hso.objectives.mep import MEP
+from hso.objectives.oss import OSS
 from hso.objectives.replay import Replay
 from hso.objectives.score_optimal import ScoreOptimal
 from hso.objectives.spacing import GAMMA, d_min, spacing_penalty
@@ -31,6 +32,7 @@ OBJECTIVES: Mapping[str, type[Objective]] = {
     "gits": GITS,
     "klub": KLUB,
     "score_optimal": ScoreOptimal,
+    "oss": OSS,
     "replay": Replay,
     "ensemble": Ensemble,
 }
@@ -55,6 +57,7 @@ __all__ = [
     "KLUB",
     "MEP",
     "OBJECTIVES",
+    "OSS",
     "DMNonUniform",
     "Edge",
     "EdgeSum",

@@ -12,6 +12,7 @@ from hso.search.free import Free
 from hso.search.local import Local
 from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.published import Published
+from hso.search.stepwise import Stepwise
 from hso.search.windows import Boundary
 
 # A new strategy is one file and one line here.
@@ -21,6 +22,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "published": Published,
     "local": Local,
     "free": Free,
+    "stepwise": Stepwise,
 }
 
 
@@ -50,6 +52,7 @@ __all__ = [
     "Problem",
     "Psi",
     "Published",
+    "Stepwise",
     "Strategy",
     "make_strategy",
 ]

@@ -1,15 +1,17 @@
 r"""A panel: images on which students are run for real, and the teacher's recording of them.
 
 The recorded vectors u of the images (:mod:`hso.models.recording`) stay where they were made. Of a student only sums come
-out (:mod:`hso.tuning.sums`), so that parts of the images may as well be run by several processes.
+out (:mod:`hso.tuning.sums`), so that the parts of a panel may be run by several processes. Each process hears the sums of
+all parts and adds them in the order of the images, as one process alone would, so that the result is the same to the last
+bit.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,10 +34,12 @@ from hso.noise.base import Array, as_array
 from hso.registry import settings_of
 from hso.schedule import SamplingSchedule
 from hso.solvers import Node, Solver, nodes
+from hso.team import Team
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
 from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums
 
+T = TypeVar("T")
 # From images, of the kind that the network is given, to one row each.
 Features = Callable[[Any], Any]
 # Groups of images by which the spread over images is judged.
@@ -96,10 +100,20 @@ class Recorder:
         images: The images of the panel.
         store: Where parts are kept.
         ledger: Where network calls are counted.
+        team: The processes that share the parts; this one alone by default.
+
+    Attributes:
+        cuts: The images of all parts.
+        parts: The images of this process's parts.
     """
 
-    def __init__(self, name: str, setting: Setting, images: Images, store: Store, ledger: Ledger) -> None:
+    def __init__(
+        self, name: str, setting: Setting, images: Images, store: Store, ledger: Ledger, team: Team | None = None
+    ) -> None:
         self.name, self.setting, self.images, self.store, self.ledger = name, setting, images, store, ledger
+        self.team = team or Team()
+        self.cuts = list(images.cut(range(images.count)))
+        self.parts = self.team.share(self.cuts)
 
     def keep(self, images: range, bands: Bands, found: Recording) -> Part:
         """The part of images whose teacher has run."""
@@ -140,10 +154,19 @@ class Recorder:
 
     def panel(self, bands: Bands) -> Panel:
         """All parts; the teacher is run where it never was."""
-        parts = []
-        for images in self.images.cut(range(self.images.count)):
-            parts.append(self.kept(images) or self.keep(images, bands, self._record(images)))
-            self.ledger.charge(len(images) * self.setting.plan.teacher_calls)
+        before, cost = self.ledger.calls, self.images.count * self.setting.plan.teacher_calls
+
+        def own() -> list[Part]:
+            found = []
+            for done, images in enumerate(self.parts, start=1):
+                found.append(self.kept(images) or self.keep(images, bands, self._record(images)))
+                self.ledger.reach(before + cost * done // len(self.parts))
+            return found
+
+        # Another process must not wait for the sums of one that failed.
+        parts: list[Part] = []
+        self.team.together(f"the teacher of the {self.name} images", lambda: parts.extend(own()))
+        self.ledger.reach(before + cost)
         return Panel(self, bands, parts)
 
     def _record(self, images: range) -> Recording:
@@ -164,7 +187,7 @@ class Panel:
     Args:
         recorder: What made the parts.
         bands: The map to coefficients.
-        parts: All parts, in order.
+        parts: This process's parts, in order.
     """
 
     def __init__(self, recorder: Recorder, bands: Bands, parts: list[Part]) -> None:
@@ -174,26 +197,19 @@ class Panel:
         self._splines = Splines(plan.schedule.lambdas, data_rows(plan.points), plan.states[:-1])
         starts = start_rows(plan.points)
         self._starts = Splines(plan.starts.lambdas, starts, np.zeros_like(starts))
-        self._known: dict[str, Rollout] = {}
-        self._teacher = []
-        for part in parts:
-            end = self._row(plan.states[-1], part)
-            self._teacher.append(self._ends(part, end, np.zeros_like(end), part.rows))
+        self._known: dict[tuple[str, int], Rollout] = {}
+        self._teacher = self._all("the teacher's ends", self._teacher_ends)
 
     @property
     def first(self) -> int:
         """Number of the parts that are run first: about a third of the images."""
-        return sum(part.images.stop <= first_part(self.images.count) for part in self.parts)
+        return sum(images.stop <= first_part(self.images.count) for images in self.recorder.cuts)
 
     @property
     def recorded(self) -> Recorded:
         """The sums over the teacher's runs."""
-        grams, totals = [], []
-        for places in self.bands.slices:
-            rows = [part.vectors[:, :, places].reshape(len(part.vectors), -1).astype(np.float64) for part in self.parts]
-            grams.append(sum(row @ row.T for row in rows))
-        totals = [part.vectors.sum(axis=1, dtype=np.float64) for part in self.parts]
-        return Recorded(self.images.count, np.stack(grams), np.sum(totals, axis=0))
+        grams, totals = zip(*self._all("the teacher's sums", self._sums), strict=True)
+        return Recorded(self.images.count, sum(grams[1:], grams[0]), sum(totals[1:], totals[0]))
 
     def teacher(self, parts: int | None = None) -> Ends:
         """Statistics of the teacher's final images: of all images, or of the first ``parts`` parts."""
@@ -201,8 +217,8 @@ class Panel:
 
     def cost(self, schedule: SamplingSchedule) -> int:
         """Network calls that a rollout on all images still costs."""
-        calls = self.setting.calls(schedule)
-        return sum(len(part.images) * calls for part in self.parts if self._file(schedule, part) not in self._known)
+        name, calls = self.setting.name(schedule), self.setting.calls(schedule)
+        return sum(len(cut) * calls for index, cut in enumerate(self.recorder.cuts) if (name, index) not in self._known)
 
     def rollout(self, schedule: SamplingSchedule, who: str, parts: int | None = None) -> Rollout:
         """What a schedule does for real, on all images or on the first parts.
@@ -215,20 +231,44 @@ class Panel:
         Raises:
             ArgumentError: If the network or the features return something unusable.
         """
-        return merged([self._rollout(part, schedule, who) for part in self.parts[:parts]])
+        name, cuts = self.setting.name(schedule), self.recorder.cuts[:parts]
+        missing = [index for index in range(len(cuts)) if (name, index) not in self._known]
+        if missing:
+            found = self._all(f"{name} {missing}", lambda part: self._rollout(part, schedule, who), missing)
+            self._known |= {(name, index): one for index, one in zip(missing, found, strict=True)}
+            images = sum(len(cuts[index]) for index in missing)
+            self.recorder.ledger.charge(images * self.setting.calls(schedule))
+        return merged([self._known[name, index] for index in range(len(cuts))])
+
+    def _all(self, what: str, of: Callable[[Part], T], wanted: Sequence[int] | None = None) -> list[T]:
+        """Something of each part, or of those that are wanted, also of the parts of other processes, in order."""
+        places = {cut.start: index for index, cut in enumerate(self.recorder.cuts)}
+        own = [(places[part.images.start], part) for part in self.parts]
+        heard = self.recorder.team.together(
+            f"{self.recorder.name} {what}",
+            lambda: {index: of(part) for index, part in own if wanted is None or index in wanted},
+        )
+        found = {index: one for several in heard for index, one in several.items()}
+        return [found[index] for index in sorted(found)]
+
+    def _teacher_ends(self, part: Part) -> Ends:
+        end = self._row(self.setting.plan.states[-1], part)
+        return self._ends(part, end, np.zeros_like(end), part.rows)
+
+    def _sums(self, part: Part) -> tuple[Array, Array]:
+        """Gram matrices of u and sums of u over the images of a part."""
+        rows = [part.vectors[:, :, places].reshape(len(part.vectors), -1) for places in self.bands.slices]
+        grams = [wide @ wide.T for wide in (row.astype(np.float64) for row in rows)]
+        return np.stack(grams), part.vectors.sum(axis=1, dtype=np.float64)
 
     def _rollout(self, part: Part, schedule: SamplingSchedule, who: str) -> Rollout:
-        name = self._file(schedule, part)
-        if name in self._known:
-            return self._known[name]
-        stored = self.recorder.store.load(name)
-        if stored is None:
-            found = self._run(part, schedule, who)
-            self.recorder.store.save(name, found.arrays())
-        else:
-            found = Rollout.restore(stored)
-        self.recorder.ledger.charge(len(part.images) * self.setting.calls(schedule))
-        self._known[name] = found
+        """The sums of a part, which may be kept already."""
+        name, store = self._file(schedule, part), self.recorder.store
+        stored = store.load(name)
+        if stored is not None:
+            return Rollout.restore(stored)
+        found = self._run(part, schedule, who)
+        store.save(name, found.arrays())
         return found
 
     def _run(self, part: Part, schedule: SamplingSchedule, who: str) -> Rollout:

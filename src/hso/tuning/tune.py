@@ -24,6 +24,7 @@ from hso.objectives import Replay
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Constraints
 from hso.solvers import Solver, make_solver
+from hso.team import Team
 from hso.tuning.candidates import HOST, Candidate, calibrated_candidates, distinct, safe_candidates
 from hso.tuning.losses import BandLoss, FeatureLoss, Loss
 from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_part
@@ -102,6 +103,7 @@ def tune(
     folder: str | Path | None = None,
     progress: Progress | None = None,
     seed: int = 0,
+    team: Team | None = None,
 ) -> Tuned:
     r"""The best sampling schedule of ``nfe`` network calls, by running schedules for real.
 
@@ -134,6 +136,9 @@ def tune(
         folder: Where what was run is kept. A run that was interrupted goes on from there, and ends as if it had not been.
         progress: Called with the stage, the calls that were made and the budget.
         seed: Seed of the searches.
+        team: The processes that share the images: ``hso.Team.launched()`` in a program that ``accelerate launch`` starts.
+            All of them have all arguments, and get the same result, which with a calibration is that of one process to
+            the last bit.
 
     Returns:
         The result; look at ``gain``, ``fell_back`` and ``message``.
@@ -149,7 +154,7 @@ def tune(
         | AutoDiffusion: Training-Free Optimization of Time Steps and Architectures (Li et al., 2023)
         | https://arxiv.org/abs/2309.10438
     """
-    tuning, verdict = _split(model, x, fresh)
+    tuning, verdict = split(model, x, fresh)
     points = points if calibration is None else len(calibration.lambdas)
     setting = Setting(Plan(noise, prediction, points), make_solver(solver), features)
     asked = Constraints() if constraints is None else constraints
@@ -160,7 +165,7 @@ def tune(
     safe = list(safe_candidates(task.blind, task.rules))
     ledger = Ledger(task.budget(budget, len(safe), calibration is None), progress)
     store = Store(folder, task.record(calibration))
-    recorder = Recorder("tuning", setting, tuning, store, ledger)
+    recorder = Recorder("tuning", setting, tuning, store, ledger, team)
     panel, known = _calibrated(recorder) if calibration is None else _recorded(recorder, calibration)
     course = _course(task, panel, known)
     ledger.stage = "candidates"
@@ -169,10 +174,10 @@ def tune(
     ledger.stage = "search"
     best = search(course, _starts(ran, course), lambda cost: ledger.left - task.verdict >= cost)
     ledger.stage = "verdict"
-    return _judged(task, course, ran, best, Recorder("fresh", setting, verdict, store, ledger))
+    return _judged(task, course, ran, best, Recorder("fresh", setting, verdict, store, ledger, team))
 
 
-def _split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
+def split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
     """The tuning images, in parts of which the first is run first, and the fresh images.
 
     Raises:
@@ -231,9 +236,9 @@ def _calibrated(recorder: Recorder) -> tuple[Panel, Calibration]:
         recorder.ledger.reach(done * plan.calls)
 
     place = None if folder is None else folder / "calibration"
-    known = calibrate_images(plan, images, progress=progress, folder=place, seen=seen)
+    known = calibrate_images(plan, images, progress=progress, folder=place, seen=seen, team=recorder.team)
     # Parts that were recorded before this run began are kept in the folder.
-    parts = [found.get(part.start) or recorder.again(part) for part in images.cut(range(images.count))]
+    parts = [found.get(part.start) or recorder.again(part) for part in recorder.parts]
     return Panel(recorder, known.bands, parts), known
 
 

@@ -19,6 +19,7 @@ from hso.files import write_atomic
 from hso.rules import rule_schedule
 from hso.schedule import SamplingSchedule
 from hso.solvers import DPMSolverPP, Solver, label_of
+from hso.team import Team
 
 # The reference's solver is of order 2 and stable under guidance. Uniform in lambda, its steps are all alike.
 REFERENCE, REFERENCE_SOLVER, REFERENCE_RULE = "reference", DPMSolverPP(order=2), "uniform_lambda"
@@ -83,7 +84,7 @@ class OpenRun(NamedTuple):
     store: RunFolder
 
 
-def make_plan(settings: ComparisonSettings, subject: Subject) -> ComparisonPlan:
+def make_plan(settings: ComparisonSettings, subject: Subject, team: Team | None = None) -> ComparisonPlan:
     """The schedules of all cells, where a cell is a solver with a number of network calls.
 
     A cell whose solver cannot make so many calls is refused, and the others stay. A saved schedule has one number of nodes:
@@ -107,6 +108,7 @@ def make_plan(settings: ComparisonSettings, subject: Subject) -> ComparisonPlan:
             sampled,
             subject.prediction,
             subject.state_features,
+            team or Team(),
             memory,
         )
         try:
@@ -166,10 +168,11 @@ def load_plan(settings: ComparisonSettings, store: RunFolder) -> ComparisonPlan 
         raise FileError(path, "expected the plan of a run, found something else; delete it") from None
 
 
-def prepare(settings: ComparisonSettings, folder: Path, subject: Subject) -> OpenRun:
+def prepare(settings: ComparisonSettings, folder: Path, subject: Subject, team: Team | None = None) -> OpenRun:
     """Check the settings of a comparison, and make its folder and its plan.
 
-    If the folder has a plan for the same settings, that plan is used.
+    If the folder has a plan for the same settings, that plan is used. Several processes make a plan together: they share
+    what contestants run, and the first of them saves it.
 
     Raises:
         HSOError: If the settings do not fit the model, or the folder cannot be used.
@@ -180,11 +183,16 @@ def prepare(settings: ComparisonSettings, folder: Path, subject: Subject) -> Ope
     if settings.also:
         data_of(subject, settings.also)
     store = _store(settings, folder, subject)
-    plan = load_plan(settings, store)
-    if plan is None:
+    everyone, plan = team or Team(), load_plan(settings, store)
+    # All make a plan, or none does: contestants that run schedules need all processes.
+    there = everyone.together("the plan of a comparison", lambda: plan is not None)
+    if plan is None or not all(there):
         with one_thread():
-            plan = make_plan(settings, subject)
-        save_plan(plan, settings, store)
+            made = make_plan(settings, subject, everyone)
+        everyone.together("the plan is saved", lambda: save_plan(made, settings, store) if everyone.is_first else None)
+        if not everyone.is_first:
+            return join(settings, folder, subject)
+        plan = made
     return OpenRun(settings, subject, plan, store)
 
 

@@ -14,14 +14,11 @@ Example:
 
 from __future__ import annotations
 
-import atexit
-import os
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hso.comparison.outcome import Outcome
 from hso.comparison.runs.helpers import deal_shares, start_helpers, wait_for
@@ -30,14 +27,13 @@ from hso.comparison.runs.plan import ComparisonPlan, OpenRun, join, prepare
 from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.work import Advance, Shard, work
 from hso.comparison.subjects import Subject, load_subject
-from hso.errors import FileError, MissingExtraError, check_integer
+from hso.errors import FileError, check_integer
 from hso.files import make_folder
+from hso.team import Launched, is_launched, process_state
 
 # Called with the stage, the amount that was done since the last call, and the total. The stage "sampling" counts network
 # calls, where an image counts as one call; the stage "judging" counts schedules.
 Progress = Callable[[str, int, int], object]
-# Where launchers say how many processes there are: torchrun, and the MPIs that accelerate knows.
-WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
 
 
 def compare(
@@ -64,7 +60,7 @@ def compare(
     """
     check_integer("processes", processes, 1, 1024)
     check_resamples(resamples)
-    if any(int(os.environ.get(name) or 1) > 1 for name in WORLD_SIZES):
+    if is_launched():
         return _launched(settings, folder, resamples, progress)
     if processes == 1:
         return compare_subject(settings, load_subject(settings.subject), folder, resamples, progress)
@@ -131,16 +127,10 @@ def _work(run: OpenRun, shard: Shard, progress: Progress | None) -> None:
 
 def _launched(settings: ComparisonSettings, folder: Path, resamples: int, progress: Progress | None) -> Outcome | None:
     """Do this process's share of a comparison that ``accelerate launch`` or ``torchrun`` started in several processes."""
-    try:
-        from accelerate import PartialState
-    except ImportError:
-        raise MissingExtraError("accelerate", extra="compare") from None
-    state: Any = PartialState(cpu=settings.subject.device == "cpu")
-    # The group is destroyed at exit and not before, because a program may compare more than once.
-    atexit.register(state.destroy_process_group)
+    state = process_state(cpu=settings.subject.device == "cpu")
     with state.main_process_first():
         subject = load_subject(settings.subject)
-        run = (prepare if state.is_main_process else join)(settings, folder, subject)
+    run = prepare(settings, folder, subject, Launched(state))
     _work(run, Shard(state.process_index, state.num_processes), progress)
     state.wait_for_everyone()
     if not state.is_main_process:

@@ -19,7 +19,13 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
 - ``gits``, ``score_optimal`` and ``klub`` are measured on the subject's own network.
 - ``calibrated`` is what :func:`hso.optimize` gives with a calibration of the subject, and ``tuned`` what :func:`hso.tune`
   makes of it by running schedules, in the features in which the comparison judges. Their images are others than those that
-  are judged. They cost thousands of network calls, so that "all" does not include them.
+  are judged.
+- ``rollout`` has the images, the features, the verdict and the number of network calls of ``tuned``, those of its
+  calibration included, and searches with Nelder-Mead (:mod:`hso.tuning.simplex`). So the difference is what the calibration
+  brings.
+- ``oss`` runs students of Euler's method with the network at each point of the teacher (:mod:`hso.search.stepwise`). Other
+  solvers use its nodes.
+- The last four cost thousands of network calls, so that "all" does not include them.
 - A path that ends in ``.json`` is a schedule that :meth:`hso.SamplingSchedule.save` wrote there. It takes part where the
   number of nodes, the noise schedule and the kind of terminal are its own. It goes by the file's name.
 
@@ -29,39 +35,24 @@ that nothing but the nodes differs.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.calibrate import calibrate_images
-from hso.comparison.subjects.base import CALIBRATION_IMAGES, TUNING_IMAGES
+from hso.comparison.contestants.measured import PEERS, calibrated, oss, peer, rollout, tuned
+from hso.comparison.contestants.task import Contestant, NotServedError, Prepared, ScheduleTask
 from hso.errors import ArgumentError, HSOError, check_choice
-from hso.models.calibration import Calibration
-from hso.models.exact import Denoiser
-from hso.models.images import Images
-from hso.models.recording import Plan
-from hso.models.teacher import Teacher
-from hso.noise import NoiseSchedule
-from hso.objectives import GITS, KLUB, MEP, DMNonUniform, Objective, ScoreOptimal
+from hso.objectives import MEP, DMNonUniform
 from hso.objectives.error_proxy import COSTED, FREE
 from hso.optimize import optimize
 from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Constraints, Local
-from hso.solvers import DDIM, Node, Solver
-from hso.tuning.panel import Features
-from hso.tuning.tune import tune
 
-# Objectives that are measured on the subject's own network.
-PEERS: Mapping[str, Callable[[Teacher], Objective]] = {"gits": GITS, "score_optimal": ScoreOptimal, "klub": KLUB}
 ALL, FILE = "all", ".json"
-# Images of which a calibration is made, and with which schedules are tuned; a third of the latter passes the verdict.
-CALIBRATED_WITH, TUNED_WITH = 64, 192
 # Two schedules are the same if their times agree to this: a hundredth of a training timestep.
 SAME = 1e-5
 # The rules of diffusers' schedulers for these solvers, for models whose own default rule is not known.
@@ -77,64 +68,6 @@ FITTED = Constraints(box=Box())
 PUBLISHED_MEP, PIXEL_MEP = MEP(p=2.0, jump=FREE), MEP(p=1.0, jump=FREE)
 PUBLISHED_BOUND, PIXEL_BOUND = DMNonUniform(p=2.0, jump=FREE), DMNonUniform(p=1.0, jump=FREE)
 REDUCED = Bilevel(population=6, generations=8, lower_iterations=30)
-Found = TypeVar("Found")
-
-
-@dataclass(frozen=True)
-class ScheduleTask:
-    """What a contestant gives a schedule for.
-
-    Attributes:
-        noise: The model's noise schedule.
-        nfe: Number of network calls.
-        terminal: "clean" or "t_min".
-        teacher: The subject's own network; None if it cannot be called by itself.
-        solver: The solver that will sample with the schedule.
-        images: Gives the network and the states of so many images from a number on; None if the network cannot be called.
-        prediction: What the network predicts.
-        features: In what schedules are judged, as a function of clean states; None if states are not images.
-        memory: What contestants have found for other tasks of the same plan; use :meth:`once`.
-    """
-
-    noise: NoiseSchedule
-    nfe: int
-    terminal: str = CLEAN
-    teacher: Teacher | None = None
-    solver: Solver = field(default_factory=DDIM)
-    images: Callable[[int, int], Images] | None = None
-    prediction: str = "epsilon"
-    features: Features | None = None
-    memory: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def nodes(self) -> int:
-        """Number of nodes with which the solver makes exactly ``nfe`` calls.
-
-        Raises:
-            ArgumentError: If there is no such number.
-        """
-        return self.solver.nodes(self.nfe)
-
-    def once(self, key: object, make: Callable[[], Found]) -> Found:
-        """What ``make`` returned when a task of this plan first asked for ``key``."""
-        if key not in self.memory:
-            self.memory[key] = make()
-        found: Found = self.memory[key]
-        return found
-
-
-class Prepared(NamedTuple):
-    """A schedule, and the number of network calls that it took to find it, where an image counts as one call."""
-
-    schedule: SamplingSchedule
-    calls: int
-
-
-Contestant = Callable[[ScheduleTask], SamplingSchedule | Prepared]
-
-
-class NotServedError(HSOError):
-    """A contestant has no schedule for this task."""
 
 
 def _rule(name: str, task: ScheduleTask) -> SamplingSchedule:
@@ -180,73 +113,6 @@ def _file(path: str, task: ScheduleTask) -> SamplingSchedule:
     return schedule
 
 
-class CountedNetwork:
-    """A network that counts its calls, where an image counts as one call."""
-
-    def __init__(self, network: Callable[[Any, Node], Any]) -> None:
-        self.network, self.calls = network, 0
-
-    def __call__(self, x: Any, node: Node) -> Any:
-        self.calls += len(x)
-        return self.network(x, node)
-
-
-def _counted(teacher: Teacher) -> tuple[Teacher, CountedNetwork]:
-    """The same teacher on a network that counts its calls, and this network."""
-    if isinstance(teacher.model, Denoiser):
-        network = CountedNetwork(teacher.model.x0)
-        return dataclasses.replace(teacher, model=network, prediction="sample"), network
-    network = CountedNetwork(teacher.model)
-    return dataclasses.replace(teacher, model=network), network
-
-
-def _peer(name: str, task: ScheduleTask) -> Prepared:
-    given = task.teacher
-    if given is None:
-        raise NotServedError("this model's network cannot be called by itself")
-    teacher, network = task.once("teacher", lambda: _counted(given))
-    # All peers share the teacher's trajectory, and each would have to make it if it were alone.
-    shared = task.once("calls of the trajectory", lambda: len(teacher.trajectory.lambdas) * len(teacher.x))
-    before = network.calls
-    objective = task.once((name, "objective"), lambda: PEERS[name](teacher))
-    # These objectives do not depend on the solver; DDIM has one node for each call.
-    found = optimize(task.noise, task.nodes, solver="ddim", objective=objective, terminal=task.terminal)
-    # Later tasks use what the first one measured.
-    own = task.once((name, "calls"), lambda: network.calls - before)
-    return Prepared(found.schedule, shared + own)
-
-
-def _calibration(task: ScheduleTask) -> Calibration:
-    """The subject's calibration, made once for a plan."""
-    given = task.images
-    if given is None:
-        raise NotServedError("this model's network cannot be called by itself")
-    plan = Plan(task.noise, task.prediction)
-    return task.once("calibration", lambda: calibrate_images(plan, given(CALIBRATION_IMAGES, CALIBRATED_WITH)))
-
-
-def _calibrated(task: ScheduleTask) -> Prepared:
-    known = _calibration(task)
-    found = optimize(task.noise, task.nfe, solver=task.solver, calibration=known, terminal=task.terminal)
-    return Prepared(found.schedule, known.calls)
-
-
-def _tuned(task: ScheduleTask) -> Prepared:
-    known = _calibration(task)
-    assert task.images is not None
-    found = tune(
-        task.images(TUNING_IMAGES, TUNED_WITH),
-        task.noise,
-        nfe=task.nfe,
-        solver=task.solver,
-        calibration=known,
-        prediction=task.prediction,
-        features=task.features,
-        terminal=task.terminal,
-    )
-    return Prepared(found.schedule, known.calls + found.calls)
-
-
 # A new setting of the optimizer is one line here.
 OPTIMIZED: Mapping[str, Mapping[str, Any]] = {
     "hso_exact": {"objective": PUBLISHED_MEP, "constraints": FITTED},
@@ -268,12 +134,14 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "hso": _default,
     **{name: partial(_optimized, name) for name in OPTIMIZED},
     "ensemble": _ensemble,
-    **{name: partial(_peer, name) for name in PEERS},
-    "calibrated": _calibrated,
-    "tuned": _tuned,
+    **{name: partial(peer, name) for name in PEERS},
+    "oss": oss,
+    "rollout": rollout,
+    "calibrated": calibrated,
+    "tuned": tuned,
 }
 # Those that "all" does not include.
-COSTLY = ("calibrated", "tuned")
+COSTLY = ("oss", "rollout", "calibrated", "tuned")
 # Rules that need neither a search, nor a model, nor a publication. "The best rule" is the best of these.
 CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
 # What contestants are, for the readers of a report.
@@ -287,8 +155,12 @@ KINDS: Mapping[str, tuple[str, ...]] = {
         name for name in OPTIMIZED if name.startswith("dm_nonuniform")
     ),
     "made by this library for the solver, with what it measured of its reference models": ("ensemble",),
-    "made by this library for this very network, its guidance and the solver, with the calls that are listed": COSTLY,
-    "measured by other methods with many calls of this very network": tuple(PEERS),
+    "made by this library for this very network, its guidance and the solver, with the calls that are listed": (
+        "calibrated",
+        "tuned",
+    ),
+    "found with the calls of tuned, by runs alone": ("rollout",),
+    "measured by other methods with many calls of this very network": (*PEERS, "oss"),
     "published by others as numbers, for the model in the name": tuple(TABLES),
     "closed-form rules; trailing, leading and linspace are settings of diffusers, edm is Karras et al.'s": CLOSED_FORMS,
 }
@@ -377,3 +249,25 @@ def enter(names: Sequence[str], task: ScheduleTask) -> tuple[list[Group], list[R
 def _same(first: SamplingSchedule, second: SamplingSchedule) -> bool:
     close = np.abs(first.times - second.times).max() < SAME
     return bool(close and abs(first.terminal_time - second.terminal_time) < SAME)
+
+
+__all__ = [
+    "ALL",
+    "CLOSED_FORMS",
+    "CONTESTANTS",
+    "COSTLY",
+    "KINDS",
+    "OPTIMIZED",
+    "PEERS",
+    "PUBLISHED_MEP",
+    "Contestant",
+    "Group",
+    "NotServedError",
+    "Prepared",
+    "RefusedContestant",
+    "ScheduleTask",
+    "check_names",
+    "enter",
+    "is_file",
+    "shown",
+]
