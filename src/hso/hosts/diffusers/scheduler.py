@@ -11,8 +11,15 @@ from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
 from hso.solvers import Solver
 
 
+# The release that the adapters were read against and that the tests run.
+RELEASE = "0.42.1"
+
+
 class DiffusersScheduler(Host):
     """A scheduler that a schedule can be landed on."""
+
+    lands = "exactly, attached"
+    version_read = version_run = RELEASE
 
     def __init__(self, class_name: str, family: SchedulerFamily) -> None:
         self.name = host_name(class_name)
@@ -29,9 +36,12 @@ class DiffusersScheduler(Host):
 class RefusedScheduler(Host):
     """A scheduler that takes no schedule in any way."""
 
+    version_read = version_run = RELEASE
+
     def __init__(self, class_name: str, reason: str) -> None:
         self.name = host_name(class_name)
         self.advice = f"{reason}; use another scheduler, and {ATTACH}"
+        self.lands = f"refused: {reason}"
 
     def takes(self, flow: bool) -> Takes:
         return Takes()
