@@ -47,7 +47,9 @@ def _points(sigmas: Sequence[float], high: float, low: float) -> list[tuple[floa
 def _frame(canvas: ImageDraw.ImageDraw, high: float, low: float, steps: int) -> None:
     canvas.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline=GRID)
     plural = "" if steps == 1 else "s"
-    canvas.text((MARGIN, 12), f"sigma, logarithmic; {steps} step{plural} from {high:.4g} to {low:.4g}, then 0", fill=INK)
+    canvas.text(
+        (MARGIN, 12), f"sigma, logarithmic; {steps} step{plural} from {high:.4g} to {low:.4g}, then 0", fill=INK
+    )
 
 
 def _dot(canvas: ImageDraw.ImageDraw, place: tuple[float, float], sigma: float, labelled: bool) -> None:

@@ -130,7 +130,9 @@ class Host(ABC):
             raise ArgumentError("to", expected, self.name, f"{problem}; {remedy}")
         takes = self.takes(is_flow(schedule))
         if schedule.nfe < takes.least:
-            raise ArgumentError("to", f"a schedule with at least {takes.least} nodes", schedule, f"{self.name} needs them")
+            raise ArgumentError(
+                "to", f"a schedule with at least {takes.least} nodes", schedule, f"{self.name} needs them"
+            )
         if takes.before_shift:
             return before_shift(schedule, kind)
         if kind == TIMESTEPS:

@@ -228,7 +228,9 @@ def _length(given: Given) -> Iterator[Finding]:
     if form == WITHOUT_ZERO and ends_in_zero:
         yield Finding(ERROR, "trailing zero", f"{name} appends the 0 itself; yours makes a step of length 0")
     if len(given.values) < given.takes.least:
-        yield Finding(ERROR, "length", f"{name} takes at least {given.takes.least} values, there are {len(given.values)}")
+        yield Finding(
+            ERROR, "length", f"{name} takes at least {given.takes.least} values, there are {len(given.values)}"
+        )
     if given.nfe is None:
         return
     solver = given.host.solver(given.config)

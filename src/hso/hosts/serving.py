@@ -56,5 +56,3 @@ class LightX2V(ShiftingHost):
     def write(self, schedule: SamplingSchedule) -> str:
         super().write(schedule)  # refuses what it cannot be told
         return f'"denoising_step_list": {self.values(schedule, TIMESTEPS)}'
-
-

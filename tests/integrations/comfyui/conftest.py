@@ -121,7 +121,9 @@ def host(monkeypatch, tmp_path):
 def pack(host, monkeypatch):
     """The loaded pack."""
     name = "custom_nodes_hso_schedules"
-    spec = importlib.util.spec_from_file_location(name, FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)])
+    spec = importlib.util.spec_from_file_location(
+        name, FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)]
+    )
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, name, module)
     before = set(sys.modules)
@@ -135,6 +137,7 @@ def pack(host, monkeypatch):
 @pytest.fixture
 def nodes(pack):
     """The nodes of the pack by their id, after it was loaded."""
+
     async def load():
         extension = await pack.comfy_entrypoint()
         await extension.on_load()

@@ -193,7 +193,9 @@ def test_example_workflows_are_whole(workflow, nodes):
         assert places[target]["inputs"][slot]["link"] == number
         assert places[source]["outputs"][output]["type"] == places[target]["inputs"][slot]["type"] == kind
     for node in ours:
-        widgets = [each for each in nodes[node["type"]].define_schema().inputs if each.kind in ("Int", "Float", "Combo")]
+        widgets = [
+            each for each in nodes[node["type"]].define_schema().inputs if each.kind in ("Int", "Float", "Combo")
+        ]
         assert len(node["widgets_values"]) == len(widgets)
         numbers = [(v, w) for v, w in zip(node["widgets_values"], widgets, strict=True) if w.kind != "Combo"]
         assert all(widget.min <= value <= widget.max for value, widget in numbers)

@@ -81,7 +81,9 @@ class Run:
             raise ArgumentError("start_sigma", "none with a denoise below 1", self.start_sigma, cause)
         if self.calibration is not None and self.sampler not in SOLVER_OF_SAMPLER:
             known = ", ".join(SOLVER_OF_SAMPLER)
-            raise ArgumentError("solver", f"one of {known} with a calibration", self.sampler, "others are not simulated")
+            raise ArgumentError(
+                "solver", f"one of {known} with a calibration", self.sampler, "others are not simulated"
+            )
 
     @property
     def solver(self) -> Solver:

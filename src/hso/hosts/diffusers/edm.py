@@ -48,6 +48,13 @@ class EdmMultistep(Edm):
         return final_sigmas(schedule)
 
 
+class CosineTable(EdmMultistep):
+    r"""As EDMEuler, but the network is told :math:`\frac2\pi \arctan\sigma` (Stable Audio)."""
+
+    def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
+        return Landing(schedule.network_timesteps, levels.sigmas(schedule.levels))
+
+
 class EulerTable(SigmaTable):
     """With ``timestep_type="continuous"`` and v prediction, as in Stable Video Diffusion, it is an EDM scheduler."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hso.hosts.base import ATTACH, Host, Takes
+from hso.hosts.base import Host, Takes
 from hso.hosts.diffusers.family import SchedulerFamily
 from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
 from hso.solvers import Solver
@@ -40,7 +40,7 @@ class RefusedScheduler(Host):
 
     def __init__(self, class_name: str, reason: str) -> None:
         self.name = host_name(class_name)
-        self.advice = f"{reason}; use another scheduler, and {ATTACH}"
+        self.advice = reason
         self.lands = f"refused: {reason}"
 
     def takes(self, flow: bool) -> Takes:
