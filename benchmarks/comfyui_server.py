@@ -24,7 +24,7 @@ PACK, RECORDER = ROOT / "integrations" / "comfyui", Path(__file__).parent / "com
 START_SECONDS, RUN_SECONDS = 180, 120
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server did not accept a graph, or a node failed; the text is what it says to the user."""
 
 
@@ -74,7 +74,7 @@ class Server:
         """The answer to a request, as JSON.
 
         Raises:
-            Refused: If the server does not accept it.
+            RefusedError: If the server does not accept it.
         """
         body = None if data is None else json.dumps(data).encode()
         request = urllib.request.Request(self._url + path, body, {"Content-Type": "application/json"})
@@ -82,13 +82,13 @@ class Server:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as error:
-            raise Refused(error.read().decode()) from None
+            raise RefusedError(error.read().decode()) from None
 
     def run(self, graph: dict[str, Any]) -> dict[str, Any]:
         """The outputs of a graph: for each output node what it shows.
 
         Raises:
-            Refused: If the server does not accept the graph, or a node fails.
+            RefusedError: If the server does not accept the graph, or a node fails.
         """
         number = self.ask("/prompt", {"prompt": graph})["prompt_id"]
         deadline = time.monotonic() + RUN_SECONDS
@@ -101,7 +101,7 @@ class Server:
     def _outputs(self, found: dict[str, Any]) -> dict[str, Any]:
         for kind, message in found["status"]["messages"]:
             if kind == "execution_error":
-                raise Refused(message["exception_message"].strip())
+                raise RefusedError(message["exception_message"].strip())
         outputs: dict[str, Any] = found["outputs"]
         return outputs
 

@@ -30,6 +30,7 @@ def install(samplers: Any) -> None:
 def sigmas_for(model_sampling: Any, steps: int, **asked: Any) -> Any:
     """The sigmas of a run as a new tensor, shape (N + 1,); ``asked`` has further fields of ``Run``."""
     import torch
+
     from hso.hosts.comfyui import Run, read_sampling, sigmas_of
 
     return torch.FloatTensor(sigmas_of(read_sampling(model_sampling), Run(steps, **asked)))

@@ -1,7 +1,7 @@
 """NVlabs' edm: the line of ``generate.py`` that makes the noise levels of its sampler.
 
-Networks with EDM's preconditioning are told the level as it is. Those with the preconditioning of DDPM ("iDDPM") round it to
-their own table first.
+Networks with EDM's preconditioning are told the level as it is. Those with the preconditioning of DDPM ("iDDPM") round it
+to their own table first.
 """
 
 from __future__ import annotations

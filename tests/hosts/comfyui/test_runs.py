@@ -112,12 +112,12 @@ def test_a_run_that_makes_no_sense_is_refused(settings, message):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_steps_than_the_model_has_levels_are_refused_in_words_of_the_node(kind):
-    with pytest.raises(ArgumentError, match="^steps: expected a value that this model can be run with, got 10000"):
+    with pytest.raises(ArgumentError, match=r"^steps: expected a value that this model can be run with, got 10000"):
         sigmas_of(read_sampling(KINDS[kind]), Run(10_000))
 
 
 def test_a_denoise_that_leaves_no_room_is_refused_in_words_of_the_node(discrete):
-    with pytest.raises(ArgumentError, match="^denoise: expected a value that this model can be run with, got 0.01"):
+    with pytest.raises(ArgumentError, match=r"^denoise: expected a value that this model can be run with, got 0.01"):
         sigmas_of(discrete, Run(8, denoise=0.01))
 
 
@@ -155,7 +155,7 @@ def test_a_calibration_of_the_same_model_is_used_and_one_of_another_refused(disc
     fitted = dataclasses.replace(calibration, noise_fingerprint=discrete.noise.fingerprint)
     best = hso.optimize(discrete.noise, 4, solver="ddim", calibration=fitted).schedule
     assert sigmas[:-1] == discrete.table[best.timesteps].tolist()
-    with pytest.raises(ArgumentError, match="calibration: .*it was made for another model"):
+    with pytest.raises(ArgumentError, match=r"calibration: .*it was made for another model"):
         sigmas_of(flow, run)
-    with pytest.raises(ArgumentError, match="solver: expected one of ddim, .* with a calibration"):
+    with pytest.raises(ArgumentError, match=r"solver: expected one of ddim, .* with a calibration"):
         Run(4, sampler="er_sde", calibration=calibration)

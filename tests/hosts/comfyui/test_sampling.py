@@ -81,7 +81,7 @@ def test_distilled_and_image_to_image_classes_are_refused_by_name(sampling, pred
 
 
 def test_a_class_of_another_kind_is_refused_by_name():
-    with pytest.raises(HostError, match="^object: is no sampling class that this library knows"):
+    with pytest.raises(HostError, match=r"^object: is no sampling class that this library knows"):
         read_sampling(object())
     with pytest.raises(HostError, match="ModelSamplingDiscreteFlow with EPS: expected CONST"):
         read_sampling(doubles.combined(doubles.ModelSamplingDiscreteFlow, doubles.EPS))
@@ -99,7 +99,7 @@ def test_a_patch_that_changes_what_is_told_is_noticed():
         def timestep(self, sigma):
             return sigma**2 * self.multiplier
 
-    with pytest.raises(HostError, match="tells its network .* was model_sampling patched"):
+    with pytest.raises(HostError, match=r"tells its network .* was model_sampling patched"):
         read_sampling(doubles.combined(Patched, doubles.CONST))
 
 

@@ -80,9 +80,9 @@ def test_a_damaged_file_is_one_line(nodes, host, model_of):
 
 
 def test_what_a_model_cannot_do_is_one_line(nodes, model_of):
-    with pytest.raises(HostError, match="^IMG_TO_IMG: cannot take a schedule"):
+    with pytest.raises(HostError, match=r"^IMG_TO_IMG: cannot take a schedule"):
         run(nodes, "HSOScheduler", model_of(doubles.combined(doubles.ModelSamplingDiscrete, doubles.IMG_TO_IMG)))
-    with pytest.raises(ArgumentError, match="^steps: "):
+    with pytest.raises(ArgumentError, match=r"^steps: "):
         run(nodes, "HSOScheduler", model_of(KINDS["discrete, eps"]), steps=10_000)
 
 
@@ -95,7 +95,7 @@ def test_the_preview_draws_every_step(nodes):
     blank = nodes["HSOPreview"].execute(torch.FloatTensor([14.6, 0.0])).args[0]
     assert not torch.equal(image, blank)
     for nothing in ([], [0.0, 0.0]):
-        with pytest.raises(ValueError, match="^sigmas: expected at least two"):
+        with pytest.raises(ValueError, match=r"^sigmas: expected at least two"):
             nodes["HSOPreview"].execute(torch.FloatTensor(nothing))
 
 

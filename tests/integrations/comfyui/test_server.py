@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import comfyui_doubles as doubles
-from benchmarks.comfyui_server import Refused, Server, graph_of, graph_of_drop_down, told_after
+from benchmarks.comfyui_server import RefusedError, Server, graph_of, graph_of_drop_down, told_after
 
 import hso
 from hso.hosts.comfyui import Run, expert_sigmas, read_sampling, sigmas_of
@@ -73,9 +73,9 @@ def test_files_of_the_folder_are_used_and_damaged_ones_named(server):
     hso.SamplingSchedule.from_timesteps(preset, [959, 500, 100]).save(folder / "three.json")
     (folder / "damaged.calibration").write_bytes(b"nothing of the kind")
     assert told(server, graph_of("discrete, eps", "HSOScheduleFile", {"schedule": "three.json"})) == [959, 500, 100]
-    with pytest.raises(Refused, match=r"damaged\.calibration: "):
+    with pytest.raises(RefusedError, match=r"damaged\.calibration: "):
         server.run(graph_of("discrete, eps", "HSOCalibrated", {**ASKED, "calibration": "damaged.calibration"}))
-    with pytest.raises(Refused, match="it was made for another model"):
+    with pytest.raises(RefusedError, match="it was made for another model"):
         server.run(graph_of("flux, mu 1.15", "HSOScheduleFile", {"schedule": "three.json"}))
 
 
@@ -93,7 +93,7 @@ def test_files_of_the_folder_are_used_and_damaged_ones_named(server):
     ],
 )
 def test_a_wrong_input_is_one_clear_message_and_the_queue_goes_on(server, kind, changes, said):
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         server.run(graph_of(kind, "HSOScheduler", {**ASKED, **changes}))
     assert said.lower() in str(refusal.value).lower()
     assert len(told(server, graph_of("discrete, eps", "HSOScheduler", ASKED))) == 5

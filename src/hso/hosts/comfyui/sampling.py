@@ -83,7 +83,7 @@ class Sampling:
         noise: The noise schedule.
         sigma_max: The noisiest sigma, as ComfyUI holds it.
         unit: What the network is told is the noise schedule's own number times this.
-        table: Sigma of each whole timestep, shape (N_train,), increasing, if the network is told whole timesteps; else None.
+        table: Sigma of each whole timestep, shape (N_train,), increasing, if the network is told those; else None.
         means_flow_sigma: Whether "sigma" is the flow sigma.
     """
 

@@ -1,7 +1,7 @@
 r"""CogVideoX's DPM scheduler: the second-order SDE solver, on a table of :math:`\bar\alpha` by integer timestep.
 
-Its ``step`` is also told the timestep before, because it keeps no state of its own. Both are exchanged for their ranks, as in
-:mod:`hso.hosts.diffusers.alpha_table`. CogVideoX's DDIM steps as DDIM does.
+Its ``step`` is also told the timestep before, because it keeps no state of its own. Both are exchanged for their ranks, as
+in :mod:`hso.hosts.diffusers.alpha_table`. CogVideoX's DDIM steps as DDIM does.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class EdmMultistep(Edm):
 
 
 class CosineTable(EdmMultistep):
-    r"""As EDMEuler, but the network is told :math:`\frac2\pi \arctan\sigma` (Stable Audio)."""
+    """As EDMEuler, but the network is told an angle, the arc tangent of sigma (Stable Audio)."""
 
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         return Landing(schedule.network_timesteps, levels.sigmas(schedule.levels))

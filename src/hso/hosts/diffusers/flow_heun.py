@@ -1,4 +1,4 @@
-r"""Flow matching with Heun's method: ``sigmas`` is the flow's :math:`\sigma`, and every node but the first is there twice."""
+r"""Flow matching with Heun's method: ``sigmas`` is the flow's :math:`\sigma`. Every node but the first is there twice."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ REFUSED: Mapping[str, str] = {
     "HeliosScheduler": "its run has stages at several resolutions, each with a table of its own",
     "LTXEulerAncestralRFScheduler": VERBATIM,
     "MiniMaxH3Scheduler": VERBATIM,
-    "DDPMWuerstchenScheduler": "its pipelines alone know its times; pass it timesteps=[*schedule.times, 0.0]",
+    "DDPMWuerstchenScheduler": "it takes times as they are, so pass it timesteps=[*schedule.times, 0.0]",
     "UnCLIPScheduler": "diffusers says not to use it; use DDPMScheduler",
     "KarrasVeScheduler": OWN_TIMES,
     "ScoreSdeVeScheduler": OWN_TIMES,

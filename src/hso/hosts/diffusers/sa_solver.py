@@ -1,4 +1,4 @@
-r"""SA-Solver: a table of noise levels for its steps, and one of :math:`\bar\alpha` by integer timestep to noise a sample."""
+r"""SA-Solver: a table of noise levels for its steps, and one of :math:`\bar\alpha` by timestep to noise a sample."""
 
 from __future__ import annotations
 

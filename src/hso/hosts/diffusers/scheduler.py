@@ -10,7 +10,6 @@ from hso.hosts.diffusers.family import SchedulerFamily
 from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
 from hso.solvers import Solver
 
-
 # The release that the adapters were read against and that the tests run.
 RELEASE = "0.42.1"
 
@@ -34,9 +33,9 @@ class DiffusersScheduler(Host):
 
 
 class RefusedScheduler(Host):
-    """A scheduler that takes no schedule in any way."""
+    """A scheduler that no schedule can be landed on."""
 
-    version_read = version_run = RELEASE
+    version_read = RELEASE
 
     def __init__(self, class_name: str, reason: str) -> None:
         self.name = host_name(class_name)
