@@ -1,6 +1,6 @@
 """Draws the pictures of the ComfyUI node pack's README, with the pack's own drawing.
 
-    python scripts/comfyui_pictures.py
+python scripts/comfyui_pictures.py
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ RUNS = {
 def main() -> None:
     """Write one picture for each run."""
     spec = importlib.util.spec_from_file_location("picture", PACK / "picture.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     picture = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(picture)
     samplings = every_sampling()

@@ -49,7 +49,7 @@ class Recorder(torch.nn.Module):
         return torch.zeros_like(x)
 
 
-class _Bare(classes.ModelSamplingDiscrete, classes.EPS):  # type: ignore[misc]
+class _Bare(classes.ModelSamplingDiscrete, classes.EPS):
     """What a careless patch leaves of a sampling object: it has no sigmas."""
 
     sigmas = None

@@ -32,7 +32,7 @@ def draw(sigmas: Sequence[float]) -> NDArray[np.float32]:
     canvas.line(points, fill=LINE, width=2)
     for place, sigma in zip(points, sigmas, strict=True):
         _dot(canvas, place, sigma, labelled=len(sigmas) <= MOST_LABELS)
-    return np.asarray(image, dtype=np.float32) / 255
+    return np.asarray(image, dtype=np.float32) / np.float32(255)
 
 
 def _points(sigmas: Sequence[float], high: float, low: float) -> list[tuple[float, float]]:

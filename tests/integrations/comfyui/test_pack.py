@@ -66,6 +66,24 @@ def test_a_schedule_file_is_chosen_in_the_folder_of_the_pack(nodes, host, model_
     assert nodes["HSOScheduleFile"].fingerprint_inputs(schedule="three.json", model=model) != before
 
 
+def test_a_calibration_of_the_folder_makes_the_schedule(nodes, host, model_of):
+    noise = hso.NoiseSchedule.preset("sd1.5")
+    x = np.random.default_rng(0).standard_normal((8, 1, 4, 4))
+
+    def network(state, node):
+        return state * float(np.exp(noise.log_sigma(noise.lambda_(node.t))))
+
+    calibration = hso.calibrate(network, noise, x, points=12)
+    calibration.save(host.models / "hso" / "tiny.calibration")
+    assert nodes["HSOCalibrated"].define_schema().inputs[1].options == ["tiny.calibration"]
+    model = model_of(KINDS["discrete, eps"])
+    (sigmas,) = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="ddim")
+    expected = sigmas_of(read_sampling(KINDS["discrete, eps"]), Run(6, "ddim", calibration=calibration))
+    assert sigmas.tolist() == torch.FloatTensor(expected).tolist()
+    with pytest.raises(ArgumentError, match="solver: expected one of"):
+        run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="res_multistep")
+
+
 def test_a_damaged_file_is_one_line(nodes, host, model_of):
     model = model_of(KINDS["discrete, eps"])
     for name in ("a.json", "a.calibration"):
