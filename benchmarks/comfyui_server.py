@@ -21,7 +21,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PACK, RECORDER = ROOT / "integrations" / "comfyui", Path(__file__).parent / "comfyui_recorder"
-START_SECONDS, RUN_SECONDS = 180, 120
+START_SECONDS, RUN_SECONDS = 600, 120
 
 
 class RefusedError(Exception):
@@ -62,6 +62,9 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._process.terminate()
+        self._stop()
+
+    def _stop(self) -> None:
         self._process.wait(30)
         self._log.close()
 
@@ -114,6 +117,7 @@ class Server:
             except OSError:
                 time.sleep(0.2)
         self._process.kill()
+        self._stop()
         raise RuntimeError(f"ComfyUI did not start:\n{self.log[-2000:]}")
 
 
