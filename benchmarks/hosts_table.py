@@ -4,7 +4,7 @@
     python -m benchmarks.hosts_table --print    # prints it instead
 
 *exact*: for 2 to 20 nodes at fractional timesteps, the network was told each node to the rounding of float32.
-*rounded*: to the nearest training timestep. *refused*: ``attach`` raises an error with the reason.
+*rounded*: to the nearest training timestep. One scheduler, Stable Audio's, needs torchsde.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.recording import made_for, make_scheduler, record, told
 
 from hso.errors import HostError
 from hso.hosts import HOSTS, Host
-from hso.hosts.diffusers import REFUSED, SCHEDULERS, attach
+from hso.hosts.diffusers import SCHEDULERS, attach
 
 FLOW: dict[str, Any] = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 FLOW_TOO = (
@@ -35,22 +35,37 @@ HEAD = """# Hosts
 A host is a program that samples. This file is written by `python -m benchmarks.hosts_table`, which asks every host
 what it takes and runs every scheduler of diffusers; a test keeps it current.
 
-## Text
+## All hosts
 
 `hso convert --to HOST` prints a schedule as text, `--from HOST` reads it, and `hso lint --host HOST` says what the
 host would do wrong with it. Timesteps are what the network is told. Sigmas are sigma / alpha, but for flow models
 (SD3, Flux, Wan) they are the flow sigma in [0, 1]. "With zero" is N + 1 values, the last of them where the sample
-lands; "without zero" is N values, and the host appends the 0.
+lands; "without zero" is N values, and the host appends the 0. "Before the shift" is the time u that the host itself
+shifts to sigma. Hosts that take nothing here are served in another way, or refused; the sixth column says which.
 
-| host | timesteps | sigmas | sigmas of flow models | ends |
-|---|---|---|---|---|
+| host | timesteps | sigmas | sigmas of flow models | ends | what the host does with the numbers | source read | run with |
+|---|---|---|---|---|---|---|---|
 """
 NOTES = """
-- **ComfyUI** reads numbers without exponents, and a list that does not end in 0 leaves noise in the image. A schedule
-  that ends at t_min is refused; `--end-clean` lets its last step land on the clean sample.
-- **A1111, Forge**: the text is a function of the number of steps n. Samplers that delete the last sigma but one (DPM2
-  and its kin) ask for n = N + 1, and get one sigma more between the last two for them to delete. Other samplers would
-  run it, so ask for N steps there.
+- **ComfyUI**: the [node pack](../integrations/comfyui/README.md) makes schedules for the model that is wired to it, with
+  any number of steps and any denoise, and splits them for two experts. The text is for a node that reads numbers. It
+  reads no exponents, and a list that does not end in 0 leaves noise in the image. So a schedule that ends at t_min is
+  refused; `--end-clean` lets its last step land on the clean sample.
+- **A1111, Forge, reForge, Forge Neo**: the [extension](../integrations/webui/README.md) adds the schedule type "HSO",
+  which knows how many steps a pass will really run. The text is a function of the number of steps n. Samplers that
+  delete the last sigma but one (DPM2 and its kin) ask for n = N + 1, and get one sigma more between the last two for
+  them to delete. Other samplers would run it, so ask for N steps there.
+- **mflux** imports a class: `mflux-generate --scheduler hso.hosts.mflux.Scheduler --steps 8`. The schedule is made for
+  the model, the resolution and the steps of the run. mflux needs an Apple machine, so it was read and not run; the tests
+  use doubles of it.
+- **stable-diffusion.cpp** sets its steps from the list. For image-to-image it runs the last part of a list, by its
+  strength.
+- **SD.Next** takes three or more whole numbers. Its flow schedulers get them divided by 1000, and shift them again.
+- **vLLM-Omni, FastVideo, LightX2V** shift what they are given by the model's own shift. So the text holds the times
+  before the shift, and the host's setting must be the shift of the noise schedule. FastVideo's UniPC takes no list.
+  LightX2V's list is for its step-distilled runners.
+- **SwarmUI** samples with ComfyUI: install the node pack there.
+- **edm** (NVlabs): the line replaces `t_steps` in `generate.py`.
 - **diffusers' flow schedulers** shift the sigmas that they are given once more, unless `shift` (`flow_shift`) is 1
   and `use_dynamic_shifting` is off; `hso lint` says so. An attached schedule is not shifted.
 - **python** is the constructor of `hso.SamplingSchedule` with every digit, for every noise schedule.
@@ -58,10 +73,10 @@ NOTES = """
 ## Attached to diffusers
 
 How a schedule lands on each scheduler when attached with `hso.hosts.diffusers.attach`, with 2 to 20 nodes at
-fractional timesteps and a network that records what it is told:
+fractional timesteps and a network that records what it is told. Schedulers that are not here are refused with a
+`HostError` that says why; the reasons stand above.
 
 - **exact**: the network is told every node to the rounding of float32, and the solver steps through the same levels.
-- **refused**: `attach` raises a `HostError` with the reason.
 - *ends*: where the last step can land, on the clean sample or at t_min.
 - *calls*: network calls for N nodes.
 
@@ -82,14 +97,15 @@ of the schedule's sigmas.
 
 **Distilled models** (LCM, TCD) know the noise levels of their own grid only, so a pipeline with such a scheduler
 takes schedules with nodes on that grid. **Copies and pickles** of an attached scheduler keep the schedule and the
-place in the run.
+place in the run, and so do those of pipelines. A **saved** one is the plain scheduler: a warning says that the schedule is
+not in the folder.
 
 With whole timesteps (`SamplingSchedule.from_timesteps(noise, schedule.timesteps)`) the scheduler's own integer dtype
 is kept, for networks that cannot take fractions."""
 
 
 def text_rows() -> list[str]:
-    """One row for each host that takes text."""
+    """One row for each host."""
     return [_text_row(host) for host in HOSTS.values()]
 
 
@@ -98,8 +114,14 @@ def _text_row(host: Host) -> str:
     sigmas = "" if host.for_flow_only else plain.sigmas or ""
     told_the_end = "with zero" in (plain.sigmas, flow.sigmas) and not host.only_ends_clean
     ends = "clean, t_min" if told_the_end or host.name == "python" else "clean"
-    takes = (plain.timesteps or "", sigmas, flow.sigmas or "")
-    return f"| {host.name} | {' | '.join(takes)} | {ends if any(takes) or host.name == 'python' else ''} |"
+    steps = plain.timesteps or (f"{flow.timesteps}, before the shift" if flow.before_shift and flow.timesteps else "")
+    takes = (
+        steps,
+        sigmas,
+        f"{flow.sigmas}, before the shift" if flow.before_shift and flow.sigmas else flow.sigmas or "",
+    )
+    said = (host.lands, host.version_read, host.version_run)
+    return f"| {host.name} | {' | '.join((*takes, ends if any(takes) or host.name == 'python' else '', *said))} |"
 
 
 def rows() -> list[str]:
@@ -107,14 +129,13 @@ def rows() -> list[str]:
     variants: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in SCHEDULERS] + [
         (name, FLOW) for name in FLOW_TOO
     ]
-    lines = [_row(name, settings) for name, settings in variants]
-    return lines + [f"| {name} | refused | | | {reason} |" for name, reason in REFUSED.items()]
+    return [_row(name, settings) for name, settings in variants]
 
 
 def page() -> str:
     """The whole file."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # diffusers calls NumPy functions on tensors
+        warnings.simplefilter("ignore")  # diffusers calls NumPy functions on tensors, torchsde warns of its ends
         return "".join([HEAD, *_lines(text_rows()), NOTES, *_lines(rows()), TAIL])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import hso
+from hso.hosts.diffusers import SCHEDULERS
 
 POINT = 0.7
 SHAPE = (1, 3, 8, 8)
@@ -44,6 +45,20 @@ class Record:
         return float(np.abs(np.array(distinct) - wanted).max())
 
 
+def available(name: str) -> bool:
+    """Whether diffusers has this scheduler here; two of them need torchsde."""
+    return issubclass(getattr(diffusers, name), diffusers.SchedulerMixin)
+
+
+# Those of the landed schedulers that can be made here.
+HERE = tuple(name for name in SCHEDULERS if available(name))
+
+
+def ends_clean(name: str) -> bool:
+    """Whether a scheduler has a step to the clean sample."""
+    return name not in ("DEISMultistepScheduler", "SASolverScheduler")
+
+
 def is_flow(scheduler: Any) -> bool:
     """Whether the scheduler interpolates linearly between data and noise."""
     return "Flow" in type(scheduler).__name__ or bool(scheduler.config.get("use_flow_sigmas"))
@@ -51,7 +66,12 @@ def is_flow(scheduler: Any) -> bool:
 
 def is_edm(scheduler: Any) -> bool:
     """Whether the scheduler adds noise without scaling the data."""
-    return "EDM" in type(scheduler).__name__
+    return "EDM" in type(scheduler).__name__ or is_arctan(scheduler)
+
+
+def is_arctan(scheduler: Any) -> bool:
+    """Whether the network is told an angle."""
+    return type(scheduler).__name__.startswith("CosineDPM")
 
 
 def make_scheduler(name: str, **settings: Any) -> Any:
@@ -75,7 +95,7 @@ def made_for_pipeline(pipe: Any, nfe: int) -> hso.SamplingSchedule:
     It ends where the scheduler can.
     """
     name = type(pipe.scheduler).__name__
-    schedule = made_for(pipe.scheduler, nfe, name != "DEISMultistepScheduler")
+    schedule = made_for(pipe.scheduler, nfe, ends_clean(name))
     if name not in ("LCMScheduler", "TCDScheduler"):
         return schedule
     stride = pipe.scheduler.config.num_train_timesteps // pipe.scheduler.config.original_inference_steps
@@ -85,7 +105,9 @@ def made_for_pipeline(pipe: Any, nfe: int) -> hso.SamplingSchedule:
 
 def told(scheduler: Any, schedule: hso.SamplingSchedule) -> np.ndarray[Any, Any]:
     """What the network must be told at the nodes, from the definitions and not through the adapter."""
-    if is_edm(scheduler):
+    if is_arctan(scheduler):
+        return np.asarray(np.arctan(schedule.sigmas) * 2 / np.pi)
+    if is_edm(scheduler) or scheduler.config.get("timestep_type") == "continuous":
         return np.asarray(np.log(schedule.sigmas) / 4)
     if is_flow(scheduler):
         return np.asarray(schedule.sigmas / (1 + schedule.sigmas) * scheduler.config.num_train_timesteps)
@@ -102,11 +124,24 @@ def record(
     if dropped and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(dropped)
     x = network.start()
+    vars(scheduler).pop("kept", None)
     for t in scheduler.timesteps[dropped:]:
         scaled = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
-        x = scheduler.step(network(scaled, t, x), t, x, return_dict=False, **step)[0]
+        x = take(scheduler, network(scaled, t, x), t, x, **step)
     network.record.sample = x
     return network.record
+
+
+def take(scheduler: Any, output: torch.Tensor, t: Any, x: torch.Tensor, **step: Any) -> torch.Tensor:
+    """One step. CogVideoX's DPM scheduler is passed what it found before, and at which timestep."""
+    if "timestep_back" not in inspect.signature(scheduler.step).parameters:
+        found: torch.Tensor = scheduler.step(output, t, x, return_dict=False, **step)[0]
+        return found
+    # The pipeline keeps these between steps.
+    clean, back = getattr(scheduler, "kept", (None, None))
+    found, clean = scheduler.step(output, clean, t, back, x, return_dict=False, **step)
+    scheduler.kept = (clean, t)
+    return found
 
 
 class _Network:

@@ -9,7 +9,13 @@ from hso.hosts.comfyui import ComfyUI
 from hso.hosts.diffusers.scheduler import scheduler_hosts
 from hso.hosts.diffusers_text import DiffusersSigmas, DiffusersTimesteps
 from hso.hosts.k_diffusion import KDiffusion
+from hso.hosts.mflux import Mflux
+from hso.hosts.nvlabs_edm import NVLabsEDM
 from hso.hosts.python_text import Python
+from hso.hosts.sdnext import SDNext
+from hso.hosts.serving import FastVideo, LightX2V, VLLMOmni
+from hso.hosts.stable_diffusion_cpp import StableDiffusionCpp, StableDiffusionCppJson
+from hso.hosts.swarmui import SwarmUI
 
 # A new host is one file and one line here. The schedulers of diffusers have a registry of their own.
 _HOSTS: tuple[Host, ...] = (
@@ -18,6 +24,15 @@ _HOSTS: tuple[Host, ...] = (
     KDiffusion(),
     ComfyUI(),
     A1111(),
+    StableDiffusionCpp(),
+    StableDiffusionCppJson(),
+    SDNext(),
+    VLLMOmni(),
+    FastVideo(),
+    LightX2V(),
+    NVLabsEDM(),
+    Mflux(),
+    SwarmUI(),
     Python(),
     *scheduler_hosts(),
 )

@@ -26,9 +26,12 @@ class A1111(Host):
     """A Python function that returns N + 1 sigmas."""
 
     name = "a1111"
+    lands = "exactly at whole timesteps; between them A1111 interpolates, and Forge rounds (the extension: exactly)"
+    version_read = "A1111 1.10, Forge dfdcbab (June 2025)"
+    version_run = "Forge's sd_schedulers.py, dfdcbab"
 
     def takes(self, flow: bool) -> Takes:
-        return Takes(sigmas=WITH_ZERO)
+        return Takes(sigmas=WITH_ZERO, snaps=not flow)
 
     def write(self, schedule: SamplingSchedule) -> str:
         return FUNCTION.format(nfe=schedule.nfe, sigmas=self.values(schedule, SIGMAS))

@@ -19,6 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hso.errors import ArgumentError
 from hso.hosts.pasted import from_levels, is_flow, numbers
 from hso.noise import NoiseSchedule
@@ -42,11 +44,18 @@ class Takes:
         sigmas: "with zero" (N + 1 values; the last says where the sample lands, 0 for the clean sample), "without zero" (N
             values; the host itself appends the 0), "ramp" (values from 1 to 0 that are no noise levels), or None.
         shift: Name of the setting by which the host shifts the sigmas that it is given; empty if it uses them as they are.
+        before_shift: Whether the values are times t of the noise schedule, in [0, 1] as sigmas or times 1000 as timesteps,
+            because the host applies the model's shift to what it is given.
+        snaps: Whether the network is told the nearest whole timestep of a sigma.
+        least: Fewest values that the host takes.
     """
 
     timesteps: str | None = None
     sigmas: str | None = None
     shift: str = ""
+    before_shift: bool = False
+    snaps: bool = False
+    least: int = 1
 
 
 class Host(ABC):
@@ -57,12 +66,18 @@ class Host(ABC):
         for_flow_only: Whether it runs flow models only.
         only_ends_clean: Whether the last step always lands on the clean sample.
         advice: What to do with a host that takes neither timesteps nor sigmas.
+        lands: What the host does with the numbers, for docs/hosts.md: "exactly", "rounded to ..." or "refused: ...".
+        version_read: The release or revision whose source says so.
+        version_run: The release with which it was run; empty if it was not.
     """
 
     name: str = ""
     for_flow_only: bool = False
     only_ends_clean: bool = False
     advice: str = ATTACH
+    lands: str = ""
+    version_read: str = ""
+    version_run: str = ""
 
     @abstractmethod
     def takes(self, flow: bool) -> Takes:
@@ -94,7 +109,11 @@ class Host(ABC):
         named = [kind for kind in KINDS if kind in text]
         if named and not any(getattr(takes, kind) for kind in named):
             raise ArgumentError("values", f"what {self.name} takes", text)
-        if (named[0] if named else self.guess_kind(values)) == TIMESTEPS:
+        kind = named[0] if named else self.guess_kind(values)
+        if takes.before_shift:
+            unit = noise.require_train_steps() if kind == TIMESTEPS else 1
+            return SamplingSchedule.from_times(noise, [value / unit for value in values])
+        if kind == TIMESTEPS:
             return SamplingSchedule.from_timesteps(noise, values)
         appends_zero = takes.sigmas == WITHOUT_ZERO and values[-1] != 0
         return from_levels([*values, 0.0] if appends_zero else values, noise)
@@ -109,11 +128,18 @@ class Host(ABC):
             remedy = "end it clean with end_clean (--end-clean), or optimize with terminal clean"
             expected = "a host that can be told where the last step lands"
             raise ArgumentError("to", expected, self.name, f"{problem}; {remedy}")
+        takes = self.takes(is_flow(schedule))
+        if schedule.nfe < takes.least:
+            raise ArgumentError(
+                "to", f"a schedule with at least {takes.least} nodes", schedule, f"{self.name} needs them"
+            )
+        if takes.before_shift:
+            return before_shift(schedule, kind)
         if kind == TIMESTEPS:
-            whole = self.takes(is_flow(schedule)).timesteps != FRACTIONAL
+            whole = takes.timesteps != FRACTIONAL
             return schedule.timesteps.tolist() if whole else schedule.fractional_timesteps.tolist()
         found = levels(schedule)
-        return found[:-1] if self.takes(is_flow(schedule)).sigmas == WITHOUT_ZERO else found
+        return found[:-1] if takes.sigmas == WITHOUT_ZERO else found
 
     def objection(self, schedule: SamplingSchedule, kind: str) -> str:
         """Why the host cannot be told where this schedule ends; empty if it can."""
@@ -145,3 +171,18 @@ def levels(schedule: SamplingSchedule) -> list[float]:
     """
     found: list[float] = (flow_sigma_of_lambda if is_flow(schedule) else sigma_of_lambda)(schedule.levels).tolist()
     return found
+
+
+def before_shift(schedule: SamplingSchedule, kind: str) -> list[float]:
+    """Times of the nodes, for a host that applies the model's shift itself; as timesteps they are whole.
+
+    Raises:
+        ArgumentError: If two nodes have the same whole timestep.
+    """
+    if kind == SIGMAS:
+        times: list[float] = schedule.times.tolist()
+        return times
+    whole: list[float] = np.round(schedule.times * (schedule.train_steps or 1)).astype(int).tolist()
+    if len(set(whole)) < len(whole) or whole[-1] < 1:
+        raise ArgumentError("to", "nodes that are different whole timesteps before the shift", whole)
+    return whole

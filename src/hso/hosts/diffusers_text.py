@@ -20,6 +20,9 @@ class DiffusersTimesteps(Host):
     """N whole timesteps; ends clean."""
 
     name = "diffusers-timesteps"
+    lands = "rounded to whole timesteps"
+    version_read = "0.42.1"
+    version_run = "0.42.1"
 
     def takes(self, flow: bool) -> Takes:
         return Takes(timesteps=WHOLE)
@@ -29,6 +32,9 @@ class DiffusersSigmas(Host):
     """N + 1 values of sigma~, or N flow sigmas for a flow model."""
 
     name = "diffusers-sigmas"
+    lands = "exactly; flow schedulers shift again unless shift is 1"
+    version_read = "0.42.1"
+    version_run = "0.42.1"
 
     def takes(self, flow: bool) -> Takes:
         return Takes(sigmas=WITHOUT_ZERO, shift="shift") if flow else Takes(sigmas=WITH_ZERO)

@@ -10,6 +10,9 @@ class KDiffusion(Host):
     """N + 1 sigmas as a tensor."""
 
     name = "k-diffusion"
+    lands = "exactly; a discrete model interpolates its table between timesteps"
+    version_read = "0.1.1"
+    version_run = "0.1.1"
 
     def takes(self, flow: bool) -> Takes:
         return Takes(sigmas=WITH_ZERO)

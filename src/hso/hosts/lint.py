@@ -4,7 +4,7 @@ Hosts accept values that they then truncate, shift, drop or turn into NaN. Each 
 A host describes what it takes, and this decides which checks apply to it. Nothing is imported from the host, and no
 network is run.
 
-The facts are those of diffusers 0.35 to 0.42 and k-diffusion; see docs/hosts.md.
+The facts are those of the releases that docs/hosts.md names.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from hso.errors import ArgumentError, check_choice
 from hso.hosts import find_host
 from hso.hosts.base import KINDS, RAMP, SIGMAS, TIMESTEPS, WHOLE, WITH_ZERO, WITHOUT_ZERO, Host, Takes
@@ -22,9 +24,12 @@ from hso.hosts.pasted import ROUNDED, is_flow, sigma_range
 from hso.hosts.text import ended_clean
 from hso.noise import NoiseSchedule
 from hso.noise.flow import ShiftedClock
+from hso.noise.levels import lambda_of_sigma
 from hso.schedule import SamplingSchedule
 
 ERROR, WARNING = "error", "warning"
+# A sigma counts as that of a whole timestep if it is as near as this, in timesteps.
+NEAR_WHOLE = 0.02
 # Settings with which a diffusers scheduler refuses or overwrites custom values.
 SPACING_FLAGS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
 
@@ -192,7 +197,7 @@ def _range(given: Given) -> Iterator[Finding]:
     elif given.flow and max(given.values) > 1:
         text = "sigmas of a flow model lie in [0, 1]; values above 1 are sigma / alpha, which other models' hosts take"
         yield Finding(ERROR, "convention", f"{text}; hso convert writes the right ones")
-    elif given.noise is not None:
+    elif given.noise is not None and not given.takes.before_shift:
         yield from _sigma_range(given, given.noise)
 
 
@@ -222,6 +227,10 @@ def _length(given: Given) -> Iterator[Finding]:
         yield Finding(WARNING, "trailing zero", text)
     if form == WITHOUT_ZERO and ends_in_zero:
         yield Finding(ERROR, "trailing zero", f"{name} appends the 0 itself; yours makes a step of length 0")
+    if len(given.values) < given.takes.least:
+        yield Finding(
+            ERROR, "length", f"{name} takes at least {given.takes.least} values, there are {len(given.values)}"
+        )
     if given.nfe is None:
         return
     solver = given.host.solver(given.config)
@@ -257,9 +266,33 @@ def _double_shift(given: Given) -> Iterator[Finding]:
         yield Finding(ERROR, "double shift", f"{text}; set {setting}=1, or {given.host.advice}")
 
 
+def _snapping(given: Given) -> Iterator[Finding]:
+    noise = given.noise
+    if not given.takes.snaps or noise is None or noise.train_steps is None or given.kind != SIGMAS:
+        return
+    levels = np.array([value for value in given.values if value > 0])
+    told = noise.timestep_of_time(noise.time(lambda_of_sigma(levels)))
+    beside = np.abs(told - np.round(told))
+    if beside.max() > NEAR_WHOLE:
+        worst = int(np.argmax(beside))
+        text = f"at sigma {levels[worst]:.4g} the network is told {told[worst]:.0f} instead of {told[worst]:.2f}"
+        remedy = "optimize with strategy exact:grid=training"
+        yield Finding(WARNING, "snapping", f"{text}: {given.host.name} takes the nearest whole timestep; {remedy}")
+
+
 def _is_shifted(noise: NoiseSchedule) -> bool:
     return isinstance(noise.clock, ShiftedClock) and noise.clock.shift != 1
 
 
 # A new check is one function and one line here.
-CHECKS: Sequence[Check] = (_accepted, _order, _duplicates, _truncation, _range, _length, _settings, _double_shift)
+CHECKS: Sequence[Check] = (
+    _accepted,
+    _order,
+    _duplicates,
+    _truncation,
+    _range,
+    _length,
+    _settings,
+    _double_shift,
+    _snapping,
+)

@@ -32,6 +32,9 @@ class Python(Host):
     """The constructor of :class:`hso.SamplingSchedule`, with lambda of the nodes."""
 
     name = "python"
+    lands = "exactly"
+    version_read = "this version"
+    version_run = "this version"
     advice = "lint judges timesteps and sigmas only"
 
     def takes(self, flow: bool) -> Takes:

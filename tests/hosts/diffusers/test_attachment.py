@@ -14,10 +14,11 @@ import pytest
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
-from benchmarks.recording import made_for, make_scheduler, record, told  # noqa: E402
+from benchmarks.recording import HERE, ends_clean, made_for, make_scheduler, record, told  # noqa: E402
 
 import hso  # noqa: E402
 from hso.errors import ArgumentError, HostError  # noqa: E402
+from hso.hosts import HOSTS  # noqa: E402
 from hso.hosts.diffusers import REFUSED, SCHEDULERS, attach, detach  # noqa: E402
 
 # diffusers calls NumPy functions on tensors.
@@ -33,12 +34,12 @@ def same(a, b):
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a is b or a == b
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("name", HERE)
 def test_detach_gives_back_class_and_state(name):
     scheduler = make_scheduler(name)
     scheduler.set_timesteps(7)
     before, kind = copy.deepcopy(vars(scheduler)), type(scheduler)
-    schedule = made_for(scheduler, 4, name != "DEISMultistepScheduler")
+    schedule = made_for(scheduler, 4, ends_clean(name))
     handle = attach(scheduler, schedule)
     assert handle.active
     assert isinstance(scheduler, kind)
@@ -104,11 +105,25 @@ def test_copies_keep_the_schedule(scheduler):
     assert not np.allclose(scheduler.timesteps, told(twin, schedule), atol=1)
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))])
-@pytest.mark.parametrize("name", SCHEDULERS)
+def pickled(thing):
+    return pickle.loads(pickle.dumps(thing))
+
+
+def test_a_scheduler_that_diffusers_cannot_pickle_cannot_be_pickled_attached_either():
+    """SA-Solver keeps a function of its own, unless it is given one that has a name."""
+    scheduler = make_scheduler("SASolverScheduler")
+    for _ in ("plain", "attached"):
+        with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
+            pickle.dumps(scheduler)
+        attach(scheduler, made_for(scheduler, 4, clean=False))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize("name", HERE)
 def test_copies_and_pickles_go_on_where_the_original_was(name, copied):
-    scheduler = make_scheduler(name)
-    schedule = made_for(scheduler, 4, name != "DEISMultistepScheduler")
+    own = {"tau_func": np.sign} if name == "SASolverScheduler" else {}
+    scheduler = make_scheduler(name, **own)
+    schedule = made_for(scheduler, 4, ends_clean(name))
     attach(scheduler, schedule)
     twin = copied(scheduler)
     assert type(twin) is type(scheduler)
@@ -187,12 +202,12 @@ def test_schedulers_made_from_its_configuration_are_plain(scheduler):
     assert torch.isfinite(plain.step(x, 900, x).prev_sample).all()
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("name", HERE)
 def test_signatures_are_kept(name):
     scheduler = make_scheduler(name)
     methods = ("set_timesteps", "step", "add_noise")
     before = [inspect.signature(getattr(scheduler, m)) for m in methods if hasattr(scheduler, m)]
-    attach(scheduler, made_for(scheduler, 4, name != "DEISMultistepScheduler"))
+    attach(scheduler, made_for(scheduler, 4, ends_clean(name)))
     assert [inspect.signature(getattr(scheduler, m)) for m in methods if hasattr(scheduler, m)] == before
     assert type(scheduler).__name__ == name
 
@@ -240,17 +255,38 @@ def test_training_noise_is_still_added_at_training_timesteps():
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_schedulers_without_a_way_are_refused_with_the_reason(name):
-    if name == "DPMSolverSDEScheduler":
+    kind = getattr(diffusers.schedulers, name)
+    if not issubclass(kind, diffusers.SchedulerMixin):
         pytest.importorskip("torchsde")
-    scheduler = getattr(diffusers, name)()
     schedule = made_for(make_scheduler("DDIMScheduler"), 4)
-    with pytest.raises(HostError, match=f"{name}: cannot take a schedule: .*; use DPMSolver"):
-        attach(scheduler, schedule)
+    with pytest.raises(HostError) as refusal:
+        # The class alone decides; some have arguments that mean nothing here.
+        attach(kind.__new__(kind), schedule)
+    assert str(refusal.value) == f"{name}: cannot take a schedule: {REFUSED[name]}"
 
 
 def test_an_unknown_scheduler_is_refused():
-    with pytest.raises(HostError, match="no adapter; there is one for DDIMScheduler"):
-        attach(diffusers.DDIMInverseScheduler(), made_for(make_scheduler("DDIMScheduler"), 4))
+    class LaterScheduler(diffusers.DDIMScheduler):
+        pass
+
+    with pytest.raises(HostError, match="LaterScheduler: no adapter; there is one for DDIMScheduler"):
+        attach(LaterScheduler(), made_for(make_scheduler("DDIMScheduler"), 4))
+
+
+def _schedulers_of_diffusers():
+    structure = diffusers.schedulers._import_structure
+    names = [name for names in structure.values() for name in names if name.endswith("Scheduler")]
+    return sorted({*names, "CosineDPMSolverMultistepScheduler", "DPMSolverSDEScheduler"})
+
+
+@pytest.mark.parametrize("name", _schedulers_of_diffusers())
+def test_every_scheduler_of_diffusers_is_landed_or_refused(name):
+    assert (name in SCHEDULERS) != (name in REFUSED)
+    assert f"diffusers:{name.removesuffix('Scheduler')}" in HOSTS
+
+
+def test_no_other_scheduler_is_named():
+    assert sorted([*SCHEDULERS, *REFUSED]) == _schedulers_of_diffusers()
 
 
 UNSAFE = [
@@ -306,7 +342,7 @@ def test_edm_nodes_outside_the_trained_range_are_refused():
         attach(scheduler, hso.SamplingSchedule.from_knots(hso.NoiseSchedule.from_config(scheduler), knots, "clean"))
 
 
-@pytest.mark.parametrize("name", [n for n in SCHEDULERS if "EDM" in n])
+@pytest.mark.parametrize("name", [n for n in HERE if "EDM" in n])
 def test_edm_draws_its_first_noise_at_the_first_node(name):
     scheduler = make_scheduler(name)
     before = scheduler.init_noise_sigma

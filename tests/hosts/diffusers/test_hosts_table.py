@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("diffusers")
+pytest.importorskip("torchsde", reason="Stable Audio's scheduler needs it")
 
 from benchmarks.hosts_table import TARGET, page
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from benchmarks.recording import make_scheduler  # noqa: E402
+from benchmarks.recording import HERE, ends_clean, make_scheduler  # noqa: E402
 
 import hso  # noqa: E402
-from hso.hosts.diffusers import SCHEDULERS, attach, detach  # noqa: E402
+from hso.hosts.diffusers import attach, detach  # noqa: E402
 
-VP = [name for name in SCHEDULERS if "Flow" not in name and "EDM" not in name]
+OTHERS = ("Flow", "EDM", "Cosine", "CogVideoX")
+VP = [name for name in HERE if not any(other in name for other in OTHERS)]
 SCHEDULERS = {name: make_scheduler(name) for name in VP}
 NOISE = hso.NoiseSchedule.from_config(SCHEDULERS["DDIMScheduler"])
 OTHER = hso.NoiseSchedule.linear_vp()
@@ -152,7 +153,7 @@ def test_contradictions(fields, name):
 @given(times=good_times(), name=st.sampled_from(VP), steps=st.integers(0, 60))
 def test_other_numbers_of_steps(times, name, steps):
     scheduler = SCHEDULERS[name]
-    terminal = 1e-3 if name == "DEISMultistepScheduler" else 0.0
+    terminal = 0.0 if ends_clean(name) else 1e-3
     schedule = hso.SamplingSchedule.from_times(NOISE, times, terminal)
     with attach(scheduler, schedule):
         if steps == schedule.nfe:
@@ -165,11 +166,11 @@ def test_other_numbers_of_steps(times, name, steps):
 @settings(max_examples=60, deadline=None)
 @given(times=good_times(), name=st.sampled_from(VP))
 def test_good_times_are_not_refused(times, name):
-    terminal = 1e-3 if name == "DEISMultistepScheduler" else 0.0
+    terminal = 0.0 if ends_clean(name) else 1e-3
     assert not refused(lambda: hso.SamplingSchedule.from_times(NOISE, times, terminal), name)
 
 
-FLOW_AND_EDM = [name for name in SCHEDULERS if name not in VP]
+FLOW_AND_EDM = [name for name in HERE if name not in VP]
 OTHER_LAMBDAS = ([3.0, 1.0], [0.0, 0.0], [-60.0, -50.0], [math.nan, 0.0], [0.0, math.inf], [[0.0, 1.0]], [])
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import warnings
 from types import TracebackType
 from typing import Any
 
 from hso.errors import ArgumentError, HostError, HSOError, MissingExtraError
 from hso.hosts.diffusers import part_way, watch
+from hso.hosts.diffusers.alpha_table import exchanged
 from hso.hosts.diffusers.checks import check_landed, check_landing, check_pipeline, check_schedule
 from hso.hosts.diffusers.family import Call, Config
 from hso.hosts.diffusers.registry import family_of
@@ -22,6 +24,10 @@ from hso.noise.base import as_array
 from hso.schedule import SamplingSchedule
 
 SLOT, LANDING = "_hso_attachment", "_hso_landing"
+NOT_SAVED = (
+    "the configuration is saved without the attached schedule; "
+    "save that with schedule.save(path), and attach it again after loading"
+)
 
 
 class Attachment:
@@ -34,11 +40,11 @@ class Attachment:
     """
 
     def __init__(self, scheduler: Any, schedule: SamplingSchedule, pipeline: str) -> None:
+        self._family = family_of(scheduler)
         self.scheduler = scheduler
         self._pipeline = bool(pipeline)
         self.config: Config = scheduler.config
         self.schedule = schedule
-        self._family = family_of(scheduler)
         check_schedule(scheduler, self._family, schedule, pipeline)
         self._landing = self._family.landing(self.config, schedule)
         self._part_way = part_way.begins_part_way(schedule)
@@ -221,7 +227,8 @@ def attachment_of(scheduler: Any) -> Attachment | None:
 
 @functools.cache
 def _attached_class(plain: type, wrapped: tuple[str, ...]) -> type:
-    methods = {"set_timesteps": _wrapped_set_timesteps(plain), **{name: _wrapped(plain, name) for name in wrapped}}
+    whole = {"set_timesteps": _wrapped_set_timesteps(plain), "save_config": _wrapped_save_config(plain)}
+    methods = {**whole, **{name: _wrapped(plain, name) for name in wrapped}}
     names = {"__module__": plain.__module__, "__qualname__": plain.__qualname__, "__doc__": plain.__doc__}
     # A pickle cannot look this class up by its name, which is the plain one's; so it says how to make it.
     pickled = {"__reduce_ex__": lambda self, _: (_unattached, (plain, wrapped), vars(self))}
@@ -246,6 +253,22 @@ def _wrapped_set_timesteps(plain: type) -> Any:
         return attachment._set_timesteps(self, original, *args, **kwargs)
 
     return set_timesteps
+
+
+def _wrapped_save_config(plain: type) -> Any:
+    original = plain.save_config  # type: ignore[attr-defined]
+
+    @functools.wraps(original)
+    def save_config(self: Any, *args: Any, **kwargs: Any) -> Any:
+        attachment = attachment_of(self)
+        if attachment is None:
+            return original(self, *args, **kwargs)
+        warnings.warn(f"{plain.__name__}: {NOT_SAVED}", UserWarning, stacklevel=3)
+        # The settings that the schedule needs would be wrong without it.
+        with exchanged(self, _internal_dict=attachment.config):
+            return original(self, *args, **kwargs)
+
+    return save_config
 
 
 def _wrapped(plain: type, name: str) -> Any:

@@ -48,6 +48,13 @@ class EdmMultistep(Edm):
         return final_sigmas(schedule)
 
 
+class CosineTable(EdmMultistep):
+    """As EDMEuler, but the network is told an angle, the arc tangent of sigma (Stable Audio)."""
+
+    def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
+        return Landing(schedule.network_timesteps, levels.sigmas(schedule.levels))
+
+
 class EulerTable(SigmaTable):
     """With ``timestep_type="continuous"`` and v prediction, as in Stable Video Diffusion, it is an EDM scheduler."""
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hso.hosts.base import ATTACH, Host, Takes
+from hso.hosts.base import Host, Takes
 from hso.hosts.diffusers.family import SchedulerFamily
 from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
 from hso.solvers import Solver
 
+# The release that the adapters were read against and that the tests run.
+RELEASE = "0.42.1"
+
 
 class DiffusersScheduler(Host):
     """A scheduler that a schedule can be landed on."""
+
+    lands = "exactly, attached"
+    version_read = version_run = RELEASE
 
     def __init__(self, class_name: str, family: SchedulerFamily) -> None:
         self.name = host_name(class_name)
@@ -27,11 +33,14 @@ class DiffusersScheduler(Host):
 
 
 class RefusedScheduler(Host):
-    """A scheduler that takes no schedule in any way."""
+    """A scheduler that no schedule can be landed on."""
+
+    version_read = RELEASE
 
     def __init__(self, class_name: str, reason: str) -> None:
         self.name = host_name(class_name)
-        self.advice = f"{reason}; use another scheduler, and {ATTACH}"
+        self.advice = reason
+        self.lands = f"refused: {reason}"
 
     def takes(self, flow: bool) -> Takes:
         return Takes()

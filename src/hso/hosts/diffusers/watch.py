@@ -12,6 +12,7 @@ been noised to the first node, and to no other.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,9 @@ import numpy as np
 
 from hso.errors import HostError
 
-# The methods that are watched, with the name and the place of their timesteps.
+# The methods that are watched, with the name of their timesteps.
 STEP = "step"
-WATCHED = {STEP: ("timestep", 1), "add_noise": ("timesteps", 2), "scale_noise": ("timestep", 1)}
+WATCHED = {STEP: "timestep", "add_noise": "timesteps", "scale_noise": "timestep"}
 # Key of the run in the scheduler's attributes.
 RUN = "_hso_run"
 PASS_ARGUMENTS = "pass the pipeline what call_arguments(pipeline, schedule) returns"
@@ -114,8 +115,8 @@ def called(scheduler: Any, name: str, arguments: tuple[Any, ...], keywords: dict
         HostError: If the run leaves the schedule.
     """
     run, host = vars(scheduler)[RUN], type(scheduler).__name__
-    keyword, place = WATCHED[name]
-    given = keywords[keyword] if keyword in keywords else arguments[place]
+    # Not by its place: CogVideoX's step has the timestep at another one.
+    given = inspect.signature(getattr(scheduler, name)).bind(*arguments, **keywords).arguments[WATCHED[name]]
     timesteps = _singles(given.tolist() if hasattr(given, "tolist") else given)
     if name == STEP:
         # Schedulers that count their steps move on with each; the others know where they are by the timestep alone.

@@ -1,0 +1,206 @@
+"""The sigmas of a run in ComfyUI: for a model, a number of steps, a sampler and a denoise.
+
+ComfyUI's own schedulers answer a denoise below 1 with the last part of a longer schedule. Here the part that is run is
+optimized for itself, and it begins at that time of the noise schedule. If the network is told whole timesteps, the
+schedule is the optimum among whole timesteps, so that ComfyUI's rounding changes nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hso.errors import ArgumentError, check_integer, check_real
+from hso.hosts.comfyui.sampling import NEAR, Sampling
+from hso.models.calibration import Calibration
+from hso.noise import NoiseSchedule
+from hso.noise.traits import Traits
+from hso.optimize import optimize
+from hso.schedule import SamplingSchedule
+from hso.search import Boundary, Constraints
+from hso.search.exact import TRAINING, Exact
+from hso.solvers import Solver, make_solver
+
+# ComfyUI's samplers that are solvers of this library: same coefficients, one network call for each step (Heun: two).
+SOLVER_OF_SAMPLER: Mapping[str, str] = {
+    "ddim": "ddim",
+    "deis": "deis",
+    "dpmpp_2m": "dpmpp_2m",
+    "euler": "euler",
+    "heun": "heun",
+    "uni_pc": "unipc",
+    "uni_pc_bh2": "unipc",
+}
+# For other samplers the analytic objective uses this one. A calibration must know the sampler itself.
+OTHER_SAMPLERS = "dpmpp_2m"
+MOST_STEPS = 10_000
+# ComfyUI takes a denoise above this for 1.
+WHOLE_RUN = 0.9999
+# How far the noisiest lambda of a calibration may lie from the model's: the tables of ComfyUI are float32.
+SAME_LEVEL = 1e-3
+# In timesteps.
+SAME_TIMESTEP = 0.05
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is asked of a schedule.
+
+    Attributes:
+        steps: Number of steps, that is of nodes.
+        sampler: ComfyUI's name of the sampler that will run.
+        denoise: Share of the noise schedule that is run, in (0, 1]: the run begins at time t = denoise.
+        start_sigma: The sigma at which the run begins, in place of ``denoise``; None if that says it.
+        guidance: Scale of classifier-free guidance ("cfg"); None if unknown, which counts as guided.
+        calibration: A calibration of the model; None for the analytic objective.
+
+    Raises:
+        ArgumentError: If a value is unusable, or ``denoise`` and ``start_sigma`` both say where the run begins.
+
+    Example:
+        >>> Run(steps=8, sampler="heun").solver, Run(steps=8, sampler="res_multistep").solver
+        (Heun(), DPMSolverPP(order=2))
+    """
+
+    steps: int
+    sampler: str = "uni_pc"
+    denoise: float = 1.0
+    start_sigma: float | None = None
+    guidance: float | None = None
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        check_integer("steps", self.steps, 1, MOST_STEPS)
+        if check_real("denoise", self.denoise, 0.0, 1.0) == 0:
+            raise ArgumentError("denoise", "a number above 0, up to 1", self.denoise, "0 runs no step at all")
+        if self.start_sigma is not None and self.denoise < WHOLE_RUN:
+            cause = "both say where the run begins"
+            raise ArgumentError("start_sigma", "none with a denoise below 1", self.start_sigma, cause)
+        if self.calibration is not None and self.sampler not in SOLVER_OF_SAMPLER:
+            known = ", ".join(SOLVER_OF_SAMPLER)
+            raise ArgumentError(
+                "solver", f"one of {known} with a calibration", self.sampler, "others are not simulated"
+            )
+
+    @property
+    def solver(self) -> Solver:
+        """The solver of this library that the sampler is, or the one that stands for it."""
+        return make_solver(SOLVER_OF_SAMPLER.get(self.sampler, OTHER_SAMPLERS))
+
+    def start(self, sampling: Sampling) -> float | None:
+        """The time at which the run begins; None if it is a whole run."""
+        if self.start_sigma is None:
+            return None if self.denoise > WHOLE_RUN else sampling.on_grid(self.denoise)
+        most = sampling.sigma_max
+        sigma = check_real("start_sigma", self.start_sigma, 0.0, most * (1 + NEAR), "the model's noisiest sigma")
+        return None if sigma >= most * (1 - NEAR) else sampling.time_of_sigma(sigma)
+
+
+def sigmas_of(sampling: Sampling, run: Run) -> list[float]:
+    """The sigmas of a run and a last 0, shape (N + 1,).
+
+    Raises:
+        ArgumentError: If the model cannot be run like that.
+    """
+    return sampling.sigmas(schedule_of(sampling, run))
+
+
+def schedule_of(sampling: Sampling, run: Run, boundary: Boundary | None = None) -> SamplingSchedule:
+    """The schedule of a run; with a boundary, so many nodes lie on each side of it.
+
+    Raises:
+        ArgumentError: If the model cannot be run like that.
+    """
+    noise = sampling.noise.with_traits(Traits(space="latent", guidance=run.guidance))
+    start = run.start(sampling)
+    whole = sampling.table is not None and run.calibration is None
+    calibration = None if run.calibration is None else _fitted(run.calibration, noise)
+    try:
+        result = optimize(
+            noise,
+            run.solver.nfe(run.steps),
+            solver=run.solver,
+            strategy=Exact(grid=TRAINING) if whole else None,
+            calibration=calibration,
+            constraints=Constraints(start=start, boundary=boundary),
+        )
+    except ArgumentError as error:
+        raise _in_words_of_the_host(error, run) from error
+    return sampling.landed(result.schedule)
+
+
+def expert_sigmas(sampling: Sampling, run: Run, boundary: float, least: int = 1) -> tuple[list[float], list[float]]:
+    """The sigmas of two networks, of which the first runs at sigmas from ``boundary`` upwards, and the second below.
+
+    The first list ends at the sigma with which the second begins, so noise is left. The second list ends in 0.
+
+    Args:
+        sampling: The model's; both networks must have the same.
+        run: The whole run.
+        boundary: The sigma at which the networks change.
+        least: Least number of steps for each network.
+
+    Raises:
+        ArgumentError: If the run has too few steps, or lies on one side of the boundary.
+    """
+    check_integer("least", least, 1, run.steps // 2, "each of the two networks gets that many of the steps")
+    sigma = check_real("boundary", boundary, 0.0, sampling.sigma_max)
+    time = sampling.time_of_sigma(sigma)
+    values = sampling.sigmas(schedule_of(sampling, run, Boundary(time, least)))
+    first = int(np.sum(np.array(values[:-1]) >= sigma))
+    return values[: first + 1], values[first:]
+
+
+def sigmas_of_file(sampling: Sampling, schedule: SamplingSchedule) -> list[float]:
+    """The sigmas of a schedule that was made elsewhere, and a last 0, shape (N + 1,).
+
+    Raises:
+        ArgumentError: If it was made for another model, or does not end at the clean sample.
+    """
+    if not schedule.ends_clean:
+        cause = "ComfyUI would leave noise in the image; optimize with terminal clean"
+        raise ArgumentError("schedule", "one that ends at the clean sample", repr(schedule), cause)
+    noise = sampling.noise
+    low, high = noise.t_range
+    noisiest, cleanest = noise.lambda_([high, low])
+    inside = (schedule.lambdas >= noisiest - SAME_LEVEL) & (schedule.lambdas <= cleanest + SAME_LEVEL)
+    if schedule.path != noise.path or not inside.all() or not _told_alike(sampling, schedule):
+        made = f"one made for {schedule.noise_name!r}"
+        raise ArgumentError("schedule", "one for this model's noise schedule", made, "it was made for another model")
+    lambdas = np.clip(schedule.lambdas, noisiest, cleanest)
+    return sampling.sigmas(sampling.landed(SamplingSchedule.from_knots(noise, lambdas, "clean")))
+
+
+def _told_alike(sampling: Sampling, schedule: SamplingSchedule) -> bool:
+    """Whether both tell a network that counts training timesteps the same at the schedule's noise levels."""
+    if sampling.table is None:
+        return True
+    told = sampling.noise.timestep_of_time(sampling.noise.time(schedule.lambdas))
+    return bool(np.all(np.abs(told - schedule.network_timesteps) < SAME_TIMESTEP))
+
+
+def _fitted(calibration: Calibration, noise: NoiseSchedule) -> Calibration:
+    """The calibration, for a noise schedule that was read of ComfyUI's float32 table.
+
+    Raises:
+        ArgumentError: If its noisiest level is another one.
+    """
+    noisiest = float(noise.lambda_(noise.t_range[1]))
+    if abs(float(calibration.start_lambdas[0]) - noisiest) > SAME_LEVEL:
+        expected = f"one of a model whose noisiest lambda is {noisiest:.4g}"
+        received = f"{calibration.start_lambdas[0]:.4g}, of {calibration.noise_name}"
+        raise ArgumentError("calibration", expected, received, "it was made for another model")
+    return dataclasses.replace(calibration, noise_fingerprint=noise.fingerprint)
+
+
+def _in_words_of_the_host(error: ArgumentError, run: Run) -> ArgumentError:
+    """The same error with the name of the input that the user sees."""
+    seen = {"nfe": "steps", "start": "denoise" if run.start_sigma is None else "start_sigma"}
+    name = seen.get(error.argument, error.argument)
+    values = {"steps": run.steps, "denoise": run.denoise, "start_sigma": run.start_sigma}
+    if name == error.argument:
+        return error
+    return ArgumentError(name, "a value that this model can be run with", values[name], str(error))
