@@ -118,6 +118,19 @@ def check_choice(argument: str, value: Any, choices: Iterable[str], besides: str
     raise ArgumentError(argument, f"one of {', '.join(known)}{besides}", value, cause)
 
 
+def printable(text: str) -> str:
+    """The text with an escape in place of every character that is not printed, such as ``\\x1b``.
+
+    Names in files may contain characters that move the cursor, change colours, turn the direction of writing, or are half
+    of a pair. They must not reach a terminal.
+
+    Example:
+        >>> printable("a\\x1b[31mb")
+        'a\\\\x1b[31mb'
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def _brief(value: object) -> str:
     shortener = reprlib.Repr()
     shortener.maxstring = shortener.maxother = 80

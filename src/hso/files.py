@@ -47,13 +47,24 @@ def write_atomic(path: str | Path, content: bytes) -> None:
     Raises:
         FileError: If the folder is missing or not writable. ``path`` is then unchanged.
     """
-    path = Path(os.path.realpath(path))
-    with _named(path):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(content)
+    with _named(Path(path)):
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(content)
             return
-        with _temporary(path, content) as temporary:
-            os.replace(temporary, path)
+        _replace(target, content)
+
+
+def write_inside(path: Path, content: bytes) -> None:
+    """Write as :func:`write_atomic` does, but replace a symbolic link and do not follow it.
+
+    It is for folders that may come from somebody else: a link there cannot lead the writing to a file elsewhere.
+
+    Raises:
+        FileError: If the folder is missing or not writable. ``path`` is then unchanged.
+    """
+    with _named(path):
+        _replace(path, content)
 
 
 def write_new(path: Path, content: bytes) -> bool:
@@ -86,6 +97,11 @@ def _claimed(path: Path, content: bytes) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with _temporary(path, content) as temporary:
+        os.replace(temporary, path)
 
 
 @contextmanager

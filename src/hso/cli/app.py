@@ -5,6 +5,7 @@ Typer's boxes and Rich's tracebacks are off. Only a command that needs a heavy p
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Annotated
 import typer
 
 from hso.cli import calibrate, compare, convert, demo, lint, optimize, presets, rule, show, table, tune
-from hso.errors import ArgumentError, HSOError
+from hso.errors import ArgumentError, HSOError, printable
 from hso.version import VERSION
 
 UNFORESEEN, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -22,6 +23,8 @@ UNFORESEEN, BAD_INPUT, INTERRUPTED = 1, 2, 130
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 # A user can set this environment variable to see the traceback of an unexpected error.
 TRACEBACK = "HSO_TRACEBACK"
+# Arguments of the library that options with other names set.
+OTHER_NAMES = {"start": ("strength", "start-sigma"), "nodes": ("per-expert",), "noise": ("models",), "x": ("images",)}
 
 app = typer.Typer(
     name="hso",
@@ -59,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; by default the arguments of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _make_streams_safe()
     try:
         # Typer turns some interrupts into this exit code and others into Abort, so both are handled.
         if (status := app(words or ["--help"], prog_name="hso", standalone_mode=False)) == INTERRUPTED:
@@ -68,8 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _reader_left()
     except (Exception, KeyboardInterrupt) as error:
         text, status = _explain(error, words)
-        print("hso: error:", " ".join(text.split()), file=sys.stderr)
+        print("hso: error:", printable(" ".join(text.split())), file=sys.stderr)
     return status or 0
+
+
+def _make_streams_safe() -> None:
+    """Let the output be lost where the caller closed it, and escape what the encoding of a stream does not have."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
@@ -81,18 +95,33 @@ def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted", INTERRUPTED
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror, UNFORESEEN
+        return _named(error), UNFORESEEN
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this; ask for less at once", UNFORESEEN
     if os.environ.get(TRACEBACK):
         raise error
     return f"unexpected {type(error).__name__}: {error} (a bug; {TRACEBACK}=1 shows where)", UNFORESEEN
 
 
+def _named(error: OSError) -> str:
+    """The text of an error of the operating system, with the file, if there is one."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    try:
+        os.getcwd()
+    except OSError:
+        return f"the working directory: {error.strerror}; was it deleted?"
+    return str(error.strerror)
+
+
 def _as_typed(error: HSOError, words: Sequence[str]) -> str:
     """The text of an error. It names an argument as it is typed in the command line: ``--nfe`` instead of ``nfe``."""
     if isinstance(error, ArgumentError):
-        option = "--" + error.argument.replace("_", "-")
-        if option in (word.partition("=")[0] for word in words):
-            return option + str(error).removeprefix(error.argument)
+        typed = [word.partition("=")[0] for word in words]
+        for name in (error.argument, *OTHER_NAMES.get(error.argument, ())):
+            option = "--" + name.replace("_", "-")
+            if option in typed:
+                return option + str(error).removeprefix(error.argument)
     return str(error)
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from hso.comparison.statistics.blocks import Block, Integers
 from hso.errors import FileError
-from hso.files import make_folder, packed, write_atomic, write_new
+from hso.files import make_folder, packed, write_inside, write_new
 from hso.noise.base import Array
 
 
@@ -142,7 +142,7 @@ class RunFolder:
 
     def keep_reference(self, images: range, reference: Array) -> None:
         """Keep the reference's images while the batch is worked on."""
-        write_atomic(self._reference(images), _array(reference))
+        write_inside(self._reference(images), _array(reference))
 
     def reference(self, images: range) -> Array | None:
         """The reference's images of a batch; None if they are not kept."""
@@ -196,7 +196,7 @@ def _name(images: range) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     make_folder(path.parent)
-    write_atomic(path, content)
+    write_inside(path, content)
 
 
 def _array(values: np.ndarray[Any, Any]) -> bytes:
