@@ -20,6 +20,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+# A description of a problem in a file has at most so many letters.
+LONGEST = 500
+
 
 class HSOError(Exception):
     """Base of every error that this library raises on purpose. Its text is one line."""
@@ -37,7 +40,7 @@ class ArgumentError(HSOError, ValueError):
 
     def __init__(self, argument: str, expected: str, received: object, cause: str = "") -> None:
         self.argument = argument
-        text = f"{argument}: expected {expected}, got {_brief(received)}"
+        text = f"{argument}: expected {expected}, got {brief(received)}"
         super().__init__(f"{text} ({cause})" if cause else text)
 
 
@@ -51,7 +54,9 @@ class FileError(HSOError, OSError):
 
     def __init__(self, path: str | Path, problem: str) -> None:
         self.path = Path(path)
-        super().__init__(f"{path}: {problem}")
+        # A parser may repeat what it found, of any length.
+        shown = problem if len(problem) <= LONGEST else problem[:LONGEST] + " ..."
+        super().__init__(f"{path}: {shown}")
 
 
 class MissingExtraError(HSOError, ImportError):
@@ -131,7 +136,8 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _brief(value: object) -> str:
+def brief(value: object) -> str:
+    """A value in one short line, as Python writes it."""
     shortener = reprlib.Repr()
     shortener.maxstring = shortener.maxother = 80
     return " ".join(shortener.repr(value).split())
