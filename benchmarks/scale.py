@@ -21,6 +21,11 @@ from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.work import Shard, work
 from hso.comparison.subjects import SubjectSettings, load_subject
 
+HEADS = (
+    *("images", "processes", "batch", "files", "MB", "a process joins, ms", "all work, s"),
+    *("nothing left to do, ms a process", "merge, s", "peak MB after the work", "peak MB after the merge"),
+)
+
 
 def peak() -> float:
     """Peak memory so far, in MB."""
@@ -62,11 +67,8 @@ def main() -> None:
         outcome = judge(run, 100)
         merged = time.perf_counter() - first
         size = sum(path.stat().st_size for path in files) / 1e6
-    print(
-        "| images | processes | batch | files | MB | a process joins, ms | all work, s | nothing left to do, ms a process |"
-        " merge, s | peak MB after the work | peak MB after the merge |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(HEADS)} |")
+    print(f"|{'---|' * len(HEADS)}")
     numbers = (len(files), size, 1e3 * max(starts), worked, 1e3 * max(again), merged, grown, peak())
     print(
         f"| {outcome.images:,} | {options.processes} | {options.batch} | "

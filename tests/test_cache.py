@@ -52,7 +52,7 @@ def test_threads_share_one():
 
 
 def test_misuse_is_named(sd):
-    with pytest.raises(hso.ArgumentError, match="noise: expected a NoiseSchedule, got 'sd2.1'"):
+    with pytest.raises(hso.ArgumentError, match=r"noise: expected a NoiseSchedule, got 'sd2\.1'"):
         ScheduleCache().optimize("sd2.1", 5)
     with pytest.raises(hso.ArgumentError, match="size: expected an integer from 1"):
         ScheduleCache(0)

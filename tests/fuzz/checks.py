@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, settings
 import hso
 from hso.cli import main
 
-QUICK = 25
+QUICK = 12
 INPUTS = int(os.environ.get("FUZZ_INPUTS", QUICK))
 fuzzed = settings(
     max_examples=INPUTS,
