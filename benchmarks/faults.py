@@ -218,16 +218,19 @@ FAULTS: Mapping[str, Fault] = {
 
 def whole(command: Command, folder: Path) -> tuple[dict[str, bytes], float]:
     """The results of a run that nobody disturbs, and how long it takes."""
-    # In this process, so that forks find imported whatever the command imports on its way.
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        main(command.line(folder))
-    expected = command.results(folder)
-    shutil.rmtree(folder / command.name) if (folder / command.name).is_dir() else (folder / command.name).unlink()
-    began = time.monotonic()
-    code, said = run(command.line(folder))
-    if code or command.results(folder) != expected:
-        raise RuntimeError(said)
-    return expected, time.monotonic() - began
+    # In this process, so that forks find imported whatever the command imports on its way. The second time it takes as long
+    # as a fork.
+    for _ in range(2):
+        began = time.monotonic()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            main(command.line(folder))
+        seconds, expected = time.monotonic() - began, command.results(folder)
+        _remove(folder / command.name)
+    return expected, seconds
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def after(command: Command, folder: Path, expected: Mapping[str, bytes]) -> Problems:

@@ -36,6 +36,8 @@ class Running:
             os.setsid()
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(self._said.fileno(), 2)
+            # Those of this process may be no longer what they were, as under a test runner.
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             prepare()
             code = main(line)
             sys.stderr.flush()

@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz                        # make fuzz
     python -m benchmarks.fuzz --inputs 100 --seed 7
 
-Runs ``tests/fuzz`` with so many inputs for each test (a tenth of them where an input runs a model), and prints how many were
+Runs ``tests/fuzz`` with so many inputs for each test (a tenth of them where one runs a model), and prints how many were
 tried and how many of them were refused. A test that fails prints the input and the line that tries it again; keep it as an
 ``@example`` of that test. Exits with 1 if a test fails.
 """

@@ -23,16 +23,12 @@ pytest.importorskip("threadpoolctl")
 # A process with threads is forked; the fork runs a command and nothing else.
 pytestmark = pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 PAIRS = [
-    ("table", "SIGINT"),
     ("table", "full disk"),
     ("table", "read-only folder"),
     ("compare", "SIGTERM"),
-    ("compare", "SIGINT to all processes"),
     ("compare", "killed worker"),
-    ("compare", "clock jumps"),
     ("calibrate", "SIGKILL"),
     ("calibrate", "file cut off"),
-    ("tune", "SIGINT"),
     ("tune", "full disk"),
     ("tune", "two writers"),
 ]
