@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,13 @@ def test_a_pipeline_made_from_an_attached_one_runs_all_nodes_or_none(name):
     np.testing.assert_allclose(seen, told(pipe.scheduler, schedule), atol=4e-5)
     seen, _ = recorded(text, pipe, 5)
     np.testing.assert_allclose(seen, told(pipe.scheduler, schedule), atol=4e-5)
+
+
+def test_a_pipeline_and_its_copy_from_a_pickle_keep_the_schedule():
+    tiny = PIPELINES["StableDiffusion"]
+    pipe = make(tiny, "DDIMScheduler", {})
+    schedule = made_for(pipe.scheduler, 4)
+    attach(pipe, schedule)
+    for each in (pickle.loads(pickle.dumps(pipe)), pipe):
+        seen, _ = recorded(tiny, each, 4)
+        np.testing.assert_allclose(list(dict.fromkeys(seen)), told(each.scheduler, schedule), atol=4e-5, rtol=1e-7)
