@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check install-demo install-test clean
+.PHONY: demo test fuzz check install-demo install-test clean
 
 demo: install-demo
 	$(BIN)/hso demo
@@ -12,6 +12,10 @@ demo: install-demo
 # One BLAS thread: the matrices are small, and threads that wait for each other cost more than they bring.
 test: install-test check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+# Minutes: thousands of inputs from a seed that is printed. `make test` tries a few of them, always the same.
+fuzz: install-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
 
 check: install-test
 	$(BIN)/ruff check .

@@ -20,6 +20,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+# A description of a problem in a file has at most so many letters.
+LONGEST = 500
+
 
 class HSOError(Exception):
     """Base of every error that this library raises on purpose. Its text is one line."""
@@ -37,7 +40,7 @@ class ArgumentError(HSOError, ValueError):
 
     def __init__(self, argument: str, expected: str, received: object, cause: str = "") -> None:
         self.argument = argument
-        text = f"{argument}: expected {expected}, got {_brief(received)}"
+        text = f"{argument}: expected {expected}, got {brief(received)}"
         super().__init__(f"{text} ({cause})" if cause else text)
 
 
@@ -51,7 +54,9 @@ class FileError(HSOError, OSError):
 
     def __init__(self, path: str | Path, problem: str) -> None:
         self.path = Path(path)
-        super().__init__(f"{path}: {problem}")
+        # A parser may repeat what it found, of any length.
+        shown = problem if len(problem) <= LONGEST else problem[:LONGEST] + " ..."
+        super().__init__(f"{path}: {shown}")
 
 
 class MissingExtraError(HSOError, ImportError):
@@ -118,7 +123,21 @@ def check_choice(argument: str, value: Any, choices: Iterable[str], besides: str
     raise ArgumentError(argument, f"one of {', '.join(known)}{besides}", value, cause)
 
 
-def _brief(value: object) -> str:
+def printable(text: str) -> str:
+    """The text with an escape in place of every character that is not printed, such as ``\\x1b``.
+
+    Names in files may contain characters that move the cursor, change colours, turn the direction of writing, or are half
+    of a pair. They must not reach a terminal.
+
+    Example:
+        >>> printable("a\\x1b[31mb")
+        'a\\\\x1b[31mb'
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def brief(value: object) -> str:
+    """A value in one short line, as Python writes it."""
     shortener = reprlib.Repr()
     shortener.maxstring = shortener.maxother = 80
     return " ".join(shortener.repr(value).split())

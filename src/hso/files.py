@@ -1,12 +1,18 @@
-"""Writing files so that a reader never finds an incomplete file, and making folders for them."""
+"""Writing files so that a reader never finds an incomplete file, making folders for them, and reading within limits.
+
+Files may come from anybody. A file that does not end, or that unpacks to a thousand times its size, must not fill the
+memory, so reading stops at a limit.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +23,59 @@ from hso.errors import FileError
 
 # Errors from file systems that have no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+# The longest text that is read: far above any schedule, configuration or list of captions.
+MOST_TEXT = 64 * 2**20
+# An archive may unpack to this much, or to this many times its own size if that is more.
+MOST_UNPACKED, MOST_RATIO = 64 * 2**20, 20
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is not UTF-8, or is longer than ``MOST_TEXT``.
+    """
+    with path.open("rb") as file:
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise ValueError(f"longer than {MOST_TEXT} bytes")
+    return content.decode("utf-8")
+
+
+def read_json(path: Path, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """The JSON value in a file.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it holds something else, or is too long or nested too deeply.
+    """
+    try:
+        return json.loads(read_text(path), parse_constant=parse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def read_archive(path: Path) -> dict[str, Any]:
+    """The arrays of an archive (``.npz``). Python objects, which could hold code, are refused.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is no such archive, or unpacks to more than the limit.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > max(MOST_UNPACKED, MOST_RATIO * os.fstat(file.fileno()).st_size):
+                raise ValueError(f"unpacks to {unpacked} bytes")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+    except OSError:
+        raise
+    # NumPy and zlib raise whatever comes up in a file that was changed.
+    except Exception as error:
+        raise ValueError(str(error)) from None
 
 
 def make_folder(path: Path) -> None:
@@ -47,13 +106,24 @@ def write_atomic(path: str | Path, content: bytes) -> None:
     Raises:
         FileError: If the folder is missing or not writable. ``path`` is then unchanged.
     """
-    path = Path(os.path.realpath(path))
-    with _named(path):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(content)
+    with _named(Path(path)):
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(content)
             return
-        with _temporary(path, content) as temporary:
-            os.replace(temporary, path)
+        _replace(target, content)
+
+
+def write_inside(path: Path, content: bytes) -> None:
+    """Write as :func:`write_atomic` does, but replace a symbolic link and do not follow it.
+
+    It is for folders that may come from somebody else: a link there cannot lead the writing to a file elsewhere.
+
+    Raises:
+        FileError: If the folder is missing or not writable. ``path`` is then unchanged.
+    """
+    with _named(path):
+        _replace(path, content)
 
 
 def write_new(path: Path, content: bytes) -> bool:
@@ -86,6 +156,11 @@ def _claimed(path: Path, content: bytes) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with _temporary(path, content) as temporary:
+        os.replace(temporary, path)
 
 
 @contextmanager

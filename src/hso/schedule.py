@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hso.errors import ArgumentError, FileError, check_choice, check_integer, check_real
+from hso.errors import ArgumentError, FileError, brief, check_choice, check_integer, check_real
 from hso.noise import NoiseSchedule, Path
-from hso.noise.base import MAX_TRAIN_STEPS, Array
+from hso.noise.base import MAX_TRAIN_STEPS, MOST_LAMBDA, Array
 from hso.noise.levels import flow_sigma_of_lambda, sigma_of_lambda
 from hso.noise.path import path_from_record
 
@@ -86,9 +86,9 @@ class SamplingSchedule:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lambdas = _frozen_vector("lambdas", self.lambdas)
+        lambdas = _frozen_vector("lambdas", self.lambdas, MOST_LAMBDA)
         times = _frozen_vector("times", self.times)
-        told = _frozen_vector("network_timesteps", self.network_timesteps)
+        told = _frozen_vector("network_timesteps", self.network_timesteps, MAX_TRAIN_STEPS)
         if not isinstance(self.path, Path):
             raise ArgumentError("path", "a path, such as noise.path", self.path)
         if self.train_steps is not None:
@@ -111,6 +111,8 @@ class SamplingSchedule:
 
     def _check_ends(self) -> None:
         first, last = float(self.times[0]), float(self.times[-1])
+        if MOST_LAMBDA < abs(self.terminal) < math.inf:
+            raise ArgumentError("terminal", f"a lambda within {MOST_LAMBDA:g} of 0, or inf", self.terminal)
         if not self.terminal > self.lambdas[-1]:
             raise ArgumentError("terminal", f"a lambda above the last node's {self.lambdas[-1]:.6g}", self.terminal)
         if not 0 <= self.terminal_time < last:
@@ -131,7 +133,7 @@ class SamplingSchedule:
         start: float | None = None,
     ) -> SamplingSchedule:
         r"""From :math:`\lambda` of the knots; with terminal "t_min" the last of them is the terminal."""
-        values = _frozen_vector("knots", knots)
+        values = _frozen_vector("knots", knots, MOST_LAMBDA)
         times = noise.time(values)
         clean = check_terminal(terminal) == CLEAN
         count = len(values) if clean else len(values) - 1
@@ -164,7 +166,7 @@ class SamplingSchedule:
         cls, noise: NoiseSchedule, timesteps: ArrayLike, *, start: float | None = None
     ) -> SamplingSchedule:
         """From what the network is told at the nodes, fractional values included; ends in the clean sample."""
-        times = noise.time_of_timestep(_frozen_vector("timesteps", timesteps))
+        times = noise.time_of_timestep(_frozen_vector("timesteps", timesteps, MAX_TRAIN_STEPS))
         return cls.from_times(noise, times, start=start)
 
     @property
@@ -296,7 +298,7 @@ class SamplingSchedule:
             raise ArgumentError("sigmas", "exp(-lambda) of the lambdas", record.sigmas, EDITED)
         timesteps = None if self.train_steps is None else self.timesteps.tolist()
         if record.timesteps != timesteps:
-            expected = f"{timesteps}, the nearest to network_timesteps"
+            expected = f"{brief(timesteps)}, the nearest to network_timesteps"
             raise ArgumentError("timesteps", expected, record.timesteps, EDITED)
 
     def _identity(self) -> tuple[Any, ...]:
@@ -344,7 +346,7 @@ def _distinct(decreasing: Array) -> NDArray[np.int64]:
     return np.maximum(np.minimum.accumulate(nearest + rank), rank[-1]) - rank
 
 
-def _frozen_vector(name: str, values: ArrayLike) -> Array:
+def _frozen_vector(name: str, values: ArrayLike, most: float = math.inf) -> Array:
     expected = "a vector of at least one finite number"
     try:
         # Adding 0 turns negative zeros into plain ones: equal values must have equal bytes, for __hash__.
@@ -353,5 +355,7 @@ def _frozen_vector(name: str, values: ArrayLike) -> Array:
         raise ArgumentError(name, expected, values) from None
     if array.ndim != 1 or len(array) == 0 or not np.all(np.isfinite(array)):
         raise ArgumentError(name, expected, values)
+    if np.abs(array).max() > most:
+        raise ArgumentError(name, f"values within {most:g} of 0", values)
     array.flags.writeable = False
     return array

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from hso.errors import FileError
-from hso.files import write_atomic
+from hso.errors import FileError, brief
+from hso.files import read_json, write_atomic
 
 FORMAT, VERSION = "hso-schedule", 1
 CAUSE = "was the file edited, or written by another release of hso?"
@@ -68,17 +68,18 @@ def read_record(path: str | Path) -> ScheduleRecord:
         FileError: If the file is missing, is not a schedule, or a field is missing, unknown or of the wrong type.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        found = read_json(Path(path), parse_constant=_refuse_constant)
     except OSError as error:
         raise FileError(path, f"cannot read the schedule: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        # Python's parser raises RecursionError for JSON that is nested too deeply.
+    except ValueError:
         raise FileError(path, "expected a schedule in JSON, found something else (truncated?)") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise FileError(path, f'format: expected "{FORMAT}"; is this a schedule file?')
     if found.get("version") != VERSION:
         received = found.get("version")
-        raise FileError(path, f"version: expected {VERSION}, got {received!r} (written by another release of hso?)")
+        raise FileError(
+            path, f"version: expected {VERSION}, got {brief(received)} (written by another release of hso?)"
+        )
     try:
         return msgspec.convert(found, ScheduleRecord)
     except msgspec.ValidationError as error:

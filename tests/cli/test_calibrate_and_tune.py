@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -120,3 +121,23 @@ def test_bad_input_is_one_line_and_exit_code_2(hso, calibration, tmp_path, monke
     code, _, err = hso(line.replace("CALIBRATION", str(calibration)))
     assert (code, err.count("\n")) == (2, 1), err
     assert problem in err
+
+
+def test_a_run_that_is_killed_while_it_removes_its_folder_can_be_made_again(hso, tmp_path, monkeypatch):
+    tune = "tune --model gaussian --nfe 2 --images 24 --batch 4 --budget 3000 -o"
+    file = tmp_path / "t.json"
+    rmtree = shutil.rmtree
+
+    def killed(folder, **options):
+        # One file is gone, and the process with it.
+        for path in sorted(folder.rglob("tuning-teacher*"))[-1:]:
+            path.unlink()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    assert hso(tune, file).code == 130
+    first = library.SamplingSchedule.load(file)
+    monkeypatch.setattr("shutil.rmtree", rmtree)
+    assert hso(tune, file).code == 0
+    assert library.SamplingSchedule.load(file) == first
+    assert [path.name for path in tmp_path.iterdir()] == ["t.json"]

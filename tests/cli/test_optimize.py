@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -111,10 +112,10 @@ def test_two_networks_are_told_how_many_nodes_they_have(hso):
     [
         ("--strength 0.6 --start-sigma 5", "--start-sigma: expected none with --strength"),
         ("--strength 1.5", "--strength: expected a number in [0, 1], got 1.5"),
-        ("--strength 0.02", "start: expected a time above 0.03"),
+        ("--strength 0.02", "--strength: expected a time above 0.03"),
         ("--start-sigma 50", "--start-sigma: expected a number in [0.0291672, 14.6146], got 50.0 (sigma / alpha)"),
-        ("--strength 0.6 --t-max 0.9 1", "start: expected none with a range of t_max"),
-        ("--strength 0.6004 --strategy exact:grid=training", "start: expected a training timestep, such as 0.6"),
+        ("--strength 0.6 --t-max 0.9 1", "--strength: expected none with a range of t_max"),
+        ("--strength 0.6004 --strategy exact:grid=training", "--strength: expected a training timestep, such as 0.6"),
         ("--per-expert 1", "--per-expert: expected --boundary too, because sd2.1 is not known to have two networks"),
         ("--boundary 0.7 --per-expert 3", "--boundary: expected at most 2 nodes on each side, for 5 nodes"),
         ("--boundary 7", "--boundary: expected a number in [0, 1], got 7.0"),
@@ -164,12 +165,17 @@ def test_a_folder_that_is_no_model_is_named(hso, tmp_path):
     assert f"{tmp_path}: expected a diffusers folder" in err
 
 
-def test_the_schedule_is_printed_even_where_it_cannot_be_saved(hso, tmp_path):
-    path = tmp_path / "missing" / "s.json"
+def test_the_schedule_is_printed_even_where_it_cannot_be_saved(hso, tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hso.files.os.fsync", full)
+    path = tmp_path / "s.json"
     code, out, err = hso(OPTIMIZE, "--json", "-o", path)
     assert code == 2
     assert json.loads(out)["nfe"] == 5
-    assert err == f"hso: error: {path}: cannot write: No such file or directory\n"
+    assert err == f"hso: error: {path}: cannot write: No space left on device\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_write_leaves_the_old_file(hso, tmp_path, monkeypatch):

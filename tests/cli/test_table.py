@@ -37,10 +37,15 @@ def test_a_budget_that_a_solver_cannot_spend_is_left_out_with_a_word(tmp_path, c
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--models", "sd2", "-o", "out"], "noise: expected one of"),
+        (["--models", "sd2", "-o", "out"], "--models: expected one of"),
         (["--nfe", "9-4", "-o", "out"], "--nfe: expected integers between commas, or ranges"),
         (["--nfe", "four", "-o", "out"], "--nfe: expected integers between commas, or ranges"),
         (["--nfe", "0", "-o", "out"], "--nfe: expected an integer from 1"),
+        (["--nfe", "4-4000", "-o", "out"], "--nfe: expected an integer from 1 to 1000, got 1001"),
+        (["--nfe", "1-2000000000", "-o", "out"], "--nfe: expected an integer from 0 to 100000"),
+        (["--nfe", "4,4-6", "-o", "out"], "--nfe: expected each of them once, got '4 more than once'"),
+        (["--models", "ddpm,sd2.1,ddpm", "-o", "out"], "--models: expected each of them once"),
+        (["--solver", "", "-o", "out"], "--solver: expected one of"),
         (["-o", "file/out"], "cannot make the folder"),
     ],
     ids=" ".join,
@@ -52,3 +57,4 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, monkeypatch, wo
     error = capsys.readouterr().err
     assert problem in error
     assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,6 +1,7 @@
 """The exact strategy keeps the distance and misses nothing."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -160,3 +161,23 @@ def test_it_needs_an_additive_objective(sd):
 def test_an_unknown_grid_is_refused():
     with pytest.raises(ArgumentError, match="grid: expected one of continuous, training"):
         Exact("integers")
+
+
+@pytest.mark.parametrize("distance", [1e-4, 1e-5, 1e-320])
+def test_a_tiny_least_distance_needs_no_more_memory_and_changes_nothing(sd, distance):
+    tracemalloc.start()
+    found = optimize(sd, 5, constraints=Constraints(d_min=distance))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+    free = optimize(sd, 5, constraints=Constraints(d_min=0.0))
+    assert found.schedule.times == pytest.approx(free.schedule.times, abs=1e-9)
+
+
+def test_the_training_grid_refuses_models_of_so_many_steps_that_pairs_do_not_fit_into_memory():
+    noise = NoiseSchedule.rectified_flow(train_steps=100_000)
+    with pytest.raises(
+        ArgumentError, match=r"strategy: expected a model of at most 5000 training timesteps in the box"
+    ):
+        optimize(noise, 5, strategy="exact:grid=training")
+    assert optimize(noise, 5).nfe == 5

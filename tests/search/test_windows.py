@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from hso import optimize
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule
 from hso.search import Boundary, Box, Constraints
-from hso.search.windows import Windows
+from hso.search.windows import ROUNDING, Windows
 from tests.search.helpers import mep_problem
 
 
@@ -93,3 +94,17 @@ def test_a_part_is_a_box_with_its_first_node_fixed():
 def test_unusable_boundaries_are_refused(t, nodes):
     with pytest.raises(ArgumentError, match=r"boundary: expected|nodes: expected"):
         Boundary(t, nodes)
+
+
+@pytest.mark.parametrize("steps", [2, 5, 20, 33, 34])
+@pytest.mark.parametrize("strategy", ["exact", "bilevel"])
+def test_few_training_steps_are_no_obstacle_to_a_box_that_nobody_asked_for(steps, strategy):
+    noise = NoiseSchedule.from_config({"_class_name": "DDIMScheduler", "num_train_timesteps": steps})
+    result = optimize(noise, min(steps, 3), strategy=strategy)
+    times = result.schedule.times
+    # The way from t to lambda and back rounds t.
+    assert noise.t_range[0] - ROUNDING <= times[-1] < times[0] <= noise.t_range[1] + ROUNDING
+    assert result.constraints.box.t_min == (max(0.01, 1 / steps), max(0.03, 1 / steps))
+    if steps < 34:
+        with pytest.raises(ArgumentError, match=r"t_min: expected a range that meets"):
+            optimize(noise, min(steps, 3), strategy=strategy, constraints=Constraints(Box(t_min=(0.01, 0.02))))

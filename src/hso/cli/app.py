@@ -5,23 +5,29 @@ Typer's boxes and Rich's tracebacks are off. Only a command that needs a heavy p
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from hso.cli import calibrate, compare, convert, demo, lint, optimize, presets, rule, show, table, tune
-from hso.errors import ArgumentError, HSOError
+from hso.errors import ArgumentError, HSOError, printable
 from hso.version import VERSION
 
-UNFORESEEN, BAD_INPUT, INTERRUPTED = 1, 2, 130
+UNFORESEEN, BAD_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 # The base class of all usage errors of Typer. Older versions of Typer use the one of Click, and newer versions have a
 # copy of Click inside.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 # A user can set this environment variable to see the traceback of an unexpected error.
 TRACEBACK = "HSO_TRACEBACK"
+# Arguments of the library that options with other names set.
+OTHER_NAMES = {"start": ("strength", "start-sigma"), "nodes": ("per-expert",), "noise": ("models",), "x": ("images",)}
 
 app = typer.Typer(
     name="hso",
@@ -53,23 +59,68 @@ def _every_command(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0 is success, 2 is bad input (one line on standard error says what), 130 is an interrupt, 1 is anything else.
+    0 is success, 2 is bad input (one line on standard error says what), 130 is an interrupt, 143 is an end by SIGTERM, and
+    1 is anything else.
 
     Args:
         arguments: The words after the program's name; by default the arguments of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _make_streams_safe()
     try:
         # Typer turns some interrupts into this exit code and others into Abort, so both are handled.
-        if (status := app(words or ["--help"], prog_name="hso", standalone_mode=False)) == INTERRUPTED:
+        with _ends_in_order():
+            status = app(words or ["--help"], prog_name="hso", standalone_mode=False)
+        if status == INTERRUPTED:
             raise KeyboardInterrupt
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_left()
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, _Terminated) as error:
         text, status = _explain(error, words)
-        print("hso: error:", " ".join(text.split()), file=sys.stderr)
+        print("hso: error:", printable(" ".join(text.split())), file=sys.stderr)
     return status or 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+# What ends a command from outside, what is said of it, and the exit code.
+ENDS: Mapping[type[BaseException], tuple[str, int]] = {
+    KeyboardInterrupt: ("interrupted", INTERRUPTED),
+    typer.Abort: ("interrupted", INTERRUPTED),
+    _Terminated: ("terminated", TERMINATED),
+    MemoryError: ("there is not enough memory for this; ask for less at once", UNFORESEEN),
+}
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let SIGTERM end the command as an interrupt does, so that temporary files are removed and helpers are ended."""
+
+    def end(*_: object) -> None:
+        raise _Terminated
+
+    # Only the main thread may choose, and a program that has chosen before keeps its choice.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _make_streams_safe() -> None:
+    """Let the output be lost where the caller closed it, and escape what the encoding of a stream does not have."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
@@ -78,21 +129,35 @@ def _explain(error: BaseException, words: Sequence[str]) -> tuple[str, int]:
         return _as_typed(error, words), BAD_INPUT
     if isinstance(error, UsageError):
         return _usage(error, words), BAD_INPUT
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return "interrupted", INTERRUPTED
+    for kind, (text, status) in ENDS.items():
+        if isinstance(error, kind):
+            return text, status
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror, UNFORESEEN
+        return _named(error), UNFORESEEN
     if os.environ.get(TRACEBACK):
         raise error
     return f"unexpected {type(error).__name__}: {error} (a bug; {TRACEBACK}=1 shows where)", UNFORESEEN
 
 
+def _named(error: OSError) -> str:
+    """The text of an error of the operating system, with the file, if there is one."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    try:
+        os.getcwd()
+    except OSError:
+        return f"the working directory: {error.strerror}; was it deleted?"
+    return str(error.strerror)
+
+
 def _as_typed(error: HSOError, words: Sequence[str]) -> str:
     """The text of an error. It names an argument as it is typed in the command line: ``--nfe`` instead of ``nfe``."""
     if isinstance(error, ArgumentError):
-        option = "--" + error.argument.replace("_", "-")
-        if option in (word.partition("=")[0] for word in words):
-            return option + str(error).removeprefix(error.argument)
+        typed = [word.partition("=")[0] for word in words]
+        for name in (error.argument, *OTHER_NAMES.get(error.argument, ())):
+            option = "--" + name.replace("_", "-")
+            if option in typed:
+                return option + str(error).removeprefix(error.argument)
     return str(error)
 
 

@@ -81,7 +81,9 @@ def _tell(found: Calibration, output: Path, json: bool) -> None:
     if json:
         views.print_json(facts)
     else:
-        print(f"{found.noise_name}: {found.images} images, {found.calls} network calls, where each image counts as one")
+        views.say(
+            f"{found.noise_name}: {found.images} images, {found.calls} network calls, where each image counts as one"
+        )
         print(f"the teacher's own error is {found.convergence:.2%} of the spread of the images")
     if found.caution:
         views.note(f"caution: {found.caution}")

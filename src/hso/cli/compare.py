@@ -85,14 +85,14 @@ def command(
 
     settings = ComparisonSettings(
         SubjectSettings(model, guidance, seed, device, features, data, captions, no_class),
-        solvers=_words(solver),
+        solvers=options.words("solver", solver),
         budgets=options.budgets(nfe),
-        schedules=_words(schedules),
+        schedules=options.words("schedules", schedules),
         samples=samples,
         terminal=terminal,
         reference_nfe=reference_nfe,
         batch=batch,
-        also=_words(also) if also else (),
+        also=options.words("also", also) if also is not None else (),
     )
     comparison_files.check_ready()
     if finished:
@@ -109,10 +109,6 @@ def command(
         _print(outcome)
     for path in written:
         views.note(f"wrote {path}")
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(","))
 
 
 @contextmanager

@@ -46,14 +46,14 @@ def command(
     """Print a schedule as text to paste into another program, or read such text."""
     if end_clean and to is None:
         raise ArgumentError("end_clean", "a host to write for, with --to", end_clean)
+    views.check_outputs(output)
     schedule = _read(values, source, noise)
-    if to is not None:
-        print(to_text(schedule, to, end_clean=end_clean))
-        if end_clean and not schedule.ends_clean:
-            views.note(f"the last step lands on the clean sample instead of t_min = {schedule.terminal_time:.4g}")
-    if output is not None:
-        schedule.save(output)
-        views.note(f"wrote {output}")
+    text = None if to is None else to_text(schedule, to, end_clean=end_clean)
+    with views.saved(schedule, output):
+        if text is not None:
+            print(text)
+    if end_clean and not schedule.ends_clean:
+        views.note(f"the last step lands on the clean sample instead of t_min = {schedule.terminal_time:.4g}")
     if to is None and output is None:
         views.console().print(views.schedule_table(schedule))
 

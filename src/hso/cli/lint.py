@@ -53,17 +53,17 @@ def command(
 
     The exit code is 1 if there are errors.
     """
-    model = options.noise_schedule(noise) if noise else None
-    settings = read_json(config) if config else None
+    model = None if noise is None else options.noise_schedule(noise)
+    settings = None if config is None else read_json(config)
     if is_file(values):
         schedule = SamplingSchedule.load(values)
-        kind = kind or find_host("host", host).kind_for(schedule)
+        kind = find_host("host", host).kind_for(schedule) if kind is None else kind
         findings = lint_schedule(
             schedule, host, kind, noise=model or views.preset_of(schedule), config=settings, nfe=nfe
         )
     else:
         given = numbers(read_values(values))
-        kind = kind or guess_kind(given, host)
+        kind = guess_kind(given, host) if kind is None else kind
         findings = lint(given, host, kind, noise=model, config=settings, nfe=nfe)
     _print(findings, host, kind, json)
     if any(finding.level == ERROR for finding in findings):
@@ -75,6 +75,6 @@ def _print(findings: list[Finding], host: str, kind: str, json: bool) -> None:
         views.print_json([finding._asdict() for finding in findings])
         return
     for finding in findings:
-        print(f"{finding.level}: {finding.check}: {finding.text}")
+        views.say(f"{finding.level}: {finding.check}: {finding.text}")
     if not findings:
-        print(f"no findings: {host} takes these {kind} as they are")
+        views.say(f"no findings: {host} takes these {kind} as they are")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +75,17 @@ def kept_beside(output: Path, team: Team) -> Iterator[Path]:
     yield folder
     team.together("the end", lambda: None)
     if team.is_first:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder so that nobody finds a part of it, even if this process is killed on the way."""
+    gone = folder.with_suffix(".gone")
+    # One that a killed process left.
+    shutil.rmtree(gone, ignore_errors=True)
+    with suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextmanager

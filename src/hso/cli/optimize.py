@@ -109,6 +109,7 @@ def command(
     exact:grid=training, mep:p=1,jump=costed. With a calibration the schedule is made for exactly that model and the
     solver.
     """
+    views.check_outputs(output, plot)
     source = options.noise_schedule(noise)
     measured = None if calibration is None else Calibration.load(calibration)
     goal = objective_for(objective, measured)
@@ -132,13 +133,11 @@ def command(
             terminal=terminal,
             seed=seed,
         )
-    if json:
-        views.print_json(to_json(result))
-    else:
-        _print(result, source)
-    if output:
-        result.schedule.save(output)
-        views.note(f"wrote {output}")
+    with views.saved(result.schedule, output):
+        if json:
+            views.print_json(to_json(result))
+        else:
+            _print(result, source)
     if plot:
         views.draw(result.schedule, source, plot)
 

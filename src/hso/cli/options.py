@@ -6,14 +6,18 @@ The error of a parser names the expected and the received value, and Typer adds 
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-from hso.errors import ArgumentError, FileError
+from hso.errors import ArgumentError, FileError, check_integer
 from hso.models.bundled import digits_folder
 from hso.noise import NoiseSchedule, presets
+from hso.noise.base import MAX_TRAIN_STEPS
+
+T = TypeVar("T", bound=Hashable)
 
 # What commands call the bundled model.
 BUNDLED = "digits"
@@ -39,18 +43,43 @@ def budgets(text: str) -> tuple[int, ...]:
     """Numbers of network evaluations: a list such as 4,5,8, a range such as 4-20, or both.
 
     Raises:
-        ArgumentError: If the text is neither.
+        ArgumentError: If the text is neither, or a number is too large or given twice.
     """
-    found: list[int] = []
-    try:
-        for part in text.split(","):
-            first, _, last = part.partition("-")
-            found += range(int(first), int(last or first) + 1)
-    except ValueError:
-        found = []
-    if not found:
+    ranges = [_range_of(part) for part in text.split(",")]
+    if None in ranges or not any(ranges):
         raise ArgumentError("nfe", "integers between commas, or ranges, such as 4,5,8 or 4-20", text)
-    return tuple(dict.fromkeys(found))
+    highest = max(each[-1] for each in ranges if each)
+    # Before the numbers are listed: a list of two thousand millions does not fit into memory.
+    check_integer("nfe", highest, min(highest, 0), MAX_TRAIN_STEPS)
+    return each_once("nfe", [number for each in ranges if each for number in each])
+
+
+def _range_of(text: str) -> range | None:
+    """The numbers of 5, or of 4-20; None if the text is neither."""
+    first, _, last = text.partition("-")
+    try:
+        return range(int(first), int(last or first) + 1)
+    except ValueError:
+        return None
+
+
+def words(argument: str, text: str) -> tuple[str, ...]:
+    """Words between commas.
+
+    Raises:
+        ArgumentError: If a word is given twice.
+    """
+    return each_once(argument, [word.strip() for word in text.split(",")])
+
+
+def each_once(argument: str, values: Sequence[T]) -> tuple[T, ...]:
+    """Return the values, or raise ArgumentError if there is one that comes twice."""
+    seen: set[T] = set()
+    for value in values:
+        if value in seen:
+            raise ArgumentError(argument, "each of them once", f"{value} more than once")
+        seen.add(value)
+    return tuple(values)
 
 
 def noise_schedule(name: str) -> NoiseSchedule:

@@ -50,14 +50,13 @@ def command(
     plot: options.Plot = None,
 ) -> None:
     """Print, save or draw the schedule of a rule, for use or for comparison."""
+    views.check_outputs(output, plot)
     source = options.noise_schedule(noise)
     schedule = rule_schedule(name, source, nfe, terminal, Span(t_max, t_min, rho, sigma_data))
-    if json:
-        views.print_json(schedule.to_dict())
-    else:
-        views.console().print(views.schedule_table(schedule))
-    if output:
-        schedule.save(output)
-        views.note(f"wrote {output}")
+    with views.saved(schedule, output):
+        if json:
+            views.print_json(schedule.to_dict())
+        else:
+            views.console().print(views.schedule_table(schedule))
     if plot:
         views.draw(schedule, source, plot)

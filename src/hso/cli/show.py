@@ -31,6 +31,7 @@ def command(
     plot: options.Plot = None,
 ) -> None:
     """Check a saved schedule, and print it and how it was made."""
+    views.check_outputs(None, plot)
     schedule = SamplingSchedule.load(file)
     if json:
         views.print_json(schedule.to_dict())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +11,11 @@ import typer
 
 from hso.cli import options, views
 from hso.cli.optimize import to_json
-from hso.errors import ArgumentError
+from hso.errors import ArgumentError, check_integer
 from hso.files import make_folder, write_atomic
 from hso.noise import NoiseSchedule, Preset, presets
 from hso.optimize import Result, optimize
-from hso.solvers import make_solver
+from hso.solvers import Solver, make_solver
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -46,10 +46,14 @@ def command(
     """
     chosen = _models(models)
     budgets = options.budgets(nfe)
+    for preset in chosen:
+        _check(preset, budgets, solver)
     make_folder(output)
     pages = []
     for preset in _with_progress(chosen):
-        results = [result for budget in budgets if (result := _best(preset, budget, solver))]
+        noise = NoiseSchedule.preset(preset.name)
+        method = _solver(preset, solver)
+        results = [optimize(noise, budget, solver=method) for budget in _served(preset, budgets, method)]
         content = {"model": preset.name, "source": preset.source, "schedules": [to_json(result) for result in results]}
         write_atomic(output / f"{preset.name}.json", views.json_text(content, indent=1).encode())
         pages.append(_page(preset, results))
@@ -61,7 +65,7 @@ def _models(names: str) -> list[Preset]:
     known = presets()
     if names == ALL:
         return list(known.values())
-    words = [name.strip() for name in names.split(",")]
+    words = options.words("models", names)
     for name in words:
         NoiseSchedule.preset(name)  # names the nearest, or why a model is refused
     return [known[name] for name in words]
@@ -77,15 +81,30 @@ def _with_progress(chosen: list[Preset]) -> Iterator[Preset]:
     yield from track(chosen, "optimizing", console=Console(stderr=True))
 
 
-def _best(preset: Preset, nfe: int, name: str | None) -> Result | None:
-    """The schedule, or None and a note if the solver cannot make exactly this number of network calls."""
-    solver = make_solver(preset.solver if name is None else name)
-    try:
-        solver.nodes(nfe)
-    except ArgumentError as error:
-        views.note(f"left out: {preset.name}: {error}")
-        return None
-    return optimize(NoiseSchedule.preset(preset.name), nfe, solver=solver)
+def _solver(preset: Preset, name: str | None) -> Solver:
+    return make_solver(preset.solver if name is None else name)
+
+
+def _check(preset: Preset, budgets: Sequence[int], name: str | None) -> None:
+    """Find out, before the work, whether the solver and the budgets fit the model.
+
+    Raises:
+        ArgumentError: If there is no such solver, or the noise schedule cannot have so many nodes.
+    """
+    most = _solver(preset, name).nfe(NoiseSchedule.preset(preset.name).max_nfe)
+    for nfe in budgets:
+        check_integer("nfe", nfe, 1, most, "the most network calls that this noise schedule has nodes for")
+
+
+def _served(preset: Preset, budgets: Sequence[int], solver: Solver) -> Iterator[int]:
+    """The budgets that the solver can spend exactly; a note names each of the others."""
+    for nfe in budgets:
+        try:
+            solver.nodes(nfe)
+        except ArgumentError as error:
+            views.note(f"left out: {preset.name}: {error}")
+        else:
+            yield nfe
 
 
 def _page(preset: Preset, results: list[Result]) -> str:

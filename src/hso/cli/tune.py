@@ -133,5 +133,5 @@ def _print(found: Tuned) -> None:
     views.console().print(table)
     print("a schedule without a loss was given up after the first images")
     views.console().print(views.schedule_table(found.schedule))
-    print(found.message)
+    views.say(found.message)
     print(f"{found.calls} network calls, where each image counts as one")

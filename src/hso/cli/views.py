@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hso.errors import FileError, printable
 from hso.noise import NoiseSchedule, presets
 from hso.schedule import SamplingSchedule
 
@@ -25,10 +26,16 @@ UNFOLDED = 1000
 
 
 def console() -> Console:
-    """The console for tables. Markup is off, because names of models may contain brackets."""
+    """The console for tables. Names may contain anything: markup is off, and what is not printed is escaped."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(width=None if sys.stdout.isatty() else UNFOLDED, highlight=False, markup=False)
+    class Escaping(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    width = None if sys.stdout.isatty() else UNFOLDED
+    return Escaping(width=width, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
@@ -54,9 +61,14 @@ def print_json(content: Any, indent: int | None = None) -> None:
     print(json_text(content, indent))
 
 
+def say(text: str) -> None:
+    """Print one line for a person."""
+    print(printable(text))
+
+
 def note(text: str) -> None:
     """Print a message for a person on standard error, apart from the output."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def schedule_table(schedule: SamplingSchedule) -> Table:
@@ -80,6 +92,46 @@ def headline(schedule: SamplingSchedule) -> str:
     """A schedule in a few words."""
     terminal = "clean" if schedule.ends_clean else f"t_min = {schedule.terminal_time:.5g}"
     return f"{schedule.noise_name}: {schedule.nfe} nodes, terminal {terminal}"
+
+
+def check_outputs(output: Path | None, plot: Path | None = None) -> None:
+    """Find out, before a search, whether its result can be written.
+
+    Raises:
+        ArgumentError: If the name of the picture has an unknown ending.
+        FileError: If there is no folder for a file.
+        MissingExtraError: If there is to be a picture, and matplotlib is not installed.
+    """
+    for path in filter(None, (output, plot)):
+        if not os.path.isdir(path.parent):
+            raise FileError(path, "cannot write: there is no such folder")
+    if plot is not None:
+        from hso.comparison.report.plots import format_of, new_figure
+
+        format_of(plot)
+        new_figure(1, 1)
+
+
+@contextmanager
+def saved(schedule: SamplingSchedule, path: Path | None) -> Iterator[None]:
+    """Save a schedule, if there is a path, and let the command print then.
+
+    A reader of the output may leave early, so a command saves first. A disk may be full, so it prints all the same.
+
+    Raises:
+        FileError: At the end, if the schedule could not be saved.
+    """
+    problem = None
+    try:
+        if path is not None:
+            schedule.save(path)
+    except FileError as error:
+        problem = error
+    yield
+    if problem is not None:
+        raise problem
+    if path is not None:
+        note(f"wrote {path}")
 
 
 def draw(schedule: SamplingSchedule, noise: NoiseSchedule | None, path: Path) -> None:

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_choice
+from hso.errors import ArgumentError, check_choice, check_integer
 from hso.hosts import find_host
 from hso.hosts.base import KINDS, RAMP, SIGMAS, TIMESTEPS, WHOLE, WITH_ZERO, WITHOUT_ZERO, Host, Takes
 from hso.hosts.pasted import ROUNDED, is_flow, sigma_range
 from hso.hosts.text import ended_clean
 from hso.noise import NoiseSchedule
+from hso.noise.base import MAX_TRAIN_STEPS
 from hso.noise.flow import ShiftedClock
 from hso.noise.levels import lambda_of_sigma
 from hso.schedule import SamplingSchedule
@@ -32,6 +34,8 @@ ERROR, WARNING = "error", "warning"
 NEAR_WHOLE = 0.02
 # Settings with which a diffusers scheduler refuses or overwrites custom values.
 SPACING_FLAGS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas")
+# A finding names at most so many values.
+NAMED = 10
 
 
 class Finding(NamedTuple):
@@ -105,7 +109,8 @@ def lint(
         The findings, errors first; none if all is well.
 
     Raises:
-        ArgumentError: If the host or the kind is unknown, or the host cannot make ``nfe`` network calls.
+        ArgumentError: If the host or the kind is unknown, ``nfe`` is below 1, or the host cannot make so many network
+            calls.
 
     Example:
         >>> for finding in lint([999, 749.5, 749.2, 3], "diffusers:DPMSolverMultistep", "timesteps"):
@@ -113,6 +118,8 @@ def lint(
         error duplicates
         error truncation
     """
+    if nfe is not None:
+        check_integer("nfe", nfe, 1, MAX_TRAIN_STEPS)
     given = Given(find_host("host", host), check_choice("kind", kind, KINDS), list(values), noise, config or {}, nfe)
     findings = list(_unusable(given)) or [found for check in CHECKS for found in check(given)]
     return sorted(findings, key=lambda finding: finding.level != ERROR)
@@ -176,10 +183,11 @@ def _order(given: Given) -> Iterator[Finding]:
 
 def _duplicates(given: Given) -> Iterator[Finding]:
     seen: list[float] = [int(value) for value in given.values] if given.truncated else list(given.values)
-    repeated = sorted({value for value in seen if seen.count(value) > 1})
+    repeated = sorted(value for value, times in Counter(seen).items() if times > 1)
     if repeated:
         how = "after truncation " if given.truncated else ""
-        yield Finding(ERROR, "duplicates", f"{how}{repeated} repeats; a step of length 0 is NaN in multistep solvers")
+        which = f"[{', '.join(map(str, repeated[:NAMED]))}{', ...' if len(repeated) > NAMED else ''}]"
+        yield Finding(ERROR, "duplicates", f"{how}{which} repeats; a step of length 0 is NaN in multistep solvers")
 
 
 def _truncation(given: Given) -> Iterator[Finding]:

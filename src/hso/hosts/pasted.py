@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from hso.errors import ArgumentError, FileError
+from hso.files import read_text
 from hso.noise import NoiseSchedule
 from hso.noise.levels import lambda_of_flow_sigma, lambda_of_sigma
 from hso.noise.path import STRAIGHT
 from hso.schedule import CLEAN, T_MIN, SamplingSchedule
 
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|\.\d+(?:e[-+]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
-BRACKETS = re.compile(r"\[([^\]]*)\]")
+# Without an opening bracket inside, so that a text of many of them is searched once and not once for each.
+BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 SEPARATORS = re.compile(r"[\s,;]+")
 # A suffix such as .json, or a folder.
 LIKE_A_PATH = re.compile(r"\.[A-Za-z]\w*$|[/\\]")
@@ -69,8 +71,8 @@ def read_values(source: str) -> str:
             raise FileError(source, "there is no such file")
         return source
     try:
-        return Path(source).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return read_text(Path(source))
+    except (OSError, ValueError):
         raise ArgumentError("values", "a text file or numbers", source) from None
 
 

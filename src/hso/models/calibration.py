@@ -27,6 +27,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -41,7 +42,7 @@ from hso.models.bands import Bands
 from hso.models.recording import GROUPS, Plan, Sums, Trials, data_rows, start_rows
 from hso.models.splines import Splines
 from hso.noise import NoiseSchedule
-from hso.noise.base import Array
+from hso.noise.base import MOST_LAMBDA, Array
 
 # If the teacher's own error, relative to the spread of the images, is larger than this, it is no reference for
 # students.
@@ -51,6 +52,8 @@ AGREED = 2.0
 # Eigenvalues of a Gram matrix that are smaller than this, relative to the largest one, are rounding errors.
 NOTHING = 1e-15
 LEAST_IMAGES = 8
+# Sums of products may be larger than the sums of squares allow by this much, because both are rounded.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,12 +107,17 @@ class Calibration:
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
 
     def _check(self) -> None:
+        for name in ("lambdas", "start_lambdas", "trial_lambdas"):
+            values = getattr(self, name)
+            if np.ndim(values) != 1 or len(values) == 0 or not np.abs(values).max() <= MOST_LAMBDA:
+                raise ArgumentError(name, f"a vector of values within {MOST_LAMBDA:g} of 0", values)
         points, count = len(self.lambdas), len(self.bands.sizes)
         vectors, trials = points + len(self.start_lambdas), (len(self.trial_lambdas), count)
         square = (count, vectors, vectors)
-        groups = (len(self.left_out), *square)
+        groups = (*np.shape(self.left_out)[:1], *square)
         shapes = {"states": (points + 1, vectors), "grams": square, "mean_grams": square, "left_out": groups}
         shapes |= {"left_out_means": groups, "cross": trials, "lengths": trials, "answers": trials}
+        shapes["errors"] = (*np.shape(self.trials.errors)[:1], count)
         arrays = {**vars(self), **self.trials._asdict()}
         for name, shape in shapes.items():
             values = arrays[name]
@@ -117,6 +125,32 @@ class Calibration:
                 raise ArgumentError(name, f"finite numbers of shape {shape}", f"shape {values.shape}, or nan or inf")
         if not (points >= 4 and np.all(np.diff(self.lambdas) > 0)):
             raise ArgumentError("lambdas", "at least 4 strictly increasing values", self.lambdas)
+        if not (len(self.start_lambdas) >= 2 and np.all(np.diff(self.start_lambdas) > 0)):
+            raise ArgumentError("start_lambdas", "at least 2 strictly increasing values", self.start_lambdas)
+        self._check_moments()
+        if self.images < 2:
+            raise ArgumentError("images", "at least 2, to have a spread", self.images)
+        coefficients = math.prod(self.shape)
+        if int(self.bands.sizes.sum()) != coefficients:
+            raise ArgumentError(
+                "bands", f"{coefficients} coefficients, as many as numbers of an image", self.bands.sizes
+            )
+
+    def _check_moments(self) -> None:
+        """Refuse sums of squares and of products that no images have."""
+        cross, lengths, answers, errors = self.trials
+        squares = {"lengths": lengths, "answers": answers, "errors": errors}
+        squares |= {name: np.diagonal(getattr(self, name), axis1=-2, axis2=-1) for name in ("grams", "mean_grams")}
+        for name, values in squares.items():
+            if np.any(values < 0):
+                raise ArgumentError(name, "sums of squares", f"a negative one, {values.min():g}")
+        # The inequality of Cauchy and Schwarz.
+        if np.any(np.abs(cross) > (1 + ROUNDING) * np.sqrt(lengths) * np.sqrt(answers)):
+            raise ArgumentError("cross", "products no larger than lengths and answers allow", "larger ones")
+        if not np.all(self.grams[:, 0, 0] > 0):
+            raise ArgumentError("grams", "noise with a positive variance in each band", "bands without")
+        if not self.powers.sum() > 0:
+            raise ArgumentError("states", "ends that differ from image to image", "ends without a spread")
 
     @cached_property
     def data(self) -> Array:

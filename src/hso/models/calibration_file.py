@@ -7,7 +7,7 @@ only to measure a spread, so single precision is enough for them.
 from __future__ import annotations
 
 import io
-import zipfile
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hso.errors import ArgumentError, FileError
-from hso.files import write_atomic
+from hso.errors import ArgumentError, FileError, brief
+from hso.files import read_archive, write_atomic
 from hso.models.bands import KINDS, restore
 from hso.models.recording import Trials
 from hso.noise.base import Array
@@ -25,6 +25,10 @@ FORMAT, VERSION = "hso-calibration", 1
 RECORD, BANDS, TRIALS = "record", "bands.", "trials."
 # These arrays are symmetric in their last two axes.
 TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
+# A video of a minute in latents has about a tenth of so many.
+MOST_COEFFICIENTS = 2**28
+# No recording has larger numbers, and products of many of them would not be finite.
+LARGEST = 1e15
 PLAIN = ("lambdas", "states", "start_lambdas", "trial_lambdas")
 
 
@@ -74,9 +78,11 @@ def read(path: str | Path) -> dict[str, Any]:
         FileError: If the file is missing, malformed or of another version; the error names the field.
     """
     path = Path(path)
-    arrays = read_arrays(path)
-    record = _record(path, arrays)
+    found = read_arrays(path)
+    record = _record(path, found)
     try:
+        arrays = {name: _numbers(name, values) for name, values in found.items() if name != RECORD}
+        _check_shape(record, arrays)
         bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
         size = len(arrays["lambdas"]) + len(arrays["start_lambdas"])
         kept = {name: getattr(record, name) for name in record.__struct_fields__ if name not in ("format", "version")}
@@ -89,7 +95,7 @@ def read(path: str | Path) -> dict[str, Any]:
         }
     except KeyError as error:
         raise FileError(path, f"{error.args[0]}: missing") from None
-    except (ArgumentError, ValueError, IndexError) as error:
+    except (ArgumentError, ValueError, IndexError, TypeError) as error:
         raise FileError(path, " ".join(str(error).split())) from None
 
 
@@ -100,14 +106,12 @@ def read_arrays(path: Path) -> dict[str, Array]:
         FileError: If the file is missing or is not such an archive.
     """
     try:
-        # NumPy does not close the file if it is not an archive, so the file is opened and closed here.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return read_archive(path)
     except FileNotFoundError:
         raise FileError(path, "cannot read the calibration: no such file") from None
     except OSError as error:
         raise FileError(path, f"cannot read the calibration: {error.strerror or error}") from None
-    except (ValueError, TypeError, AttributeError, EOFError, KeyError, zipfile.BadZipFile):
+    except ValueError:
         raise FileError(path, "expected a calibration, found something else (truncated?)") from None
 
 
@@ -121,14 +125,33 @@ def _record(path: Path, arrays: Mapping[str, Array]) -> CalibrationRecord:
         raise FileError(path, problem)
     if content.get("version") != VERSION:
         received = content.get("version")
-        raise FileError(path, f"version: expected {VERSION}, got {received!r} (written by another release of hso?)")
+        raise FileError(
+            path, f"version: expected {VERSION}, got {brief(received)} (written by another release of hso?)"
+        )
     try:
         record = msgspec.convert(content, CalibrationRecord)
     except msgspec.ValidationError as error:
         raise FileError(path, str(error)) from None
     if record.bands not in KINDS:
-        raise FileError(path, f"bands: expected one of {', '.join(KINDS)}, got {record.bands!r}")
+        raise FileError(path, f"bands: expected one of {', '.join(KINDS)}, got {brief(record.bands)}")
     return record
+
+
+def _numbers(name: str, values: Array) -> Array:
+    """The numbers of an array, in a type that all functions take."""
+    if values.dtype.kind not in "fiu" or not float(np.abs(values).max(initial=0)) <= LARGEST:
+        raise ArgumentError(name, f"numbers within {LARGEST:g} of 0", f"{values.dtype}, or larger ones, nan or inf")
+    return values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+
+
+def _check_shape(record: CalibrationRecord, arrays: Mapping[str, Array]) -> None:
+    """Compare the shape of an image with that of its bands, before bands of so many coefficients are made."""
+    size = math.prod(record.shape)
+    if not (all(length > 0 for length in record.shape) and size <= MOST_COEFFICIENTS):
+        raise ArgumentError("shape", f"positive lengths, and at most {MOST_COEFFICIENTS} numbers", record.shape)
+    theirs = arrays.get(BANDS + "shape")
+    if theirs is not None and theirs.tolist() != list(record.shape):
+        raise ArgumentError(BANDS + "shape", str(list(record.shape)), theirs.tolist())
 
 
 def _square(name: str, triangles: Array, size: int) -> Array:

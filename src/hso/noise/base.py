@@ -13,6 +13,8 @@ Array = NDArray[np.floating[Any]]
 MAX_TRAIN_STEPS = 100_000
 # Limits for any sigma. No model is trained beyond them, and exp(lambda) stays far from overflow.
 LEAST_SIGMA, MOST_SIGMA = 1e-8, 1e8
+# exp(2 lambda) must stay finite on every path.
+MOST_LAMBDA = 300.0
 
 
 def as_array(x: Any) -> Array:

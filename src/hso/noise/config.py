@@ -7,13 +7,13 @@ are chosen anew. What a pipeline, or the ``model_index.json`` of its folder, say
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
+from hso import files
 from hso.errors import ArgumentError, FileError, check_choice
 from hso.noise.betas import BetaReader
 from hso.noise.clock import Clock
@@ -194,11 +194,10 @@ def read_json(path: FilePath) -> Mapping[str, Any]:
             raise FileError(path, f"expected a diffusers folder with {' or '.join(CONFIG_FILES)}, found neither")
         path = found[0]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = files.read_json(path)
     except OSError as error:
         raise FileError(path, f"cannot read the scheduler configuration: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        # Python's parser raises RecursionError for JSON that is nested too deeply.
+    except ValueError:
         raise FileError(path, "expected a scheduler configuration in JSON, found something else") from None
     if not isinstance(content, dict):
         raise FileError(path, f"expected a JSON object, found a {type(content).__name__}")

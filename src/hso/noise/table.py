@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hso.errors import ArgumentError
-from hso.noise.base import Array, check_train_steps, vector
+from hso.noise.base import MOST_LAMBDA, Array, check_train_steps, vector
 from hso.noise.clock import TRAINING_INDEX, Clock, Told
 
 LEAST_END_SLOPE = 0.1
 MAX_ITERATIONS = 100
-# exp(2 lambda) must stay finite on every path.
-MOST_LAMBDA = 300.0
 
 
 class TableClock(Clock):

@@ -84,6 +84,8 @@ class ArctanSigma(Told):
         return np.asarray(2 / np.pi * np.arctan(np.exp(-clock.lambda_(t))))
 
     def time(self, timestep: Array, clock: Clock) -> Array:
+        if not np.all((timestep >= 0) & (timestep <= 1)):
+            raise ArgumentError("timestep", "arctan(sigma) in [0, pi / 2] times 2 / pi", timestep)
         with np.errstate(divide="ignore"):
             return clock.time(-np.log(np.tan(timestep * np.pi / 2)))
 

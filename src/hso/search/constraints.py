@@ -52,20 +52,31 @@ class Box:
         t_max = (min(self.t_max[0], high), min(self.t_max[1], high))
         return Box(self.rho, t_min, t_max)
 
+    def moved_into(self, noise: NoiseSchedule) -> Box:
+        """The part of this box in which the noise schedule has nodes; a range beyond an end becomes that end.
+
+        A model of few training steps has its first at a large t, for example 1 / 20 of 20 steps, and a box that nobody
+        asked for must not be refused for it.
+        """
+        low, high = noise.t_range
+        t_min, t_max = (
+            (min(max(start, low), high), min(max(end, low), high)) for start, end in (self.t_min, self.t_max)
+        )
+        return Box(self.rho, (low, low) if t_min[1] >= t_max[0] else t_min, t_max)
+
     def beginning_at(self, start: float, noise: NoiseSchedule) -> Box:
-        """This box for a run whose first node is at time ``start``.
+        """This box, which lies inside the noise schedule, for a run whose first node is at time ``start``.
 
         Raises:
             ArgumentError: If ``start`` is not between the range of t_min and the noisiest time of the noise schedule.
         """
-        whole = self.inside(noise)
-        low, high = whole.t_min[1], noise.t_range[1]
+        low, high = self.t_min[1], noise.t_range[1]
         if not low < start <= high:
             expected = (
                 f"a time above {low:g}, where the range of t_min ends, and up to {high:g}, the noisiest of {noise.name}"
             )
             raise ArgumentError("start", expected, start)
-        return Box(self.rho, whole.t_min, (start, start))
+        return Box(self.rho, self.t_min, (start, start))
 
 
 @dataclass(frozen=True)
@@ -116,8 +127,9 @@ class Constraints:
             ArgumentError: If the noise schedule has no nodes in a range.
         """
         ends = objective.ends(noise, self.start)
-        box = self.box or Box(t_min=ends.t_min, t_max=ends.t_max)
-        part = box.inside(noise) if self.start is None else box.beginning_at(self.start, noise)
+        own = Box(t_min=ends.t_min, t_max=ends.t_max)
+        whole = own.moved_into(noise) if self.box is None else self.box.inside(noise)
+        part = whole if self.start is None else whole.beginning_at(self.start, noise)
         return replace(self, box=part, d_min=self._distance(noise, objective.distance(nodes), part))
 
     def _distance(self, noise: NoiseSchedule, own: float, part: Box) -> float:
@@ -125,7 +137,7 @@ class Constraints:
         if self.d_min is not None or own == 0:
             return self.d_min or 0.0
         # The rule for d_min was made for the whole box. The same nodes in a shorter range lie closer together.
-        whole = (self.box or Box()).inside(noise)
+        whole = Box().moved_into(noise) if self.box is None else self.box.inside(noise)
         return own * ((part.t_max[1] - part.t_min[0]) / (whole.t_max[1] - whole.t_min[0]))
 
 

@@ -11,6 +11,9 @@ from hso.noise.base import Array
 from hso.search.paths import FunctionPaths, Mask
 from hso.search.windows import ROUNDING
 
+# The search compares all pairs of timesteps. Of so many, the pairs take about 1 GB.
+MOST_STEPS = 5000
+
 
 class TrainingGrid(FunctionPaths):
     """The optimum among distinct training timesteps."""
@@ -24,6 +27,9 @@ class TrainingGrid(FunctionPaths):
         inside = (times >= low - ROUNDING) & (times <= high + ROUNDING)
         indices, times = indices[inside], times[inside]
         span = len(indices) - 1
+        if span > MOST_STEPS:
+            expected = f"a model of at most {MOST_STEPS} training timesteps in the box, for grid=training"
+            raise ArgumentError("strategy", expected, steps, "grid=continuous takes any model")
         if span < intervals:
             expected = f"at most {span + 1} knots, the training timesteps in the box, for grid=training"
             raise ArgumentError("nfe", expected, intervals + 1)

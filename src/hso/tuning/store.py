@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hso.errors import ArgumentError, FileError
-from hso.files import make_folder, packed, write_atomic
+from hso.files import make_folder, packed, read_archive, write_atomic, write_new
 from hso.noise.base import Array
 
 # Called with the stage, how much of it is done, and how much there is.
@@ -40,9 +36,10 @@ class Store:
         make_folder(self.folder)
         content = json.dumps(settings, indent=1, sort_keys=True).encode()
         path = self.folder / RUN
-        if not path.exists():
-            write_atomic(path, content)
-        elif path.read_bytes() != content:
+        # Looking first and writing then would let two runs with different settings into one folder.
+        if not path.exists() and write_new(path, content):
+            return
+        if path.read_bytes() != content:
             raise ArgumentError("folder", "a new folder, or one of the same run", str(folder), _changed(path, settings))
 
     def load(self, name: str) -> dict[str, Array] | None:
@@ -55,9 +52,8 @@ class Store:
         if path is None or not path.exists():
             return None
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                return {key: file[key] for key in file.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return read_archive(path)
+        except (OSError, ValueError):
             raise FileError(path, "damaged; remove it, and what it holds is computed again") from None
 
     def save(self, name: str, arrays: Mapping[str, Array]) -> None:

@@ -11,28 +11,36 @@ import pytest
 import hso
 from hso.comparison.runs.store import RunFolder
 from hso.files import write_new
+from hso.tuning.store import Store
 
 RACES, RUNNERS = 25, 2
 
 
-def start_many(barrier, folder, number, results):
+KINDS = {"compare": RunFolder, "tune": Store}
+
+
+def start_many(kind, barrier, folder, number, results):
     """In each of many empty folders, start a run at the same time as the other process does."""
     for race in range(RACES):
         path = folder / str(race)
         barrier.wait()
         try:
-            RunFolder(path, {"seed": number})
-        except hso.FileError as error:
+            KINDS[kind](path, {"seed": number})
+        except hso.HSOError as error:
             results.put((race, number, str(error)))
         else:
             results.put((race, number, ""))
 
 
-def test_of_two_runs_with_different_settings_one_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("compare", "holds a run with seed {theirs}, not {mine}; give another folder"), ("tune", "seed changed")],
+)
+def test_of_two_runs_with_different_settings_one_is_refused(tmp_path, kind, says):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(RUNNERS), context.Queue()
     processes = [
-        context.Process(target=start_many, args=(barrier, tmp_path, number, results)) for number in range(RUNNERS)
+        context.Process(target=start_many, args=(kind, barrier, tmp_path, number, results)) for number in range(RUNNERS)
     ]
     for process in processes:
         process.start()
@@ -43,7 +51,7 @@ def test_of_two_runs_with_different_settings_one_is_refused(tmp_path):
     for race in range(RACES):
         errors = {number: error for place, number, error in found if place == race}
         (loser,) = [number for number, error in errors.items() if error]
-        assert f"holds a run with seed {1 - loser}, not {loser}; give another folder" in errors[loser]
+        assert says.format(theirs=1 - loser, mine=loser) in errors[loser]
 
 
 def test_of_many_writers_exactly_one_writes_a_whole_file(tmp_path):

@@ -157,6 +157,43 @@ def test_damaged_files_are_named(small, tmp_path):
             load_plan(small, kept)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("solver", "unipc"),
+        ("solver", "nonsense"),
+        ("solver", 3),
+        ("key", "../../../elsewhere"),
+        ("key", "nothing"),
+        ("names", [7]),
+        ("preparation", {"trailing": "many"}),
+    ],
+)
+def test_an_edited_plan_is_refused_and_named(small, tmp_path, field, value):
+    settings = dataclasses.replace(small, solvers=("ddim", "unipc"), budgets=(3,), schedules=("trailing",))
+    run = prepare(settings, tmp_path)
+    path = tmp_path / "plan.json"
+    content = json.loads(path.read_text())
+    content["entries"][1][field] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(hso.FileError, match=r"plan\.json: expected the plan of a run|nothing\.json: cannot read"):
+        load_plan(settings, run.store)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_in_a_run_folder_do_not_lead_the_writing_elsewhere(small, tmp_path):
+    settings = dataclasses.replace(small, samples=40, budgets=(3,), schedules=("trailing",))
+    secret, folder = tmp_path / "secret", tmp_path / "run"
+    secret.write_text("mine")
+    folder.mkdir()
+    for name in ("plan.json", "comparison.json", "comparison.csv", "report.html"):
+        (folder / name).symlink_to(secret if name != "plan.json" else tmp_path / "new")
+    compare(settings, folder).write()
+    assert secret.read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+    assert not any(path.is_symlink() for path in folder.iterdir())
+
+
 def test_a_file_in_the_folders_place_is_named(small, tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(hso.FileError, match="cannot make the folder"):

@@ -13,7 +13,7 @@ from hso.comparison.outcome import JudgedEntry, Outcome
 from hso.comparison.report.page import html_report
 from hso.comparison.report.plots import new_figure
 from hso.comparison.runs.settings import plain_settings
-from hso.files import make_folder, write_atomic
+from hso.files import make_folder, write_inside
 from hso.version import VERSION
 
 COLUMNS = ("solver", "nfe", "schedules", "terminal", "times", "preparation")
@@ -79,7 +79,7 @@ def write(outcome: Outcome, folder: Path) -> list[Path]:
     }
     make_folder(folder)
     for name, content in contents.items():
-        write_atomic(folder / name, content.encode())
+        write_inside(folder / name, content.encode())
     return [folder / name for name in contents]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hso.comparison.outcome import JudgedEntry, Outcome
-from hso.comparison.report.plots import COLOURS, MARKERS, image_grid, new_figure, plot_schedules
+from hso.comparison.report.plots import COLOURS, MARKERS, image_grid, new_figure, plain, plot_schedules
 from hso.comparison.statistics.metrics import METRICS
 
 # Number of schedules that are drawn; more could not be told apart.
@@ -32,12 +32,12 @@ def curves(outcome: Outcome, metric: str) -> str:
             points = [row.figures[metric] for row in rows]
             low, high = np.array([point.interval() for point in points]).reshape(-1, 2).T
             style = {"marker": MARKERS[index], "markersize": 5, "linewidth": 1.2}
-            axes.plot(places, [point.value for point in points], label=name, color=COLOURS[index], **style)
+            axes.plot(places, [point.value for point in points], label=plain(name), color=COLOURS[index], **style)
             axes.vlines(places, low, high, color=COLOURS[index], linewidth=1.2)
         if METRICS[metric].of_data:
             own = outcome.reference.figures[metric].value
             axes.axhline(own, color="0.4", linestyle="--", linewidth=1, label="reference")
-        axes.set(title=solver, xlabel="network calls", ylabel=METRICS[metric].title, xticks=budgets)
+        axes.set(title=plain(solver), xlabel="network calls", ylabel=METRICS[metric].title, xticks=budgets)
         axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.02, 1))
     return _address(figure)

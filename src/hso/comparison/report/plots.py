@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hso.errors import ArgumentError, MissingExtraError
+from hso.errors import ArgumentError, MissingExtraError, printable
 from hso.files import write_atomic
 from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
@@ -26,6 +26,8 @@ SIGMA_TICKS = (100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003)
 # Size of an image in inches, and the gap between groups of rows, in images.
 SCALE, GAP = 0.5, 0.35
 FORMATS = ("pdf", "png", "svg")
+# Letters below this code are in matplotlib's font, and longer names would leave no room for the picture.
+LETTERS, LONGEST = 0x250, 60
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -41,6 +43,26 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def plain(name: str) -> str:
+    """A name as matplotlib shows it letter by letter: without formulas, without letters that its font does not have."""
+    shown = name if len(name) <= LONGEST else name[:LONGEST] + "..."
+    shown = "".join(letter if ord(letter) < LETTERS else ascii(letter)[1:-1] for letter in printable(shown))
+    # A dollar sign begins a formula, and an underscore at the beginning hides a name from the legend.
+    return (" " + shown if shown.startswith("_") else shown).replace("$", r"\$")
+
+
+def format_of(path: str | Path) -> str:
+    """The format of a picture, from the end of its name.
+
+    Raises:
+        ArgumentError: If the name does not end in one of ``FORMATS``.
+    """
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise ArgumentError("plot", f"a file name that ends in {', '.join('.' + name for name in FORMATS)}", str(path))
+    return kind
+
+
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure. The file is either whole or absent.
 
@@ -48,10 +70,7 @@ def save_figure(figure: Figure, path: str | Path) -> None:
         ArgumentError: If the name does not end in one of ``FORMATS``.
         FileError: If the file cannot be written.
     """
-    kind = Path(path).suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise ArgumentError("plot", f"a file name that ends in {', '.join('.' + name for name in FORMATS)}", str(path))
-    buffer = io.BytesIO()
+    kind, buffer = format_of(path), io.BytesIO()
     figure.savefig(buffer, format=kind, dpi=150)
     write_atomic(path, buffer.getvalue())
 
@@ -71,7 +90,7 @@ def plot_schedules(panels: Mapping[str, Mapping[str, SamplingSchedule]], noise: 
     figure = new_figure(10, 3.8 * len(panels))
     for (title, schedules), axes in zip(panels.items(), figure.subplots(len(panels), 2, squeeze=False), strict=True):
         levels, times = axes
-        levels.set_title(title, loc="left")
+        levels.set_title(plain(title), loc="left")
         for index, (name, schedule) in enumerate(schedules.items()):
             style = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 6}
             _draw_levels(levels, name, schedule, style)
@@ -106,13 +125,14 @@ def image_grid(
     offsets = np.arange(len(names[0])) + GAP * gaps
     shown = min(columns, max(len(images) for rows in blocks.values() for images in rows.values()))
     figure = new_figure(SCALE * shown * len(blocks) + 2.6, SCALE * (offsets[-1] + 1) + 0.8)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(plain(title), fontsize=11)
     for axes, (heading, rows) in zip(figure.subplots(1, len(blocks), squeeze=False)[0], blocks.items(), strict=True):
         for offset, images in zip(offsets, rows.values(), strict=True):
             extent = (0, len(images[:columns]), offset + 0.96, offset)
             axes.imshow(_strip(images[:columns]), cmap="gray", vmin=0, vmax=255, extent=extent)
-        axes.set(title=heading, xlim=(0, shown), ylim=(offsets[-1] + 1, 0), xticks=[])
-        axes.set_yticks(offsets + 0.5, names[0] if axes.get_subplotspec().is_first_col() else [], fontsize=9)
+        axes.set(title=plain(heading), xlim=(0, shown), ylim=(offsets[-1] + 1, 0), xticks=[])
+        shown_names = [plain(name) for name in names[0]] if axes.get_subplotspec().is_first_col() else []
+        axes.set_yticks(offsets + 0.5, shown_names, fontsize=9)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return figure
@@ -126,7 +146,7 @@ def _strip(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def _draw_levels(axes: Any, name: str, schedule: SamplingSchedule, style: Mapping[str, Any]) -> None:
     steps = np.arange(1, schedule.nfe + 1)
-    axes.plot(steps, schedule.lambdas, label=name, linewidth=1.5, **style)
+    axes.plot(steps, schedule.lambdas, label=plain(name), linewidth=1.5, **style)
     if not schedule.ends_clean:
         last = [schedule.lambdas[-1], schedule.terminal]
         hollow = {**style, "markerfacecolor": "white"}
@@ -155,7 +175,7 @@ def _draw_times(axes: Any, height: float, schedule: SamplingSchedule, style: Map
 def _label_times(axes: Any, names: Sequence[str], noise: NoiseSchedule | None) -> None:
     axes.set_xlabel("t, from noise to data")
     axes.set_xlim(1.03, -0.03)
-    axes.set_yticks(-np.arange(len(names)), names, fontsize=9)
+    axes.set_yticks(-np.arange(len(names)), [plain(name) for name in names], fontsize=9)
     axes.set_ylim(0.6 - len(names), 0.6)
     axes.grid(axis="x", alpha=0.3)
     if noise is None:
@@ -163,7 +183,7 @@ def _label_times(axes: Any, names: Sequence[str], noise: NoiseSchedule | None) -
     curve = axes.twinx()
     t = np.linspace(*noise.t_range, 400)
     curve.plot(t, noise.lambda_(t), **CURVE)
-    curve.set_ylabel(rf"$\lambda(t)$ of {noise.name} (grey)", color="0.45")
+    curve.set_ylabel(rf"$\lambda(t)$ of {plain(noise.name)} (grey)", color="0.45")
     curve.tick_params(axis="y", colors="0.45")
     axes.set_zorder(curve.get_zorder() + 1)
     axes.set_facecolor("none")

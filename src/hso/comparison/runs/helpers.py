@@ -1,15 +1,20 @@
 """Local processes that share the batches of a run with the process that started them.
 
-They are started before the plan is made, so that they import their packages and load the model in the meantime.
+They are started before the plan is made, so that they import their packages and load the model in the meantime. They end
+with the process that started them, however it ends, and say nothing of it.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from hso.comparison.runs.plan import join
@@ -22,8 +27,9 @@ from hso.errors import ArgumentError, HSOError
 _loaded: list[Subject | str] = []
 
 
-def start_helpers(subject: SubjectSettings, count: int) -> ProcessPoolExecutor:
-    """Start processes that load a subject.
+@contextmanager
+def start_helpers(subject: SubjectSettings, count: int) -> Iterator[ProcessPoolExecutor]:
+    """Start processes that load a subject. If the work inside fails or is interrupted, they are ended.
 
     Raises:
         ArgumentError: If other processes cannot load it.
@@ -34,10 +40,47 @@ def start_helpers(subject: SubjectSettings, count: int) -> ProcessPoolExecutor:
     except (pickle.PicklingError, AttributeError, TypeError):
         expected = "a subject made by a function of a module, which other processes can import, or one process"
         raise ArgumentError("model", expected, subject.model) from None
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _load, (load,))
-    # A pool starts its processes when it is first given something to do.
-    pool.submit(bool)
-    return pool
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _load, (load,)) as pool:
+        with _interrupts_wait():
+            # A pool starts a process when it is given something to do and no process is idle.
+            for _ in range(count):
+                pool.submit(bool)
+        started = set(multiprocessing.active_children()) - others
+        try:
+            yield pool
+        except BaseException:
+            for process in started:
+                process.terminate()
+            raise
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold interrupts back, here and in processes that are started inside: they import packages before they can answer."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """Let this helper end at an interrupt, and when the process that started it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def deal_shares(pool: ProcessPoolExecutor, count: int, settings: ComparisonSettings, folder: Path) -> list[Future[str]]:
@@ -57,6 +100,7 @@ def wait_for(shares: list[Future[str]]) -> None:
 
 
 def _load(load: Callable[[], Subject]) -> None:
+    _end_with_parent()
     try:
         _loaded.append(load())
     except HSOError as error:

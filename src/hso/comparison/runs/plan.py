@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from hso.comparison.contestants import RefusedContestant, ScheduleTask, check_names, enter, is_file
 from hso.comparison.runs.settings import ComparisonSettings, fingerprint_of
 from hso.comparison.runs.store import RunFolder, read_json
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.subjects import Subject, data_of
 from hso.errors import ArgumentError, FileError
-from hso.files import write_atomic
+from hso.files import write_inside
 from hso.rules import rule_schedule
 from hso.schedule import SamplingSchedule
 from hso.solvers import DPMSolverPP, Solver, label_of
@@ -23,6 +25,8 @@ from hso.team import Team
 
 # The reference's solver is of order 2 and stable under guidance. Uniform in lambda, its steps are all alike.
 REFERENCE, REFERENCE_SOLVER, REFERENCE_RULE = "reference", DPMSolverPP(order=2), "uniform_lambda"
+
+PLAN = "plan.json"
 
 
 class Entry(NamedTuple):
@@ -55,6 +59,31 @@ class Entry(NamedTuple):
         """The solver, the number of network calls, and a fingerprint of the schedule, as the name of a folder."""
         solver = "".join(letter if letter.isalnum() or letter in "_." else "-" for letter in self.solver)
         return f"{solver}-{self.nfe}-{fingerprint_of(self.schedule)}"
+
+
+class _Row(msgspec.Struct):
+    """An entry in the file of a plan."""
+
+    solver: str
+    names: tuple[str, ...]
+    key: str
+    preparation: dict[str, int]
+
+
+class _Refused(msgspec.Struct):
+    """A refused contestant in the file of a plan."""
+
+    name: str
+    nfe: int
+    reason: str
+
+
+class _Record(msgspec.Struct):
+    """The file of a plan."""
+
+    asked: Any
+    entries: list[_Row]
+    refused: list[_Refused]
 
 
 class ComparisonPlan(NamedTuple):
@@ -133,13 +162,10 @@ def save_plan(plan: ComparisonPlan, settings: ComparisonSettings, store: RunFold
         FileError: If it cannot be written.
     """
     for entry in plan.everyone:
-        entry.schedule.save(_schedule_path(store, entry.key))
-    rows = [
-        {"solver": entry.solver, "names": entry.names, "key": entry.key, "preparation": dict(entry.preparation)}
-        for entry in plan.everyone
-    ]
-    content = {"asked": settings.asked(), "entries": rows, "refused": [each._asdict() for each in plan.refused]}
-    write_atomic(store.folder / "plan.json", json.dumps(content, indent=2).encode())
+        write_inside(_schedule_path(store, entry.key), json.dumps(entry.schedule.to_dict(), indent=2).encode())
+    rows = [_Row(entry.solver, entry.names, entry.key, dict(entry.preparation)) for entry in plan.everyone]
+    record = _Record(settings.asked(), rows, [_Refused(*each) for each in plan.refused])
+    write_inside(store.folder / PLAN, json.dumps(msgspec.to_builtins(record), indent=2).encode())
 
 
 def load_plan(settings: ComparisonSettings, store: RunFolder) -> ComparisonPlan | None:
@@ -148,24 +174,29 @@ def load_plan(settings: ComparisonSettings, store: RunFolder) -> ComparisonPlan 
     Raises:
         FileError: If it is damaged.
     """
-    path = store.folder / "plan.json"
+    path = store.folder / PLAN
     content = read_json(path) if path.exists() else {}
     if content.get("asked") != settings.asked():
         return None
     solvers = {label_of(solver): solver for solver in (REFERENCE_SOLVER, *settings.methods)}
     try:
-        reference, *entries = (
-            Entry(
-                solvers[row["solver"]],
-                tuple(row["names"]),
-                SamplingSchedule.load(_schedule_path(store, row["key"])),
-                dict(row["preparation"]),
-            )
-            for row in content["entries"]
-        )
-        return ComparisonPlan(reference, entries, [RefusedContestant(**row) for row in content["refused"]])
-    except (LookupError, TypeError, ValueError):
-        raise FileError(path, "expected the plan of a run, found something else; delete it") from None
+        record = msgspec.convert(content, _Record)
+        everyone = [_entry(row, solvers[row.solver], store) for row in record.entries]
+        reference, *entries = everyone
+        intact = [entry.key for entry in everyone] == [row.key for row in record.entries]
+    except (LookupError, ValueError):
+        intact = False
+    if not intact:
+        raise FileError(path, "expected the plan of a run, found something else; delete it")
+    refused = [RefusedContestant(each.name, each.nfe, each.reason) for each in record.refused]
+    return ComparisonPlan(reference, entries, refused)
+
+
+def _entry(row: _Row, solver: Solver, store: RunFolder) -> Entry:
+    # A key is the name of a file, and must not lead out of the folder.
+    if Path(row.key).name != row.key:
+        raise ValueError(row.key)
+    return Entry(solver, row.names, SamplingSchedule.load(_schedule_path(store, row.key)), row.preparation)
 
 
 def prepare(settings: ComparisonSettings, folder: Path, subject: Subject, team: Team | None = None) -> OpenRun:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from hso import files
 from hso.comparison.statistics.blocks import Block, Integers
-from hso.errors import FileError
-from hso.files import make_folder, packed, write_atomic, write_new
+from hso.errors import FileError, brief
+from hso.files import make_folder, packed, write_inside, write_new
 from hso.noise.base import Array
 
 
@@ -57,8 +57,8 @@ class RunFolder:
         before = read_json(path)
         for name in sorted({*before, *common}):
             if before.get(name) != common.get(name):
-                problem = f"holds a run with {name} {before.get(name)!r}, not {common.get(name)!r}; give another folder"
-                raise FileError(self.folder, problem)
+                theirs, mine = brief(before.get(name)), brief(common.get(name))
+                raise FileError(self.folder, f"holds a run with {name} {theirs}, not {mine}; give another folder")
 
     def sums_path(self, key: str, images: range) -> Path:
         """The file of a batch's sums."""
@@ -101,7 +101,8 @@ class RunFolder:
             FileError: If it is missing or damaged.
         """
         path = self.sums_path(key, images)
-        with _reading(path), path.open("rb") as file, np.load(file) as arrays:
+        with _reading(path):
+            arrays = files.read_archive(path)
             ends = np.cumsum(arrays["length"])[:-1]
             parts = zip(
                 arrays["index"].tolist(),
@@ -116,7 +117,8 @@ class RunFolder:
     def pictures(self, key: str, images: range) -> np.ndarray[Any, Any]:
         """The images of a batch that were kept to look at, shape (n, height, width) or (n, height, width, 3)."""
         path = self.sums_path(key, images)
-        with _reading(path), path.open("rb") as file, np.load(file) as arrays:
+        with _reading(path):
+            arrays = files.read_archive(path)
             return np.asarray(arrays["pictures"]) if "pictures" in arrays else np.empty((0, 1, 1))
 
     def features(self, key: str, batches: list[range], numbers: Integers) -> Array:
@@ -142,7 +144,7 @@ class RunFolder:
 
     def keep_reference(self, images: range, reference: Array) -> None:
         """Keep the reference's images while the batch is worked on."""
-        write_atomic(self._reference(images), _array(reference))
+        write_inside(self._reference(images), _array(reference))
 
     def reference(self, images: range) -> Array | None:
         """The reference's images of a batch; None if they are not kept."""
@@ -180,10 +182,10 @@ def read_json(path: Path) -> dict[str, Any]:
         FileError: If it is missing or damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = files.read_json(path)
     except OSError as error:
         raise FileError(path, f"cannot read: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         raise FileError(path, "expected a JSON object, found something else")
@@ -196,7 +198,7 @@ def _name(images: range) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     make_folder(path.parent)
-    write_atomic(path, content)
+    write_inside(path, content)
 
 
 def _array(values: np.ndarray[Any, Any]) -> bytes:
@@ -217,5 +219,5 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileError(path, f"cannot read the batch: {error.strerror or error}") from None
-    except (EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile, zlib.error):
+    except (EOFError, LookupError, MemoryError, TypeError, ValueError, zipfile.BadZipFile):
         raise FileError(path, "expected a batch of this run, found something else; delete it") from None

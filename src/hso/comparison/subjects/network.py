@@ -9,7 +9,6 @@ all figures are of decoded images.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hso import files
 from hso.comparison.subjects.base import LoopSubject, SubjectSettings, at_guidance, channels_last, refuse
 from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.features import FEATURES, Features, folder_features, folder_moments
@@ -242,7 +242,7 @@ def has_own_features(folder: Path) -> bool:
 def _classes_of(folder: Path) -> int | None:
     """Number of classes of a folder's own classifier; None if it does not say."""
     try:
-        config = json.loads((folder / "classifier" / "config.json").read_text(encoding="utf-8"))
+        config = files.read_json(folder / "classifier" / "config.json")
         return int(config.get("classes", DIGITS))
     except (OSError, ValueError, AttributeError):
         return None

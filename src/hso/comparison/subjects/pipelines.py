@@ -5,7 +5,6 @@ The file ``model_index.json`` names the parts of a pipeline and their classes, a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.network import NetworkSubject, Parts, brief, prediction_of, unet_subject
 from hso.comparison.subjects.text_to_image import load_pipeline
 from hso.errors import FileError, MissingExtraError
+from hso.files import read_json
 from hso.noise import NoiseSchedule
 from hso.noise.config import MODEL_INDEX
 
@@ -100,7 +100,7 @@ def _part(folder: Path, name: str) -> Any:
     class_name = _class_of(_index_of_folder(folder).get(name))
     try:
         part = getattr(diffusers, class_name).from_pretrained(
-            folder / name, local_files_only=True, low_cpu_mem_usage=False
+            folder / name, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False
         )
     except (OSError, ValueError, AttributeError) as error:
         raise FileError(folder, f"cannot load {name}: {brief(error)}") from None
@@ -132,10 +132,10 @@ def _index_of_folder(folder: Path) -> Mapping[str, Any]:
         raise FileError(folder, f"expected a diffusers pipeline folder, found {found}")
     index = folder / MODEL_INDEX
     try:
-        parts = json.loads(index.read_text(encoding="utf-8"))
+        parts = read_json(index)
     except OSError:
         raise FileError(folder, f"expected a diffusers pipeline folder with {MODEL_INDEX}, found none") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         parts = None
     if not isinstance(parts, dict):
         raise FileError(index, "expected a JSON object, found something else")

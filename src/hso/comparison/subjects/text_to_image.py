@@ -17,6 +17,7 @@ from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_gui
 from hso.comparison.subjects.device import check_device
 from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
 from hso.errors import ArgumentError, FileError, MissingExtraError
+from hso.files import read_text
 from hso.models.images import Batch
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
@@ -134,7 +135,7 @@ def load_pipeline(settings: SubjectSettings) -> TextToImage:
     pipelines: Any = diffusers
     try:
         pipe = pipelines.DiffusionPipeline.from_pretrained(
-            settings.model, local_files_only=Path(settings.model).is_dir()
+            settings.model, local_files_only=Path(settings.model).is_dir(), use_safetensors=True
         )
     except (OSError, ValueError, AttributeError) as error:
         raise FileError(settings.model, f"cannot load a pipeline: {' '.join(str(error).split())[:160]}") from None
@@ -153,8 +154,8 @@ def read_captions(settings: SubjectSettings) -> list[str]:
     if path is None:
         raise ArgumentError("captions", "a file with one prompt a line, for a text-to-image model", None)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
         raise FileError(path, f"cannot read the captions: {getattr(error, 'strerror', None) or error}") from None
     captions = [line.strip() for line in lines if line.strip()]
     if not captions:
