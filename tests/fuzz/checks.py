@@ -18,6 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,7 +122,12 @@ def _streams() -> Iterator[tuple[Any, Any]]:
     """Standard output and standard error as a terminal without anything but UTF-8 has them."""
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
     with redirect_stdout(streams[0]), redirect_stderr(streams[1]):
-        yield tuple(lambda stream=stream: stream.buffer.getvalue().decode("utf-8") for stream in streams)
+        yield partial(_written, streams[0]), partial(_written, streams[1])
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    written: bytes = stream.buffer.getvalue()  # type: ignore[attr-defined]  # a BytesIO
+    return written.decode("utf-8")
 
 
 def check_ran(ran: Ran, codes: tuple[int, ...] = (0, 2)) -> None:

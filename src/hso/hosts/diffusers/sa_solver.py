@@ -18,7 +18,7 @@ class SASolverTable(Deis):
     wrapped = ("add_noise",)
 
     def solver(self, config: Config) -> Solver:
-        return UniPC(min(int(config["predictor_order"]), 3))
+        return UniPC(min(int(config.get("predictor_order", 2)), 3))
 
     def objection(self, config: Config, schedule: SamplingSchedule) -> str:
         return f"SA-Solver {NO_LIMIT}" if schedule.ends_clean else ""
