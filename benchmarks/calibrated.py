@@ -7,8 +7,9 @@
 
 For each cell of a model, a solver and a number of network calls the table has the Frechet distance to the reference of the
 host's default (trailing), of the library's own default, of calibrated and tuned, and the best of all others in hindsight. A
-star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts the
-cells, also those in which a contestant is below all others, and takes geometric means of the ratios to the best closed-form
+star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts
+cells: those in which a contestant is best or tied, the same among all that run no schedule to choose one, those in which it
+is below all others, and those in which it is above trailing. Means are geometric, of the ratios to the best closed-form
 rule of each cell. Peers that are asked for have columns of their own, with the network calls that each of them made.
 """
 
@@ -23,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.comparison.contestants import CLOSED_FORMS
-from hso.comparison.outcome import JudgedEntry, Outcome
+from hso.comparison.outcome import Outcome
 from hso.comparison.runs.run import compare
 from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.subjects import SubjectSettings
@@ -35,14 +36,20 @@ SOLVERS, METRIC = ("ddim", "dpmpp_2m", "unipc"), "reference"
 OURS = ("hso", "calibrated", "tuned")
 HOST = "trailing"
 RIVALS = (*CLOSED_FORMS, *TABLES, "gits")
+# Those that run schedules on the model to choose one.
+RUNNERS = frozenset({"tuned", "rollout"})
 
 
 class Cell(NamedTuple):
-    """A cell: what the distances are, which are not told apart from the best, and the network calls of some."""
+    """A cell: what the distances are, which are not told apart from the best, and the network calls of some.
+
+    ``unbeaten_at_rest`` are those that are not told apart from the best of all that run no schedule to choose one.
+    """
 
     name: tuple[str, str, int]
     distances: dict[str, float]
     unbeaten: frozenset[str]
+    unbeaten_at_rest: frozenset[str]
     calls: dict[str, int]
 
     @property
@@ -58,13 +65,18 @@ class Cell(NamedTuple):
 
 def cells(outcome: Outcome) -> Iterator[Cell]:
     """The cells of a comparison."""
+    at_rest = outcome._replace(rows=[row for row in outcome.rows if not RUNNERS.issuperset(row.names)])
     for solver, nfe in outcome.cells:
         rows = outcome.cell(solver, nfe, METRIC)
-        named: dict[str, JudgedEntry] = {name: row for row in rows for name in row.names}
-        distances = {name: row.figures[METRIC].value for name, row in named.items()}
-        unbeaten = frozenset(name for name, row in named.items() if not outcome.is_beaten(row, METRIC))
+        distances = {name: row.figures[METRIC].value for row in rows for name in row.names}
         calls = {name: number for row in rows for name, number in row.entry.preparation.items()}
-        yield Cell((outcome.subject, solver, nfe), distances, unbeaten, calls)
+        name = (outcome.subject, solver, nfe)
+        yield Cell(name, distances, _unbeaten(outcome, solver, nfe), _unbeaten(at_rest, solver, nfe), calls)
+
+
+def _unbeaten(outcome: Outcome, solver: str, nfe: int) -> frozenset[str]:
+    rows = outcome.cell(solver, nfe, METRIC)
+    return frozenset(name for row in rows if not outcome.is_beaten(row, METRIC) for name in row.names)
 
 
 def lines(found: Sequence[Cell], peers: Sequence[str] = ()) -> list[str]:
@@ -85,8 +97,8 @@ def lines(found: Sequence[Cell], peers: Sequence[str] = ()) -> list[str]:
     return [
         *table,
         "",
-        "| | best or tied | below the best other | worse than trailing | geometric mean to the best rule |",
-        "|---|---|---|---|---|",
+        "| | best or tied | at rest | below the best other | worse than trailing | mean to the best rule |",
+        "|---|---|---|---|---|---|",
         *(_summary(found, name) for name in shown),
     ]
 
@@ -100,10 +112,11 @@ def _figure(cell: Cell, name: str) -> str:
 def _summary(found: Sequence[Cell], name: str) -> str:
     served = [cell for cell in found if name in cell.distances]
     tied = sum(name in cell.unbeaten for cell in served)
+    at_rest = "-" if name in RUNNERS else sum(name in cell.unbeaten_at_rest for cell in served)
     below = sum(cell.distances[name] < cell.distances[cell.best_other] for cell in served)
     worse = sum(cell.distances[name] > cell.distances[HOST] for cell in served)
     ratio = np.exp(np.mean([np.log(cell.distances[name] / cell.best_rule) for cell in served]))
-    return f"| {name} | {tied} of {len(served)} | {below} | {worse} | {ratio:.3f} |"
+    return f"| {name} | {tied} of {len(served)} | {at_rest} | {below} | {worse} | {ratio:.3f} |"
 
 
 def main() -> int:

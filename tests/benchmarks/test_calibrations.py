@@ -33,9 +33,11 @@ def test_errors_and_losses_are_those_of_images_that_are_sampled(study):
 
 def test_peers_have_columns_with_their_calls():
     distances = {"trailing": 2.0, "edm": 1.0, "hso": 1.5, "calibrated": 0.9, "tuned": 0.5, "oss": 0.7}
-    cell = Cell(("mixture", "ddim", 4), distances, frozenset({"tuned"}), {"tuned": 30000, "oss": 16000})
+    cell = Cell(
+        ("mixture", "ddim", 4), distances, frozenset({"tuned"}), frozenset({"oss"}), {"tuned": 30000, "oss": 16000}
+    )
     table = lines([cell], ("oss",))
     assert table[0].endswith("| tuned | oss | best other | calls of tuned | calls of oss |")
     assert table[2] == "| mixture | ddim | 4 | 2 | 1.5 | 0.9 | 0.5* | 0.7 | 1 (edm) | 30000 | 16000 |"
-    assert table[-1] == "| oss | 0 of 1 | 1 | 0 | 0.700 |"
+    assert table[-1] == "| oss | 0 of 1 | 1 | 1 | 0 | 0.700 |"
     assert "oss" not in lines([cell])[0]
