@@ -137,11 +137,14 @@ def killed_worker(trial: Trial) -> Problems:
 
     running = Running(trial.command.line(trial.folder, "--processes", "3"))
     workers: list[psutil.Process] = []
+    # What looks at a process, or kills it, may find that it has just ended.
     while not workers and not running.wait(0.02):
-        children = psutil.Process(running.pid).children()
-        workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(running.pid).children()
+            workers = [each for each in children if "spawn_main" in " ".join(each.cmdline())]
     if not running.wait(trial.moment()) and workers:
-        trial.rng.choice(workers).kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            trial.rng.choice(workers).kill()
     return _checked(*running.ended(), (0, 2))
 
 
