@@ -1,8 +1,11 @@
 """Can a schedule that does not know the model be better than the default? Three of them on models they do not know.
 
 - *hso* is the default of `hso.optimize` without a calibration.
-- *spectrum* is the objective "ensemble" on Gaussian images with power-law spectra. It knows the solver, and no model.
-- *others* is "ensemble" on calibrations of the other models of the list, the judged model left out.
+- *free* and *costed* are Eq. 8 with the jump to the clean sample free or costed; the default is one of them.
+- *spectrum* is replay on Gaussian images with power-law spectra. It knows the solver, and no model.
+- *others* is replay on calibrations of the other models of the list, the judged model left out.
+
+Spectrum and others minimize the mean of log(J + 0.001) over their calibrations, so that none of these decides alone.
 
 For each model the table has the Frechet distance to the reference of 60 steps, divided by that of the best rule or table
 of the cell, in hindsight. Last come geometric means and the number of cells that are worse than the host's default
@@ -10,12 +13,16 @@ of the cell, in hindsight. Last come geometric means and the number of cells tha
 
     python -m benchmarks.blind_default --models gaussian mixture digits-empirical
     python -m benchmarks.blind_default --models digits@1 benchmarks/models/patches@1 mixture --judge digits@1 --judged 150
+    python -m benchmarks.blind_default --models digits@3 --goals hso free costed --nfe 4 6 8 10 --judged 100
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from benchmarks.replay_study import Judge, calibration_of
@@ -23,14 +30,54 @@ from benchmarks.replay_study import Judge, calibration_of
 import hso
 from hso.errors import HSOError
 from hso.models.gaussian import GaussianModel
-from hso.objectives import Ensemble
+from hso.noise.base import Array
+from hso.objectives import MEP, Objective, Replay, SmoothFunction
+from hso.objectives.base import Ends
 from hso.rules import RULES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
+from hso.solvers import Solver
 
-SOLVERS, BUDGETS = ("ddim", "dpmpp_2m", "unipc"), (4, 6, 10)
 # Exponent of the spectrum, and deviation of a pixel: images in [-1, 1], latents of unit variance, smooth images.
 SPECTRA = ((2.0, 0.5), (2.0, 1.0), (3.0, 0.5))
 HOST, IMAGES, SIDE = "trailing", 64, 16
+# Below this share of the variance an error decides nothing.
+FLOOR = 1e-3
+
+
+class Together(SmoothFunction):
+    """The mean of log(J + FLOOR) over several functions of the knots."""
+
+    def __init__(self, noise: hso.NoiseSchedule, parts: Sequence[SmoothFunction]) -> None:
+        self.noise, self.parts = noise, parts
+
+    def value(self, knots: Array) -> Array:
+        return self.value_and_gradient(knots)[0]
+
+    def gradient(self, knots: Array) -> Array:
+        return self.value_and_gradient(knots)[1]
+
+    def value_and_gradient(self, knots: Array) -> tuple[Array, Array]:
+        found = [part.value_and_gradient(knots) for part in self.parts]
+        value = np.mean([np.log(value + FLOOR) for value, _ in found], axis=0)
+        return value, np.mean([slope / (value + FLOOR)[..., None] for value, slope in found], axis=0)
+
+
+@dataclass(frozen=True)
+class Ensemble(Objective):
+    """Replay on several calibrations, which need not be of the model that is sampled."""
+
+    calibrations: tuple[hso.Calibration, ...]
+
+    name = "ensemble"
+    strategy = "free"
+
+    def ends(self, noise: hso.NoiseSchedule, start: float | None = None) -> Ends:
+        return Replay(self.calibrations[0]).ends(noise, start)
+
+    def on(self, noise: hso.NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> Together:
+        # In z and lambda a calibration does not depend on the path, so that it may be read on another noise schedule.
+        lent = [dataclasses.replace(one, noise_fingerprint=noise.fingerprint) for one in self.calibrations]
+        return Together(noise, [Replay(one).on(noise, solver, terminal, start) for one in lent])
 
 
 def spectrum(noise: hso.NoiseSchedule) -> tuple[hso.Calibration, ...]:
@@ -41,17 +88,30 @@ def spectrum(noise: hso.NoiseSchedule) -> tuple[hso.Calibration, ...]:
     return tuple(hso.calibrate(GaussianModel.power_law(SIDE, *one).x0, noise, x, "sample") for one in SPECTRA)
 
 
-def rows(model: str, others: Sequence[hso.Calibration], judged: int) -> list[dict[str, float]]:
+def goals(names: Sequence[str], noise: hso.NoiseSchedule, others: Sequence[hso.Calibration]) -> dict[str, Any]:
+    """The objectives of these names; None is the default."""
+    made: dict[str, Callable[[], Any]] = {
+        "hso": lambda: None,
+        "free": lambda: MEP(jump="free"),
+        "costed": lambda: MEP(jump="costed"),
+        "spectrum": lambda: Ensemble(spectrum(noise)),
+        "others": lambda: Ensemble(tuple(others)),
+    }
+    return {name: made[name]() for name in names}
+
+
+def rows(options: argparse.Namespace, model: str, others: Sequence[hso.Calibration]) -> list[dict[str, float]]:
     """The ratios to the best rule in each cell."""
-    judge = Judge(model, 2, judged)
+    judge = Judge(model, 2, options.judged)
     noise, found = judge.subject.noise, []
-    goals = {"hso": None, "spectrum": Ensemble(spectrum(noise)), "others": Ensemble(tuple(others))}
-    for solver in SOLVERS:
-        for nfe in BUDGETS:
-            known = {name: judge(solver, schedule)[0] for name, schedule in _rules(noise, nfe).items()}
+    asked = goals(options.goals, noise, others)
+    for solver in options.solvers:
+        for nfe in options.nfe:
+            schedules = _rules(options.rules, noise, nfe)
+            known = {name: judge(solver, schedule)[0] for name, schedule in schedules.items()}
             best = min(known.values())
             ratios = {HOST: known[HOST] / best}
-            for name, goal in goals.items():
+            for name, goal in asked.items():
                 schedule = hso.optimize(noise, nfe, solver=solver, objective=goal, terminal=CLEAN).schedule
                 ratios[name] = judge(solver, schedule)[0] / best
             print(f"| {model} | {solver} | {nfe} | " + _row(ratios), flush=True)
@@ -59,9 +119,9 @@ def rows(model: str, others: Sequence[hso.Calibration], judged: int) -> list[dic
     return found
 
 
-def _rules(noise: hso.NoiseSchedule, nfe: int) -> dict[str, SamplingSchedule]:
+def _rules(names: Sequence[str], noise: hso.NoiseSchedule, nfe: int) -> dict[str, SamplingSchedule]:
     found = {}
-    for rule in RULES:
+    for rule in names:
         try:
             found[rule] = rule_schedule(rule, noise, nfe, CLEAN)
         except HSOError:
@@ -79,12 +139,17 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["gaussian", "mixture", "digits-empirical"])
     parser.add_argument("--judge", nargs="+", help="judge these only, of the models")
     parser.add_argument("--judged", type=int, default=500, help="fresh images")
+    parser.add_argument("--goals", nargs="+", default=["hso", "spectrum", "others"], help="also free, costed")
+    parser.add_argument("--solvers", nargs="+", default=["ddim", "dpmpp_2m", "unipc"])
+    parser.add_argument("--nfe", type=int, nargs="+", default=[4, 6, 10])
+    parser.add_argument("--rules", nargs="+", default=RULES, help="rules and tables to compare with, trailing too")
     options = parser.parse_args()
-    calibrations = {model: calibration_of(model, 56, IMAGES) for model in options.models}
-    names = (HOST, "hso", "spectrum", "others")
+    needed = options.models if "others" in options.goals else []
+    calibrations = {model: calibration_of(model, 56, IMAGES) for model in needed}
+    names = (HOST, *options.goals)
     print(f"| model | solver | NFE | {' | '.join(names)} |\n" + "|---" * (3 + len(names)) + "|")
     for model in options.judge or options.models:
-        found = rows(model, [one for name, one in calibrations.items() if name != model], options.judged)
+        found = rows(options, model, [one for name, one in calibrations.items() if name != model])
         means = {name: float(np.exp(np.mean([np.log(row[name]) for row in found]))) for name in names}
         print(f"| {model} | geometric mean | | " + _row(means))
         worse = [str(sum(row[name] > row[HOST] for row in found)) for name in names]

@@ -15,7 +15,6 @@ from hso.objectives.base import (
     TabulatedSum,
 )
 from hso.objectives.dm_nonuniform import DMNonUniform
-from hso.objectives.ensemble import Ensemble
 from hso.objectives.gits import GITS
 from hso.objectives.klub import KLUB
 from hso.objectives.mep import MEP
@@ -34,7 +33,6 @@ OBJECTIVES: Mapping[str, type[Objective]] = {
     "score_optimal": ScoreOptimal,
     "oss": OSS,
     "replay": Replay,
-    "ensemble": Ensemble,
 }
 
 
@@ -62,7 +60,6 @@ __all__ = [
     "Edge",
     "EdgeSum",
     "Ends",
-    "Ensemble",
     "KnotFunction",
     "Objective",
     "Replay",

@@ -244,7 +244,13 @@ def test_a_text_to_image_pipeline_made_from_an_image_to_image_one_is_refused():
         recorded(PIPELINES["StableDiffusion"], text, schedule.nfe)
 
 
-STOCHASTIC = ("CogVideoXDPMScheduler", "DDPMScheduler", "EulerAncestralDiscreteScheduler", "SASolverScheduler")
+STOCHASTIC = (
+    "CogVideoXDPMScheduler",
+    "CosineDPMSolverMultistepScheduler",
+    "DDPMScheduler",
+    "EulerAncestralDiscreteScheduler",
+    "SASolverScheduler",
+)
 
 
 @pytest.mark.parametrize("lead", [0, 1])

@@ -14,8 +14,6 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
   objective inside the bi-level search (configuration B of the paper's Table 7), with a population of 6 for each variable,
   8 generations and 30 local iterations, because its lower level has no fast solution. This one and ``hso_published`` take
   up to a minute.
-- ``ensemble`` is made for the solver by replay on reference models of this library. It does not know the model, unless that
-  is one of them: the bundled digits are.
 - ``gits``, ``score_optimal`` and ``klub`` are measured on the subject's own network.
 - ``calibrated`` is what :func:`hso.optimize` gives with a calibration of the subject, and ``tuned`` what :func:`hso.tune`
   makes of it by running schedules, in the features in which the comparison judges. Their images are others than those that
@@ -85,10 +83,6 @@ def _default(task: ScheduleTask) -> SamplingSchedule:
     return optimize(task.noise, task.nfe, solver=task.solver, terminal=task.terminal).schedule
 
 
-def _ensemble(task: ScheduleTask) -> SamplingSchedule:
-    return optimize(task.noise, task.nfe, solver=task.solver, objective="ensemble", terminal=task.terminal).schedule
-
-
 def _optimized(name: str, task: ScheduleTask) -> SamplingSchedule:
     # With these settings the solver decides the terminal, which is given, and the number of nodes; DDIM has one for each
     # call. So tasks of several solvers share a search.
@@ -133,7 +127,6 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "host_default": _host_default,
     "hso": _default,
     **{name: partial(_optimized, name) for name in OPTIMIZED},
-    "ensemble": _ensemble,
     **{name: partial(peer, name) for name in PEERS},
     "oss": oss,
     "rollout": rollout,
@@ -154,7 +147,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "found in the same way with the objective of DM-NonUniform": tuple(
         name for name in OPTIMIZED if name.startswith("dm_nonuniform")
     ),
-    "made by this library for the solver, with what it measured of its reference models": ("ensemble",),
     "made by this library for this very network, its guidance and the solver, with the calls that are listed": (
         "calibrated",
         "tuned",
