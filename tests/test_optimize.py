@@ -10,6 +10,7 @@ import pytest
 import hso
 from hso import ArgumentError, NoiseSchedule, optimize
 from hso.models.gaussian import GaussianModel
+from hso.objectives import MEP
 from hso.rules import Span
 from hso.search import Bilevel, Boundary, Box, Constraints, Exact, Local, Published
 from hso.solvers import AUTO, SOLVERS, label_of, make_solver
@@ -295,3 +296,13 @@ def test_only_a_calibration_compares_solvers(calibration):
         optimize(noise, 4, solver=["heun"], calibration=calibration)
     with pytest.raises(ArgumentError, match="solver"):
         optimize(noise, 4, solver=["ddim", "unipcc"], calibration=calibration)
+
+
+@pytest.mark.parametrize(("nfe", "jump"), [(7, None), (8, "free")])
+def test_with_many_calls_the_jump_is_free(nfe, jump):
+    guided = NoiseSchedule.preset("sd1.5")
+    default = optimize(guided, nfe, solver="unipc")
+    assert default.schedule.provenance["settings"]["objective"]["jump"] == jump
+    assert default.schedule == optimize(guided, nfe, solver="unipc", objective=MEP(jump=jump)).schedule
+    by_name = optimize(guided, nfe, solver="unipc", objective="mep")
+    assert by_name.schedule.provenance["settings"]["objective"]["jump"] is None

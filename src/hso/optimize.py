@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from hso.errors import ArgumentError, check_integer
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
-from hso.objectives import Objective, Replay, make_objective
+from hso.objectives import MEP, Objective, Replay, make_objective
+from hso.objectives.error_proxy import FREE
 from hso.registry import settings_of
 from hso.schedule import CLEAN, SamplingSchedule, check_terminal
 from hso.search import Boundary, Constraints, Found, Problem, Psi, Strategy, make_strategy
@@ -22,6 +24,8 @@ from hso.search.windows import ROUNDING
 from hso.solvers import AUTO, Solver, label_of, make_solver
 from hso.version import VERSION
 
+# From so many network calls on the jump to the clean sample is free by default.
+MANY = 8
 # The name of all solvers that are worth a comparison.
 EVERY = "auto"
 
@@ -170,7 +174,7 @@ def optimize(
         strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``; the objective's
             own by default.
         objective: A name in ``hso.objectives.OBJECTIVES`` or an objective such as ``MEP(p=1)`` or ``GITS(teacher)``; by
-            default "mep", or ``Replay(calibration)`` with a calibration.
+            default ``Replay(calibration)`` with a calibration, and what :func:`default_objective` says without one.
         calibration: The result of :func:`hso.calibrate` for the model. The schedule is then made for exactly this
             model, its guidance and the solver. The network is not called.
         constraints: Where the knots may lie: ``Constraints(box=, d_min=, start=, boundary=)``.
@@ -197,7 +201,7 @@ def optimize(
         >>> round(result.objective, 4), result.feasible
         (3.096, True)
     """
-    goal = objective_for(objective, calibration)
+    goal = objective_for(objective, calibration, nfe)
     way = make_strategy(goal.strategy if strategy is None else strategy)
     asked = Constraints() if constraints is None else constraints
     requests = [
@@ -247,14 +251,25 @@ def _compared(results: Sequence[Result]) -> str:
     return f"{first}; {label_of(second.solver)} has {ratio:.3g} times its J; {best.message}"
 
 
-def objective_for(objective: str | Objective | None, calibration: Calibration | None) -> Objective:
-    """The given objective, or the default one with or without a calibration.
+def default_objective(nfe: int) -> Objective:
+    """The objective for so many network calls if nobody asks for one.
+
+    It is Eq. 8. With few calls the objective itself decides whether the jump to the clean sample costs something. With
+    8 and more it is free, as in the paper: the costed jump keeps the last node far from the clean sample, and with many
+    nodes that costs more than it saves (docs/families.md, "The jump").
+    """
+    # What is no number of calls is refused with the request, which knows how many the model can have.
+    return MEP(jump=FREE) if isinstance(nfe, Integral) and nfe >= MANY else MEP()
+
+
+def objective_for(objective: str | Objective | None, calibration: Calibration | None, nfe: int) -> Objective:
+    """The given objective, or the default one for so many network calls with or without a calibration.
 
     Raises:
         ArgumentError: If both are given, or one is unusable.
     """
     if calibration is None:
-        return make_objective("mep" if objective is None else objective)
+        return default_objective(nfe) if objective is None else make_objective(objective)
     if not isinstance(calibration, Calibration):
         raise ArgumentError("calibration", "a Calibration", calibration, "hso.Calibration.load(path) reads one")
     if objective is not None:

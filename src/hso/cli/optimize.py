@@ -112,7 +112,7 @@ def command(
     views.check_outputs(output, plot)
     source = options.noise_schedule(noise)
     measured = None if calibration is None else Calibration.load(calibration)
-    goal = objective_for(objective, measured)
+    goal = objective_for(objective, measured, nfe)
     method = make_strategy(goal.strategy if strategy is None else strategy)
     ranges = {name: pair for name, pair in (("rho", rho), ("t_min", t_min), ("t_max", t_max)) if pair is not None}
     _refuse_unused(method, {**ranges, "boundary": boundary, "per_expert": per_expert})
