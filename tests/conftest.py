@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
 
 from hso.noise import NoiseSchedule, Traits
+
+# How long one example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def plain(name: str, image_seq_len: int | None = None) -> NoiseSchedule:

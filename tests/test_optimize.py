@@ -194,7 +194,7 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"nfe": True}, "nfe: expected an integer"),
         ({"nfe": "4"}, "nfe: expected an integer"),
         ({"solver": "unipcc"}, "did you mean 'unipc'"),
-        ({"strategy": "exhaustive"}, "strategy: expected one of bilevel, exact, free, local, published"),
+        ({"strategy": "exhaustive"}, "strategy: expected one of bilevel, exact, free, learned, local, published"),
         ({"objective": "fid"}, "objective: expected one of"),
         ({"objective": "mep:p=-1"}, "p: expected a number in"),
         ({"objective": "mep:q=1"}, "objective: expected settings among p, jump, got 'mep:q=1'"),

@@ -122,7 +122,7 @@ class Result:
         evaluations: Number of evaluations of the objective. Strategy "exact" counts evaluations of the edge cost.
         seconds: Wall time of the search.
         message: How the search ended.
-        solver: The solver of the schedule.
+        solver: The solver of the schedule. Strategy "learned" makes one.
         strategy: The strategy that found the schedule.
         constraints: The constraints on the knots, with all choices filled in.
     """
@@ -240,7 +240,11 @@ def _solved(request: Request) -> Result:
     problem = request.problem()
     begin = time.perf_counter()
     found = _only_node(problem) or request.strategy.search(problem, request.seed)
-    return _result(request, problem, found, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    if found.solver is not None:
+        request = dataclasses.replace(request, solver=found.solver)
+        problem = request.problem()
+    return _result(request, problem, found, seconds)
 
 
 def _compared(results: Sequence[Result]) -> str:

@@ -62,7 +62,8 @@ class SamplingSchedule:
         noise_name: Name of the noise schedule it was made for.
         noise_fingerprint: Fingerprint of that noise schedule.
         start: Time t at which a run begins part-way, which is the time of the first node; None for a whole run.
-        provenance: How it was made: strategy, options, seed, package version. It is for readers; no code depends on it.
+        provenance: How it was made: strategy, options, seed, package version. It is for readers. The nodes do not depend on
+            it; :func:`hso.solvers.made_for` reads there which solver they are for.
 
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")

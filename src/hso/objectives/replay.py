@@ -175,6 +175,26 @@ class ReplayFunction(SmoothFunction):
         found, slopes = self._judged(run, self._moments)
         return found.loss.reshape(knots.shape[:-1]), self.student.gradient(run, slopes).reshape(knots.shape)
 
+    @property
+    def solver(self) -> Solver:
+        """The student's solver."""
+        return self.student.solver
+
+    def with_solver(self, solver: Solver) -> ReplayFunction:
+        """The same function for another solver."""
+        return ReplayFunction(self.settings, self.student.with_solver(solver))
+
+    def by_coefficients(self, knots: Array, moved: Solver) -> tuple[float, Array]:
+        """J of one schedule with knots of shape (K,), and its derivatives with respect to coefficients, shape (P,).
+
+        Args:
+            knots: The knots.
+            moved: The solver, with a complex step in one coefficient for each of P copies.
+        """
+        run = self.student.run(knots[None])
+        found, slopes = self._judged(run, self._moments)
+        return float(found.loss[0]), self.student.by_coefficients(run, slopes, moved)[:, 0]
+
     def left_out(self, knots: Array) -> Array:
         """J without each group of images, shape (groups, ...). The spread shows how much J depends on the images."""
         run, known = self.student.run(_flat(knots)), self.settings.calibration

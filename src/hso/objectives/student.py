@@ -32,7 +32,7 @@ References:
 
 from __future__ import annotations
 
-from collections import deque
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP
 from hso.solvers import Solver
-from hso.solvers.base import batched_levels
+from hso.solvers.base import Level, batched_levels
+from hso.solvers.march import march
 
 # What a student starts from.
 NOISE, STATE = "noise", "state"
@@ -145,21 +146,40 @@ class Student:
         """d / d lambda, shape (S, K), of a function of the run, from its derivatives with respect to the run."""
         return self._by_weights(run, slopes) + self._by_rows(run, slopes)
 
+    def by_coefficients(self, run: Run, slopes: Slopes, moved: Solver) -> Array:
+        """Derivatives of a function of the run with respect to coefficients of the solver, shape (P, S).
+
+        Args:
+            run: The run.
+            slopes: The derivatives of the function with respect to the run.
+            moved: The solver, with a complex step in one coefficient for each of P copies: its coefficients have shape
+                (P, 1, 1, 1).
+        """
+        return self.with_solver(moved)._complex_step(run.knots, run, slopes)
+
+    def with_solver(self, solver: Solver) -> Student:
+        """The same student with another solver."""
+        other = copy.copy(self)
+        other.solver, other._known_visits = solver, {}
+        return other
+
     def _by_weights(self, run: Run, slopes: Slopes) -> Array:
         """The part of the gradient from the solver's coefficients, the levels, the gains and the rests."""
+        # The complex step needs one copy of all schedules for each knot.
+        return self._complex_step(run.knots + COMPLEX_STEP * 1j * np.eye(run.knots.shape[1])[:, None], run, slopes).T
+
+    def _complex_step(self, knots: Array, run: Run, slopes: Slopes) -> Array:
+        """Derivatives along complex steps of the knots or of the solver, where the teacher's vectors do not move."""
         start = (slopes.misses @ run.rows.start[..., None])[..., 0]
         # The inner product of the slope of each target with each source, shape (S, bands, targets, C): one number
         # instead of a vector, so one student with numbers is enough for all coordinates.
         data, states = (slopes.misses @ rows.swapaxes(2, 3) for rows in (run.rows.data, run.rows.states))
         data[:, :, 0] += slopes.weights
-        # The complex step needs one copy of all schedules for each knot.
-        knots = run.knots + COMPLEX_STEP * 1j * np.eye(run.knots.shape[1])[:, None]
         gains, rests = self._answers(self._calls(knots))
         sources = [data[..., c] - gains[..., c, :, None] * states[..., c] for c in range(data.shape[-1])]
         targets = self._targets(knots, gains, start, sources)
         total = sum(target[..., index].imag.sum(axis=-1) for index, target in enumerate(targets))
-        total = total + (rests.imag * slopes.rests).sum(axis=(-1, -2))
-        return np.asarray(total.T / COMPLEX_STEP)
+        return np.asarray((total + (rests.imag * slopes.rests).sum(axis=(-1, -2))) / COMPLEX_STEP)
 
     def _by_rows(self, run: Run, slopes: Slopes) -> Array:
         """The part of the gradient from the teacher's data and states, which move with the knots."""
@@ -220,18 +240,18 @@ class Student:
         """
         levels = batched_levels(self.noise, knots[..., None, None, :], self.terminal)
         size = np.broadcast_shapes((*gains.shape[:-2], gains.shape[-1], 1), np.shape(start))
-        x = start + np.zeros(size, dtype=knots.dtype)
-        anchor, terms, states = x, deque[Any](), []
-        for call, step in enumerate(self.solver.steps(levels)):
-            level = levels[step.node]
+        first = start + np.zeros(size, dtype=knots.dtype)
+        states: list[Any] = []
+
+        def answer(call: int, x: Any, level: Level) -> Any:
             states.append(x / level.alpha)
-            data = gains[..., call, :, None] * states[-1] + sources[call]
-            terms.appendleft(self.solver.term(data, x, level))
-            anchor = x if step.anchor is None else step.anchor.of(anchor, terms)
-            x = step.update.of(anchor, terms)
+            return gains[..., call, :, None] * states[-1] + sources[call]
+
+        for step, end in march(self.solver, levels, first, answer):
             if np.any(step.update.noise):
                 raise ArgumentError("solver", "a deterministic solver", self.solver, "replay follows single images")
-        return [x, *states]
+            last = end
+        return [last, *states]
 
     def _start(self, first: Array, derivative: int) -> Array:
         """Coordinates of the first x, or their first derivatives, shape (S, bands, r)."""

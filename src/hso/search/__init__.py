@@ -9,6 +9,7 @@ from hso.search.bilevel import Bilevel
 from hso.search.constraints import Box, Constraints
 from hso.search.exact import Exact
 from hso.search.free import Free
+from hso.search.learned import Learn
 from hso.search.local import Local
 from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.published import Published
@@ -22,6 +23,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "published": Published,
     "local": Local,
     "free": Free,
+    "learned": Learn,
     "stepwise": Stepwise,
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "Exact",
     "Found",
     "Free",
+    "Learn",
     "Local",
     "Problem",
     "Psi",

@@ -44,12 +44,21 @@ class Psi(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a strategy returns: knots, shape (K + 1,), their psi, number of evaluations, and how the search ended."""
+    """What a strategy returns.
+
+    Attributes:
+        knots: The knots, shape (K + 1,).
+        psi: Their ends, and the exponent if the strategy has one.
+        evaluations: Number of evaluations.
+        message: How the search ended.
+        solver: The solver that the knots are for, if the strategy made one.
+    """
 
     knots: Array
     psi: Psi
     evaluations: int
     message: str
+    solver: Solver | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,5 @@
 """Solvers: settings that turn a sampling schedule into a table of coefficients, and one loop that runs them."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-
-from hso.registry import label, make
 from hso.solvers.base import Combination, Level, Solver, StepPlan
 from hso.solvers.coefficients import Coefficients, coefficients
 from hso.solvers.ddim import DDIM
@@ -12,59 +8,11 @@ from hso.solvers.dpmpp import DPMSolverPP
 from hso.solvers.dpmpp_2s import DPMSolverPP2S
 from hso.solvers.euler import Euler
 from hso.solvers.heun import Heun
+from hso.solvers.learned import Learned, made_for
 from hso.solvers.loop import Node, nodes, sample
+from hso.solvers.named import AUTO, SOLVERS, label_of, make_solver
 from hso.solvers.prediction import PREDICTIONS, to_data, to_noise
 from hso.solvers.unipc import UniPC
-
-# A new solver is one file and one line here.
-SOLVERS: Mapping[str, Callable[[], Solver]] = {
-    "ddim": DDIM,
-    "unipc": UniPC,
-    "dpmpp_2m": partial(DPMSolverPP, order=2),
-    "dpmpp_3m": partial(DPMSolverPP, order=3),
-    "dpmpp_2s": DPMSolverPP2S,
-    "deis": DEIS,
-    "euler": Euler,
-    "heun": Heun,
-}
-# The solvers that "auto" chooses from: all that are deterministic, in the settings that differ.
-AUTO = (
-    "unipc",
-    "unipc:order=2",
-    "unipc:order=2,variant=bh1",
-    "unipc:corrector=false",
-    "dpmpp_2m",
-    "dpmpp_3m",
-    "deis",
-    "deis:order=3",
-    "ddim",
-    "dpmpp_2s",
-    "heun",
-)
-
-
-def make_solver(solver: str | Solver) -> Solver:
-    """The solver of this name, with settings if they follow it, or the solver itself.
-
-    Raises:
-        ArgumentError: If the name is unknown (the error suggests the nearest), or it is neither a name nor a solver.
-
-    Example:
-        >>> make_solver("dpmpp_3m"), make_solver("unipc:order=2"), make_solver(UniPC(order=2)).name
-        (DPMSolverPP(order=3), UniPC(order=2, variant='bh2', corrector=True), 'unipc')
-    """
-    return make("solver", solver, SOLVERS, Solver)  # type: ignore[type-abstract]  # used for isinstance only
-
-
-def label_of(solver: Solver) -> str:
-    """The solver's name, and after it the settings that are not its usual ones.
-
-    Example:
-        >>> label_of(UniPC()), label_of(UniPC(order=2))
-        ('unipc', 'unipc:order=2')
-    """
-    return label(solver.name, solver, SOLVERS)
-
 
 __all__ = [
     "AUTO",
@@ -78,6 +26,7 @@ __all__ = [
     "DPMSolverPP2S",
     "Euler",
     "Heun",
+    "Learned",
     "Level",
     "Node",
     "Solver",
@@ -85,6 +34,7 @@ __all__ = [
     "UniPC",
     "coefficients",
     "label_of",
+    "made_for",
     "make_solver",
     "nodes",
     "sample",
