@@ -73,11 +73,11 @@ def main(folder: Path) -> None:
         mean_grams=known.mean_grams,
         errors=known.trials.errors,
         calls=known.calls,
-        times=with_known.found.times,
+        times=with_known.found.schedule.times,
         gain=with_known.gain.value,
         tuned_calls=with_known.calls,
         loss=without.loss,
-        features=in_features.found.times,
+        features=in_features.found.schedule.times,
         problem=problem,
         apart=apart,
     )

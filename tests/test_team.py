@@ -62,11 +62,11 @@ def test_a_shared_calibration_differs_by_the_order_of_its_sums_alone(told, known
 
 def test_a_shared_tuning_is_that_of_one_process_to_the_last_bit(told, known):
     alone = launched.tuned(calibration=known)
-    np.testing.assert_array_equal(told[0]["times"], alone.found.times)
+    np.testing.assert_array_equal(told[0]["times"], alone.found.schedule.times)
     assert told[0]["gain"] == alone.gain.value
     assert told[0]["tuned_calls"] == alone.calls
     in_features = launched.tuned(calibration=known, features=lambda x: x[:, :2])
-    np.testing.assert_array_equal(told[0]["features"], in_features.found.times)
+    np.testing.assert_array_equal(told[0]["features"], in_features.found.schedule.times)
 
 
 def test_a_shared_tuning_may_calibrate_too(told):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
@@ -204,25 +204,26 @@ def optimize(
     goal = objective_for(objective, calibration, nfe)
     way = make_strategy(goal.strategy if strategy is None else strategy)
     asked = Constraints() if constraints is None else constraints
+    methods = solvers_for(solver, nfe)
+    if len(methods) > 1 and not isinstance(goal, Replay):
+        raise ArgumentError("solver", f"one solver for objective {goal.name}", solver, "a calibration compares solvers")
     requests = [
         Request(noise, nfe, method, way, goal, asked, way.terminal(method) if terminal is None else terminal, seed)
-        for method in _methods(solver, goal, nfe)
+        for method in methods
     ]
     results = sorted((_solved(request) for request in requests), key=lambda result: result.objective)
     return results[0] if len(results) == 1 else dataclasses.replace(results[0], message=_compared(results))
 
 
-def _methods(solver: str | Solver | Sequence[str | Solver], goal: Objective, nfe: int) -> list[Solver]:
+def solvers_for(solver: str | Solver | Sequence[str | Solver], nfe: int) -> list[Solver]:
     """The solvers that are asked for. Of several, those are left out that cannot make exactly so many calls.
 
     Raises:
-        ArgumentError: If one is unusable, or there are several and the objective does not compare solvers.
+        ArgumentError: If one is unusable, or none is left.
     """
     names = AUTO if solver == EVERY else solver
-    if isinstance(names, str | Solver):
+    if isinstance(names, str | Solver) or not isinstance(names, Iterable):
         return [make_solver(names)]
-    if not isinstance(goal, Replay):
-        raise ArgumentError("solver", f"one solver for objective {goal.name}", solver, "a calibration compares solvers")
     able = [one for one in map(make_solver, names) if _can_make(one, nfe)]
     if not able:
         raise ArgumentError("solver", f"one at least that makes exactly {nfe} network calls", solver)

@@ -13,7 +13,7 @@ from hso.objectives import Replay
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Constraints
-from hso.solvers import make_solver
+from hso.solvers import Learned, made_for, make_solver
 from hso.tuning.losses import BandLoss
 from hso.tuning.panel import Recorder, Setting
 from hso.tuning.store import Ledger, Store
@@ -73,7 +73,7 @@ def test_its_verdict_is_on_fresh_images(found):
     assert result.gain.low < result.gain.value < result.gain.high
     assert "on 12 fresh images the gain over" in result.message
     # The gain is what anybody measures on these images: the error of the ends is the part that is easy to compute.
-    assert result.schedule == result.found
+    assert result.schedule == result.found.schedule
     assert result.schedule.provenance["gain"]["value"] == result.gain.value
 
 
@@ -93,8 +93,8 @@ def test_on_gaussian_data_a_search_without_a_model_finds_nothing_better(solver):
         schedule = SamplingSchedule.from_knots(NOISE, knots, CLEAN)
         return loss.of(panel.rollout(schedule, "Nelder-Mead").ends, teacher)
 
-    assert true(result.found.knots) == pytest.approx(result.loss, rel=1e-9)
-    best = minimize(true, result.found.knots, method="Nelder-Mead", options={"maxfev": 250})
+    assert true(result.found.schedule.knots) == pytest.approx(result.loss, rel=1e-9)
+    best = minimize(true, result.found.schedule.knots, method="Nelder-Mead", options={"maxfev": 250})
     assert result.loss <= best.fun + 0.005 * result.safe.loss
     assert result.loss < 0.5 * result.safe.loss
 
@@ -158,7 +158,7 @@ def test_fresh_images_are_not_touched_before_the_verdict():
 
 def test_it_falls_back_where_fresh_images_disagree(found):
     """The network of the fresh images is another one: it fails at the last node of the schedule that will be found."""
-    last = found[0].found.lambdas[-1]
+    last = found[0].found.schedule.lambdas[-1]
 
     def spoilt(x, node):
         return MODEL.x0(x, node) + 3.0 * (node.lambda_ == last)
@@ -188,7 +188,7 @@ def test_features_say_what_is_near(found):
 def test_constraints_are_kept():
     result = tuned(constraints=Constraints(d_min=0.15), rules=("uniform_t",))
     assert result.feasible
-    assert np.all(-np.diff(result.found.times) >= 0.15 - 1e-9)
+    assert np.all(-np.diff(result.found.schedule.times) >= 0.15 - 1e-9)
     assert all(np.all(-np.diff(one.schedule.times) >= 0.15 - 1e-9) for one in result.candidates)
     with pytest.raises(ArgumentError, match="safe schedule keeps"):
         tuned(constraints=Constraints(boundary=hso.Boundary(0.98, 2)))
@@ -249,3 +249,44 @@ def test_nan_is_named_with_the_schedule_and_the_node():
 
     with pytest.raises(ArgumentError, match=r"model: expected finite output at node 2 .* of trailing"):
         tuned(broken)
+
+
+@pytest.fixture(scope="module")
+def known():
+    return hso.calibrate(MODEL.x0, NOISE, states(24, seed=5), "sample", points=20)
+
+
+def test_of_several_solvers_real_runs_choose(known):
+    network = Network()
+    result = tuned(network, solver=["dpmpp_2m", "ddim", "unipc"], calibration=known, budget=None)
+    losses = {one.name: one.loss for one in result.candidates if not one.is_safe and not np.isnan(one.loss)}
+    assert {name.split(", ")[1] for name in losses} <= {"dpmpp_2m", "ddim", "unipc"}
+    assert result.solver in [make_solver(name) for name in ("dpmpp_2m", "ddim", "unipc")]
+    assert result.loss <= min(losses.values(), default=np.inf)
+    assert made_for(result.schedule) == result.solver
+    assert result.calls == network.calls
+    # Safe schedules are run with the first solver.
+    assert result.safe.trial.solver == make_solver("dpmpp_2m")
+
+
+def test_learned_coefficients_are_better_than_knots_alone(known):
+    knots = tuned(solver="ddim", calibration=known, budget=None)
+    both = tuned(solver="ddim", strategy="learned", calibration=known, budget=None)
+    assert isinstance(both.found.solver, Learned)
+    assert both.loss < 0.8 * knots.loss
+    assert made_for(both.schedule) == both.solver
+
+
+def test_a_stopped_run_that_learns_ends_as_if_it_had_not_stopped(known, tmp_path):
+    settings = {"solver": "ddim", "strategy": "learned", "calibration": known, "budget": None}
+    whole = tuned(**settings)
+    with pytest.raises(StoppedError):
+        tuned(Network(whole.calls // 2), folder=tmp_path, **settings)
+    again = tuned(folder=tmp_path, **settings)
+    assert again.found == whole.found
+    assert again.loss == whole.loss
+
+
+def test_only_strategies_that_walks_know_are_taken():
+    with pytest.raises(ArgumentError, match="strategy: expected free or learned, got 'exact'"):
+        tuned(strategy="exact")

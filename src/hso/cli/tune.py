@@ -11,6 +11,7 @@ import typer
 from hso.cli import models, options, views
 from hso.errors import ArgumentError
 from hso.models.calibration import Calibration
+from hso.solvers import label_of
 
 if TYPE_CHECKING:
     from hso.comparison.subjects import Subject
@@ -37,7 +38,10 @@ def command(
     model: models.Model,
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network calls.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the schedule.")],
-    solver: Annotated[str, typer.Option(metavar="NAME", help="The solver.")] = "unipc",
+    solver: Annotated[str, typer.Option(metavar="NAME", help="The solver, or auto to choose by real runs.")] = "unipc",
+    strategy: Annotated[
+        str, typer.Option(metavar="NAME", help="free, or learned to learn the solver's coefficients too.")
+    ] = "free",
     calibration: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of hso calibrate.")] = None,
     features: Annotated[
         str,
@@ -77,6 +81,7 @@ def command(
             subject.noise,
             nfe=nfe,
             solver=solver,
+            strategy=strategy,
             calibration=measured,
             prediction=subject.prediction,
             features=None if features == BANDS else _rows(subject),
@@ -101,6 +106,7 @@ def to_json(found: Tuned) -> dict[str, Any]:
     """The object that ``--json`` prints."""
     return {
         "times": found.schedule.times.tolist(),
+        "solver": label_of(found.solver),
         "fell_back": found.fell_back,
         "gain": None if found.gain is None else found.gain._asdict(),
         "calls": found.calls,
@@ -133,5 +139,5 @@ def _print(found: Tuned) -> None:
     views.console().print(table)
     print("a schedule without a loss was given up after the first images")
     views.console().print(views.schedule_table(found.schedule))
-    views.say(found.message)
+    views.say(f"solver: {label_of(found.solver)}; {found.message}")
     print(f"{found.calls} network calls, where each image counts as one")

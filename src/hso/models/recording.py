@@ -60,9 +60,9 @@ STARTS, LATEST = 6, 0.3
 
 
 class Trial(NamedTuple):
-    """A student that really runs: its solver, or the name of its solver, and its schedule."""
+    """A student that really runs: its solver and its schedule."""
 
-    solver: str | Solver
+    solver: Solver
     schedule: SamplingSchedule
 
 
@@ -109,7 +109,8 @@ class Plan:
         """A method of first order whose steps are equal in t, and one of high order whose steps are equal in lambda."""
         low, high = self.noise.t_range
         equal = SamplingSchedule.from_times(self.noise, np.linspace(high, low, 5)[:4])
-        return Trial("ddim", equal), Trial("unipc", rule_schedule("uniform_lambda", self.noise, 5, CLEAN))
+        even = rule_schedule("uniform_lambda", self.noise, 5, CLEAN)
+        return Trial(make_solver("ddim"), equal), Trial(make_solver("unipc"), even)
 
     @cached_property
     def trial_lambdas(self) -> Array:
@@ -228,7 +229,10 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
 def record_teacher(plan: Plan, model: Model, x: Any) -> Recording:
     """Run the teacher alone, without trials. It costs ``plan.teacher_calls`` network calls for each image."""
     noise = as_array(x) / plan.scale
-    data, nothing = run(plan, model, x, Trial(plan.solver, plan.schedule)).data, np.empty((0, *noise.shape))
+    data, nothing = (
+        run(plan, model, x, Trial(make_solver(plan.solver), plan.schedule)).data,
+        np.empty((0, *noise.shape)),
+    )
     return Recording(noise, data, _starts(plan, model, x), nothing, nothing, nothing)
 
 
@@ -263,7 +267,7 @@ def run(plan: Plan, model: Model, x: Any, trial: Trial) -> Run:
         return model(state, node)
 
     end = sample(
-        make_solver(trial.solver),
+        trial.solver,
         watched,
         plan.noise,
         trial.schedule,

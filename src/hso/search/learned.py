@@ -74,7 +74,7 @@ class Learn(Strategy):
         ArgumentError: If a setting is unusable.
     """
 
-    caution: float = 0.01
+    caution: float = 0.03
     turns: int = 6
 
     name = "learned"
@@ -94,7 +94,7 @@ class Learn(Strategy):
         before = value = float(problem.function.value(found.knots))
         knots, lesson, evaluations = found.knots, Lesson(np.zeros(calls * (calls - 1) // 2), value, 0), 0
         for _ in range(self.turns):
-            lesson = self._taught(function, knots, base, lesson.offsets, self.caution * before)
+            lesson = taught(function, knots, lesson.offsets, np.zeros_like(lesson.offsets), self.caution * before)
             solver = Learned(base, rows(lesson.offsets))
             there = replace(problem, function=function.with_solver(solver))
             moved = Free(changes=0).minima(there, knots[None], seed)
@@ -105,22 +105,33 @@ class Learn(Strategy):
         message = f"coefficients were learned: J is {value / before:.3g} times that of {base}"
         return found._replace(knots=knots, evaluations=found.evaluations + evaluations, message=message, solver=solver)
 
-    @staticmethod
-    def _taught(function: Learnable, knots: Array, base: str, offsets: Array, weight: float) -> Lesson:
-        """The best offsets for the knots."""
-        from scipy.optimize import minimize
 
-        def judged(row: Array) -> tuple[float, Array]:
-            steps = row + COMPLEX_STEP * 1j * np.eye(len(row))
-            moved = Learned(base, rows(list(steps.T.reshape(len(row), -1, 1, 1, 1))))
-            there: Any = function.with_solver(Learned(base, rows(row)))
-            value, slopes = there.by_coefficients(knots, moved)
-            return value + weight * row @ row, slopes + 2 * weight * row
+def taught(function: Learnable, knots: Array, offsets: Array, centre: Array, weight: float) -> Lesson:
+    """The offsets that minimize J plus ``weight`` times the square of their distance to a centre.
 
-        if not len(offsets):
-            return Lesson(offsets, judged(offsets)[0], 1)
-        found = minimize(judged, offsets, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-        return Lesson(found.x, float(found.fun), int(found.nfev))
+    Args:
+        function: J, for the base or for a solver that was learned from it.
+        knots: The knots.
+        offsets: Where the search begins, in one row.
+        centre: Offsets near which the result is to be, likewise.
+        weight: How near.
+    """
+    from scipy.optimize import minimize
+
+    base = function.solver.base if isinstance(function.solver, Learned) else label_of(function.solver)
+
+    def judged(row: Array) -> tuple[float, Array]:
+        steps = row + COMPLEX_STEP * 1j * np.eye(len(row))
+        moved = Learned(base, rows(list(steps.T.reshape(len(row), -1, 1, 1, 1))))
+        there: Any = function.with_solver(Learned(base, rows(row)))
+        value, slopes = there.by_coefficients(knots, moved)
+        away = row - centre
+        return value + weight * away @ away, slopes + 2 * weight * away
+
+    if not len(offsets):
+        return Lesson(offsets, judged(offsets)[0], 1)
+    found = minimize(judged, offsets, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return Lesson(found.x, float(found.fun), int(found.nfev))
 
 
 def rows(offsets: Any) -> tuple[tuple[Any, ...], ...]:

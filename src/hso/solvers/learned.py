@@ -138,7 +138,7 @@ def made_for(schedule: SamplingSchedule) -> Solver:
         >>> made_for(hso.optimize(hso.NoiseSchedule.preset("sd2.1"), 5, solver="unipc:order=2").schedule)
         UniPC(order=2, variant='bh2', corrector=True)
     """
-    made = schedule.provenance or {}
+    made = schedule.provenance
     name, settings = made.get("solver"), made.get("settings")
     own = settings.get("solver", {}) if isinstance(settings, Mapping) else None
     if not isinstance(name, str) or not isinstance(own, Mapping):
@@ -148,3 +148,13 @@ def made_for(schedule: SamplingSchedule) -> Solver:
         return maker(**own)
     except TypeError as error:
         raise ArgumentError("schedule", f"settings of {name} in its provenance", own) from error
+
+
+def learned_for(schedule: SamplingSchedule) -> Learned | None:
+    """The learned solver that a schedule was made for; None if it was made for a published one.
+
+    Raises:
+        ArgumentError: If the provenance does not describe the learned solver.
+    """
+    found = made_for(schedule) if schedule.provenance.get("solver") == Learned.name else None
+    return found if isinstance(found, Learned) else None

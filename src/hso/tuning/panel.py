@@ -8,9 +8,10 @@ bit.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -199,6 +200,12 @@ class Panel:
         self._starts = Splines(plan.starts.lambdas, starts, np.zeros_like(starts))
         self._known: dict[tuple[str, int], Rollout] = {}
         self._teacher = self._all("the teacher's ends", self._teacher_ends)
+
+    def by(self, solver: Solver) -> Panel:
+        """The same images, whose students are run by another solver. What was run is shared."""
+        other = copy.copy(self)
+        other.setting = replace(self.setting, solver=solver)
+        return other
 
     @property
     def first(self) -> int:

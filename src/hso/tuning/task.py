@@ -11,8 +11,9 @@ from hso.models.calibration import Calibration
 from hso.objectives import MEP, Replay
 from hso.optimize import Request
 from hso.registry import settings_of
-from hso.search import Constraints, Exact, Free
-from hso.tuning.candidates import MINIMA
+from hso.search import Constraints, Exact, Free, Learn
+from hso.solvers import Solver
+from hso.tuning.candidates import FINALISTS, MINIMA
 from hso.tuning.panel import Setting, first_part
 from hso.tuning.store import digest
 from hso.tuning.walk import WALKS
@@ -35,6 +36,8 @@ class Task:
         tuning: Number of tuning images.
         fresh: Number of fresh images.
         seed: Seed of the searches.
+        rivals: Solvers besides that of the setting, with which the safe schedules are run.
+        learn: How coefficients are learned; None if they are not.
 
     Raises:
         ArgumentError: If there is a single node, or runs begin part-way.
@@ -48,6 +51,8 @@ class Task:
     tuning: int
     fresh: int
     seed: int
+    rivals: tuple[Solver, ...] = ()
+    learn: Learn | None = None
 
     def __post_init__(self) -> None:
         if self.setting.solver.nodes(self.nfe) < 2:
@@ -55,12 +60,15 @@ class Task:
         if self.constraints.start is not None:
             raise ArgumentError("start", "none, for whole runs are tuned", self.constraints.start)
 
-    def request(self, calibration: Calibration) -> Request:
-        """The same, asked of a calibration."""
-        plan, solver = self.setting.plan, self.setting.solver
-        return Request(
-            plan.noise, self.nfe, solver, Free(), Replay(calibration), self.constraints, self.terminal, self.seed
-        )
+    @property
+    def solvers(self) -> tuple[Solver, ...]:
+        """All of them."""
+        return (self.setting.solver, *self.rivals)
+
+    def request(self, goal: Replay, solver: Solver) -> Request:
+        """The same, asked of a calibration and a solver."""
+        noise = self.setting.plan.noise
+        return Request(noise, self.nfe, solver, Free(), goal, self.constraints, self.terminal, self.seed)
 
     @property
     def blind(self) -> Request:
@@ -87,7 +95,8 @@ class Task:
         plan, run = self.setting.plan, self.tuning * self.nfe
         teacher = self.tuning * (plan.calls if calibrates else plan.teacher_calls)
         # All candidates on the first images; the best few, of all and of the safe ones, and the host's default on all.
-        candidates = (safe + MINIMA) * first_part(self.tuning) * self.nfe + (2 * WALKS + 1) * run
+        calibrated = min(len(self.solvers), FINALISTS) * (MINIMA + (self.learn is not None))
+        candidates = (safe + calibrated) * first_part(self.tuning) * self.nfe + (2 * WALKS + 1) * run
         least = teacher + candidates + self.verdict
         if asked is None:
             return least + STEPS * run
@@ -96,12 +105,13 @@ class Task:
 
     def record(self, calibration: Calibration | None) -> Mapping[str, Any]:
         """What a folder remembers of it, as JSON can hold it."""
-        plan, solver = self.setting.plan, self.setting.solver
+        plan = self.setting.plan
         return {
             "noise": plan.noise.fingerprint,
             "prediction": plan.prediction,
             "points": plan.points,
-            "solver": [solver.name, settings_of(solver)],
+            "solvers": [[solver.name, settings_of(solver)] for solver in self.solvers],
+            "learn": None if self.learn is None else settings_of(self.learn),
             "nfe": self.nfe,
             "terminal": self.terminal,
             "constraints": settings_of(self.constraints),

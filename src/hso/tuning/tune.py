@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from hso.errors import ArgumentError
 from hso.models.bands import Bands
 from hso.models.calibration import LEAST_IMAGES, Calibration
 from hso.models.images import Images
-from hso.models.recording import Model, Plan, Recording
+from hso.models.recording import Model, Plan, Recording, Trial
 from hso.noise import NoiseSchedule
 from hso.objectives import Replay
+from hso.optimize import solvers_for
+from hso.registry import settings_of
 from hso.schedule import CLEAN, SamplingSchedule
-from hso.search import Constraints
-from hso.solvers import Solver, make_solver
+from hso.search import Constraints, Free, Learn, Problem, Strategy, make_strategy
+from hso.solvers import Solver
 from hso.team import Team
 from hso.tuning.candidates import HOST, Candidate, calibrated_candidates, distinct, safe_candidates
 from hso.tuning.losses import BandLoss, FeatureLoss, Loss
@@ -31,7 +34,7 @@ from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_par
 from hso.tuning.store import Ledger, Progress, Store
 from hso.tuning.task import Task
 from hso.tuning.verdict import Gain, Runs, Verdict, judge
-from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, search
+from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, rolled_out, search
 from hso.version import VERSION
 
 # One of so many images is kept for the verdict.
@@ -46,7 +49,7 @@ class Tuned:
 
     Attributes:
         schedule: The sampling schedule.
-        found: The best schedule that was found on the tuning images, whether fresh images confirm it or not.
+        found: The best solver and schedule that were found on the tuning images, whether fresh images confirm them or not.
         candidates: What the search began with, the best first; those that were given up early are last.
         loss: True loss of ``found`` on the tuning images.
         verdict: How much better ``found`` is than the best safe candidate, on fresh images and on all; None where it is
@@ -56,12 +59,12 @@ class Tuned:
         steps: Schedules that the search looked at.
         message: How it ended.
         feasible: Whether the knots keep what is asked of them.
-        solver: Solver it was made for.
+        solver: The solver of the schedule.
         calibration: The calibration that was used.
     """
 
     schedule: SamplingSchedule
-    found: SamplingSchedule
+    found: Trial
     candidates: tuple[Candidate, ...]
     loss: float
     verdict: Verdict | None
@@ -90,7 +93,8 @@ def tune(
     x: Any = None,
     *,
     nfe: int,
-    solver: str | Solver = "unipc",
+    solver: str | Solver | Sequence[str | Solver] = "unipc",
+    strategy: str | Strategy = "free",
     calibration: Calibration | None = None,
     prediction: str = "epsilon",
     features: Features | None = None,
@@ -120,7 +124,10 @@ def tune(
         x: B states at the noisiest time, that is unit noise times :math:`(\alpha^2 + \sigma^2)^{1/2}`, an array or a tensor
             of shape (B, ...).
         nfe: Number of network calls of an image.
-        solver: A name in ``hso.solvers.SOLVERS``, or a solver.
+        solver: A name in ``hso.solvers.SOLVERS``, or a solver; a list of them, or "auto" for all of ``hso.solvers.AUTO``.
+            Of several, the calibration names the best few, and real runs choose. The safe schedules are run with the
+            first.
+        strategy: "free", or "learned" to learn the coefficients of the solver too (:class:`hso.search.Learn`).
         calibration: What was measured of the model by :func:`hso.calibrate`; without one the tuning images are calibrated
             with, and the calls are counted.
         prediction: What the network predicts.
@@ -156,10 +163,12 @@ def tune(
     """
     tuning, verdict = split(model, x, fresh)
     points = points if calibration is None else len(calibration.lambdas)
-    setting = Setting(Plan(noise, prediction, points), make_solver(solver), features)
+    first, *rivals = solvers_for(solver, nfe)
+    setting = Setting(Plan(noise, prediction, points), first, features)
     asked = Constraints() if constraints is None else constraints
     named = None if rules is None else tuple(rules)
-    task = Task(setting, nfe, terminal, asked, named, tuning.count, verdict.count, seed)
+    learn = _learning(strategy)
+    task = Task(setting, nfe, terminal, asked, named, tuning.count, verdict.count, seed, tuple(rivals), learn)
     if calibration is not None:
         _check_alike(calibration, noise, tuning)
     safe = list(safe_candidates(task.blind, task.rules))
@@ -169,7 +178,8 @@ def tune(
     panel, known = _calibrated(recorder) if calibration is None else _recorded(recorder, calibration)
     course = _course(task, panel, known)
     ledger.stage = "candidates"
-    found = distinct((*safe, *calibrated_candidates(task.request(known))), course.problem)
+    requests = [task.request(Replay(known), one) for one in task.solvers]
+    found = distinct((*safe, *calibrated_candidates(requests, learn)), course.problem)
     ran = _run(found, course)
     ledger.stage = "search"
     best = search(course, _starts(ran, course), lambda cost: ledger.left - task.verdict >= cost)
@@ -198,6 +208,20 @@ def split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
         received = f"{tuning.count} for tuning and {verdict.count} fresh ones"
         raise ArgumentError("x", f"at least {LEAST_IMAGES} images of each kind", received, "their spread is measured")
     return replace(tuning, size=min(tuning.size, first_part(tuning.count))), verdict
+
+
+def _learning(strategy: str | Strategy) -> Learn | None:
+    """How coefficients are learned, or None for strategy "free".
+
+    Raises:
+        ArgumentError: If it is another strategy.
+    """
+    made = make_strategy(strategy)
+    if isinstance(made, Learn):
+        return made
+    if made != Free():
+        raise ArgumentError("strategy", "free or learned", strategy, "real runs are searched by walks")
+    return None
 
 
 def _check_alike(calibration: Calibration, noise: NoiseSchedule, images: Images) -> None:
@@ -248,7 +272,14 @@ def _course(task: Task, panel: Panel, known: Calibration) -> Course:
     # Residuals correct the level; how the network answers to a change is best taken from what was measured of it.
     goal = Replay(own, gains="measured", doubt=0.0)
     loss: Loss = BandLoss(panel.bands, goal.kappa) if task.setting.features is None else FeatureLoss()
-    return Course(panel, loss, task.request(own).problem(), goal, WalkSettings(), task.seed)
+    settings = WalkSettings(caution=None if task.learn is None else task.learn.caution)
+
+    # A solver is asked for its problem at every step of a walk.
+    @cache
+    def problem(solver: Solver) -> Problem:
+        return task.request(Replay(own), solver).problem()
+
+    return Course(panel, loss, problem, goal, settings, task.seed)
 
 
 def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
@@ -261,38 +292,39 @@ def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
         ArgumentError: If no safe one keeps what is asked of the knots.
     """
     if not any(one.is_safe for one in found):
-        received = course.problem.constraints
+        received = course.problem(course.panel.setting.solver).constraints
         raise ArgumentError("constraints", "some that a safe schedule keeps", received, "name other rules")
-    ranked = sorted(found, key=lambda one: course.first_loss(one.schedule, one.name))
+    ranked = sorted(found, key=lambda one: course.first_loss(one.trial, one.name))
     safe = [one for one in ranked if one.is_safe]
     going = {one.name for one in (*ranked[:WALKS], *safe[:WALKS])} | {HOST}
-    ran = [one._replace(loss=course.run(one.schedule, one.name).loss) if one.name in going else one for one in ranked]
+    ran = [one._replace(loss=course.run(one.trial, one.name).loss) if one.name in going else one for one in ranked]
     return sorted(ran, key=lambda one: (np.isnan(one.loss), one.loss))
 
 
 def _starts(ran: Sequence[Candidate], course: Course) -> list[tuple[str, Tried]]:
     """Where walks may begin: candidates that were run on all images, the best first."""
-    return [(one.name, course.run(one.schedule, one.name)) for one in ran if not np.isnan(one.loss)]
+    return [(one.name, course.run(one.trial, one.name)) for one in ran if not np.isnan(one.loss)]
 
 
 def _judged(task: Task, course: Course, ran: Sequence[Candidate], best: Tried, recorder: Recorder) -> Tuned:
     """The verdict on fresh images."""
     safe, verdict = next(one for one in ran if one.is_safe), None
-    if best.schedule != safe.schedule:
+    if best.trial != safe.trial:
         runs = [
             Runs(
-                panel.rollout(best.schedule, "tuned").ends,
-                panel.rollout(safe.schedule, safe.name).ends,
+                rolled_out(panel, best.trial, "tuned").ends,
+                rolled_out(panel, safe.trial, safe.name).ends,
                 panel.teacher(),
             )
             for panel in (course.panel, recorder.panel(course.panel.bands))
         ]
         verdict = judge(course.loss, *runs)
     fell_back = verdict is not None and not verdict.is_confirmed
-    chosen = safe.schedule if fell_back else best.schedule
+    chosen = safe.trial if fell_back else best.trial
+    made = _provenance(task, chosen.solver, safe, verdict, fell_back)
     return Tuned(
-        schedule=replace(chosen, provenance=_provenance(task, safe, verdict, fell_back)),
-        found=best.schedule,
+        schedule=replace(chosen.schedule, provenance=made),
+        found=best.trial,
         candidates=tuple(ran),
         loss=best.loss,
         verdict=verdict,
@@ -300,8 +332,8 @@ def _judged(task: Task, course: Course, ran: Sequence[Candidate], best: Tried, r
         calls=recorder.ledger.calls,
         steps=course.steps,
         message=_message(task, safe, verdict),
-        feasible=course.problem.windows.hold(chosen.knot_times),
-        solver=task.setting.solver,
+        feasible=course.problem(chosen.solver).windows.hold(chosen.schedule.knot_times),
+        solver=chosen.solver,
         calibration=course.known,
     )
 
@@ -320,11 +352,15 @@ def _message(task: Task, safe: Candidate, verdict: Verdict | None) -> str:
     return f"{said}, so its sign is not certain; on all {task.tuning + task.fresh} images it is {overall}"
 
 
-def _provenance(task: Task, safe: Candidate, verdict: Verdict | None, fell_back: bool) -> dict[str, Any]:
+def _provenance(
+    task: Task, solver: Solver, safe: Candidate, verdict: Verdict | None, fell_back: bool
+) -> dict[str, Any]:
     """How a schedule was made, as JSON can hold it."""
     return {
         "strategy": "tune",
         **task.record(None),
+        "solver": solver.name,
+        "settings": {"solver": settings_of(solver)},
         "safe": safe.name,
         "gain": None if verdict is None else verdict.fresh._asdict(),
         "fell_back": fell_back,

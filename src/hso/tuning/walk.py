@@ -1,8 +1,10 @@
 r"""The search by rollouts: walks from several schedules, each in a trust region.
 
 A walk stands at a schedule that was run. It looks for the least surrogate (:mod:`hso.tuning.surrogate`) where each knot
-moves by no more than a share of the gaps beside it, the *radius*, and runs what it finds for real. It goes there only if
-the true loss falls. The radius grows where the surrogate was right, and shrinks where it was not.
+moves by no more than a share of the gaps beside it, the *radius*, and runs what it finds for real. If coefficients are
+learned (:mod:`hso.search.learned`), those for the new knots are learned before, on the corrected student and near the old
+ones, and the first images decide between both. The walk goes there only if the true loss falls. The radius grows where the
+surrogate was right, and shrinks where it was not.
 
 Several walks share what was run. After each round the worst walk ends.
 
@@ -15,18 +17,22 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from hso.models.calibration import Calibration
+from hso.models.recording import Trial
 from hso.noise.base import Array
-from hso.objectives import Replay, SmoothFunction
+from hso.objectives import Replay
+from hso.objectives.replay import ReplayFunction
 from hso.schedule import SamplingSchedule
 from hso.search import Free, Problem
+from hso.search.learned import rows, taught
 from hso.search.windows import Windows
+from hso.solvers import Learned, Solver, label_of
 from hso.tuning.corrected import Recorded, corrected
 from hso.tuning.losses import Loss
 from hso.tuning.panel import Panel
@@ -52,6 +58,8 @@ class WalkSettings:
         beta: How much what is not known yet is favoured.
         worse: A schedule that is worse by this factor on the first images is not run on the rest.
         near: Schedules that were run count for the surrogate up to this distance of a knot, in gaps.
+        caution: How near the coefficients of the next solver are to the last ones, as in :class:`hso.search.Learn`; None
+            if they are not learned.
     """
 
     radius: float = 0.3
@@ -62,14 +70,20 @@ class WalkSettings:
     beta: float = 0.5
     worse: float = 1.2
     near: float = 3.0
+    caution: float | None = None
 
 
 class Tried(NamedTuple):
-    """A schedule that was run on all images of the panel."""
+    """A solver and a schedule that were run on all images of the panel."""
 
-    schedule: SamplingSchedule
+    trial: Trial
     loss: float
     rollout: Rollout
+
+    @property
+    def knots(self) -> Array:
+        """The knots of the schedule."""
+        return self.trial.schedule.knots
 
 
 @dataclass(frozen=True)
@@ -89,57 +103,65 @@ class Course:
     Args:
         panel: The images.
         loss: The true loss.
-        problem: What is asked of the knots.
+        problem: From a solver to what is asked of its knots.
         replay: The objective on what was measured of the images of the panel.
         settings: How walks go.
         seed: Seed of the searches.
     """
 
     def __init__(
-        self, panel: Panel, loss: Loss, problem: Problem, replay: Replay, settings: WalkSettings, seed: int
+        self,
+        panel: Panel,
+        loss: Loss,
+        problem: Callable[[Solver], Problem],
+        replay: Replay,
+        settings: WalkSettings,
+        seed: int,
     ) -> None:
         self.panel, self.loss, self.problem, self.replay = panel, loss, problem, replay
         self.settings, self.seed = settings, seed
         self.recorded: Recorded = panel.recorded
         self.teacher, self.first = panel.teacher(), panel.teacher(panel.first)
         self.tried: list[Tried] = []
-        # Knots and losses of what was given up after the first images.
-        self.guessed: list[tuple[Array, float]] = []
+        # What was given up after the first images, and what the loss would have been.
+        self.guessed: list[tuple[Trial, float]] = []
         self.steps = 0
 
     @property
     def known(self) -> Calibration:
         return self.replay.calibration
 
-    def first_loss(self, schedule: SamplingSchedule, who: str) -> float:
+    def first_loss(self, trial: Trial, who: str) -> float:
         """The loss on the first images."""
-        return self.loss.of(self.panel.rollout(schedule, who, self.panel.first).ends, self.first)
+        return self.loss.of(rolled_out(self.panel, trial, who, self.panel.first).ends, self.first)
 
-    def run(self, schedule: SamplingSchedule, who: str) -> Tried:
-        """A schedule on all images."""
+    def run(self, trial: Trial, who: str) -> Tried:
+        """A solver and a schedule on all images."""
         for one in self.tried:
-            if one.schedule == schedule:
+            if one.trial == trial:
                 return one
-        rollout = self.panel.rollout(schedule, who)
-        self.tried.append(Tried(schedule, self.loss.of(rollout.ends, self.teacher), rollout))
+        rollout = rolled_out(self.panel, trial, who)
+        self.tried.append(Tried(trial, self.loss.of(rollout.ends, self.teacher), rollout))
         return self.tried[-1]
 
-    def model(self, at: Tried) -> SmoothFunction:
+    def model(self, at: Tried) -> ReplayFunction:
         """The replay that is corrected by a rollout."""
-        setting = self.panel.setting
-        levels = setting.levels(at.schedule)
+        solver, schedule = at.trial
+        levels = self.panel.by(solver).setting.levels(schedule)
         made = corrected(self.known, self.recorded, at.rollout.misses, levels, self.replay.gains)
-        goal = replace(self.replay, calibration=made)
-        return goal.on(self.problem.noise, setting.solver, self.problem.terminal)
+        return replace(self.replay, calibration=made).on(
+            self.panel.setting.plan.noise, solver, self.problem(solver).terminal
+        )
 
     def surrogate(self, at: Tried, beta: float) -> Surrogate:
         """What is expected near a schedule that was run."""
-        model, centre, here = self.model(at), at.schedule.knots, self.settings
-        others = [(one.schedule.knots, one.loss) for one in self.tried if one is not at] + self.guessed
-        near = [one for one in others if np.abs((one[0] - centre) / gaps(centre)).max() <= here.near]
+        model, centre, here = self.model(at), at.knots, self.settings
+        others = [(one.trial, one.loss) for one in self.tried if one is not at] + self.guessed
+        known = [(trial.schedule.knots, loss) for trial, loss in others if trial.solver == at.trial.solver]
+        near = [one for one in known if np.abs((one[0] - centre) / gaps(centre)).max() <= here.near]
         knots, losses = map(np.array, zip((centre, at.loss), *near, strict=True))
         scale = self.loss.scale(losses, model.value(knots))
-        return Surrogate(model, self.problem.noise, knots, losses, scale, beta)
+        return Surrogate(model, model.noise, knots, losses, scale, beta)
 
 
 class Walk:
@@ -159,20 +181,25 @@ class Walk:
 
     def step(self) -> None:
         """Look for a better schedule nearby, run it, and go there if it is better."""
-        course, settings = self.course, self.course.settings
+        course, settings, here = self.course, self.course.settings, self.at.trial
         course.steps += 1
         surrogate = course.surrogate(self.at, self.boldness * settings.beta)
         knots = self._least(surrogate)
-        schedule = SamplingSchedule.from_knots(course.problem.noise, knots, course.problem.terminal)
         expected = self.at.loss - surrogate.expected(knots)
+        problem = course.problem(here.solver)
+        schedule = SamplingSchedule.from_knots(problem.noise, knots, problem.terminal)
         who = f"step {course.steps} from {self.name}"
-        before, after = course.first_loss(self.at.schedule, self.name), course.first_loss(schedule, who)
-        if schedule == self.at.schedule or after > settings.worse * before:
-            if schedule != self.at.schedule:
-                course.guessed.append((knots, self.at.loss * after / before))
+        before = course.first_loss(here, self.name)
+        # The first images decide whether other coefficients are any better.
+        after, trial = min(
+            ((course.first_loss(trial, who), trial) for trial in self._trials(schedule)), key=lambda one: one[0]
+        )
+        if trial == here or after > settings.worse * before:
+            if trial != here:
+                course.guessed.append((trial, self.at.loss * after / before))
             self._narrow()
             return
-        found = course.run(schedule, who)
+        found = course.run(trial, who)
         gain = self.at.loss - found.loss
         if gain <= 0:
             self._narrow()
@@ -187,13 +214,31 @@ class Walk:
 
     def _least(self, surrogate: Surrogate) -> Array:
         """The knots of the least surrogate in the region."""
-        problem, centre = self.course.problem, self.at.schedule.knots
+        problem, centre = self.course.problem(self.at.trial.solver), self.at.knots
         near = Near(surrogate, problem.nodes, problem.terminal, problem.constraints, region=self._region(centre))
         search = Free(changes=20, spread=1.0, descents=3, iterations=60)
         return search.minima(near, centre[None], self.course.seed + self.course.steps).knots[0]
 
+    def _trials(self, schedule: SamplingSchedule) -> Iterator[Trial]:
+        """The next schedule with the same solver, and with other coefficients if they are learned."""
+        caution, solver = self.course.settings.caution, self.at.trial.solver
+        yield Trial(solver, schedule)
+        if caution is not None:
+            yield Trial(self._taught(schedule.knots, solver, caution), schedule)
+
+    def _taught(self, knots: Array, solver: Solver, caution: float) -> Solver:
+        calls = solver.nfe(self.course.problem(solver).nodes)
+        here = (
+            np.concatenate([(), *solver.offsets]) if isinstance(solver, Learned) else np.zeros(calls * (calls - 1) // 2)
+        )
+        # What is near is known better: the narrower the region of the knots, the nearer the offsets.
+        weight = caution * self.at.loss * (self.course.settings.radius / self.radius) ** 2
+        lesson = taught(self.course.model(self.at), knots, here, here, weight)
+        base = solver.base if isinstance(solver, Learned) else label_of(solver)
+        return Learned(base, rows(lesson.offsets))
+
     def _region(self, centre: Array) -> Windows:
-        problem = self.course.problem
+        problem = self.course.problem(self.at.trial.solver)
         steps = np.diff(centre)
         before, after = np.append(steps[:1], steps), np.append(steps, steps[-1:])
         if len(steps) == 0:
@@ -215,7 +260,8 @@ def search(course: Course, starts: Sequence[tuple[str, Tried]], affords: Callabl
         starts: Where they may begin, with names, the best first.
         affords: Whether so many network calls may still be made.
     """
-    cost = course.panel.images.count * course.panel.setting.calls(starts[0][1].schedule)
+    solver, schedule = starts[0][1].trial
+    cost = course.panel.images.count * course.panel.by(solver).setting.calls(schedule)
     walks = [Walk(course, start, name) for name, start in starts[:WALKS]]
     restarts = 0
     while affords(cost):
@@ -233,3 +279,8 @@ def search(course: Course, starts: Sequence[tuple[str, Tried]], affords: Callabl
         going = sorted((walk for walk in walks if not walk.ended), key=lambda walk: walk.at.loss)
         walks = going[: max(len(walks) - 1, 1)]
     return min(course.tried, key=lambda one: one.loss)
+
+
+def rolled_out(panel: Panel, trial: Trial, who: str, parts: int | None = None) -> Rollout:
+    """What a solver and a schedule do for real; see :meth:`Panel.rollout`."""
+    return panel.by(trial.solver).rollout(trial.schedule, who, parts)

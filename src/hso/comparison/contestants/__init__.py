@@ -23,7 +23,9 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
   brings.
 - ``oss`` runs students of Euler's method with the network at each point of the teacher (:mod:`hso.search.stepwise`). Other
   solvers use its nodes.
-- The last four cost thousands of network calls, so that "all" does not include them.
+- ``learned`` and ``tuned_learned`` are the same with coefficients of the solver that are learned too
+  (:mod:`hso.search.learned`). They run the learned solver, whose base is the solver of the cell.
+- The last six cost thousands of network calls, so that "all" does not include them.
 - A path that ends in ``.json`` is a schedule that :meth:`hso.SamplingSchedule.save` wrote there. It takes part where the
   number of nodes, the noise schedule and the kind of terminal are its own. It goes by the file's name.
 
@@ -49,6 +51,7 @@ from hso.optimize import optimize
 from hso.rules import RULES, TABLES, rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Bilevel, Box, Constraints, Local
+from hso.solvers import learned_for, make_solver
 
 ALL, FILE = "all", ".json"
 # Two schedules are the same if their times agree to this: a hundredth of a training timestep.
@@ -101,6 +104,9 @@ def _file(path: str, task: ScheduleTask) -> SamplingSchedule:
         )
     if len(schedule.lambdas) != task.nodes:
         raise NotServedError(f"it has {len(schedule.lambdas)} nodes")
+    learned = learned_for(schedule)
+    if learned is not None and make_solver(learned.base) != task.solver:
+        raise NotServedError(f"its solver was learned from {learned.base}")
     if schedule.ends_clean != (task.terminal == CLEAN):
         end = "the clean sample" if schedule.ends_clean else f"t = {schedule.terminal_time:.4g}"
         raise NotServedError(f"it lands on {end}, and the terminal that is asked for is {task.terminal}")
@@ -132,9 +138,11 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "rollout": rollout,
     "calibrated": calibrated,
     "tuned": tuned,
+    "learned": partial(calibrated, strategy="learned"),
+    "tuned_learned": partial(tuned, strategy="learned"),
 }
 # Those that "all" does not include.
-COSTLY = ("oss", "rollout", "calibrated", "tuned")
+COSTLY = ("oss", "rollout", "calibrated", "tuned", "learned", "tuned_learned")
 # Rules that need neither a search, nor a model, nor a publication. "The best rule" is the best of these.
 CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
 # What contestants are, for the readers of a report.
@@ -151,6 +159,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
         "calibrated",
         "tuned",
     ),
+    "the same, with a solver whose coefficients were learned too": ("learned", "tuned_learned"),
     "found with the calls of tuned, by runs alone": ("rollout",),
     "measured by other methods with many calls of this very network": (*PEERS, "oss"),
     "published by others as numbers, for the model in the name": tuple(TABLES),
@@ -239,7 +248,7 @@ def enter(names: Sequence[str], task: ScheduleTask) -> tuple[list[Group], list[R
 
 
 def _same(first: SamplingSchedule, second: SamplingSchedule) -> bool:
-    close = np.abs(first.times - second.times).max() < SAME
+    close = np.abs(first.times - second.times).max() < SAME and learned_for(first) == learned_for(second)
     return bool(close and abs(first.terminal_time - second.terminal_time) < SAME)
 
 

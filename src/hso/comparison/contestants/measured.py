@@ -97,14 +97,16 @@ def _images(task: ScheduleTask, first: int, count: int) -> Images:
     return task.images(first, count)
 
 
-def calibrated(task: ScheduleTask) -> Prepared:
+def calibrated(task: ScheduleTask, strategy: str = "free") -> Prepared:
     """What :func:`hso.optimize` gives with a calibration of the subject."""
     known = _calibration(task)
-    found = optimize(task.noise, task.nfe, solver=task.solver, calibration=known, terminal=task.terminal)
+    found = optimize(
+        task.noise, task.nfe, solver=task.solver, strategy=strategy, calibration=known, terminal=task.terminal
+    )
     return Prepared(found.schedule, known.calls)
 
 
-def tuned(task: ScheduleTask) -> Prepared:
+def tuned(task: ScheduleTask, strategy: str = "free") -> Prepared:
     """What :func:`hso.tune` gives with this calibration."""
     known = _calibration(task)
     found = tune(
@@ -112,6 +114,7 @@ def tuned(task: ScheduleTask) -> Prepared:
         task.noise,
         nfe=task.nfe,
         solver=task.solver,
+        strategy=strategy,
         calibration=known,
         prediction=task.prediction,
         features=task.features,

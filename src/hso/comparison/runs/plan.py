@@ -20,7 +20,7 @@ from hso.errors import ArgumentError, FileError
 from hso.files import write_inside
 from hso.rules import rule_schedule
 from hso.schedule import SamplingSchedule
-from hso.solvers import DPMSolverPP, Solver, label_of
+from hso.solvers import DPMSolverPP, Solver, label_of, learned_for
 from hso.team import Team
 
 # The reference's solver is of order 2 and stable under guidance. Uniform in lambda, its steps are all alike.
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
     """A schedule that is sampled with a solver.
 
     Attributes:
-        method: The solver.
+        method: The solver of the cell.
         names: The contestants that gave the schedule.
         schedule: The schedule.
         preparation: How many network calls it took contestants to find it, where an image counts as one call.
@@ -48,6 +48,11 @@ class Entry(NamedTuple):
     def solver(self) -> str:
         """The solver's label."""
         return label_of(self.method)
+
+    @property
+    def runner(self) -> Solver:
+        """The solver that samples: the cell's, or the one that was learned for the schedule."""
+        return learned_for(self.schedule) or self.method
 
     @property
     def nfe(self) -> int:

@@ -14,7 +14,7 @@ from hso.comparison.subjects import SubjectSettings
 from hso.errors import ArgumentError, check_choice, check_integer
 from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
 from hso.search import Published
-from hso.solvers import Solver, label_of, make_solver
+from hso.solvers import Solver, label_of, learned_for, make_solver
 from hso.version import VERSION
 
 # Each solver lands where the paper's experiments let it land.
@@ -118,8 +118,10 @@ def _check_each_once(argument: str, values: Sequence[Any]) -> None:
 
 
 def fingerprint_of(schedule: SamplingSchedule) -> str:
-    """A short text that only the same nodes and the same terminal have."""
-    content = schedule.lambdas.tobytes() + repr((schedule.terminal, schedule.noise_fingerprint)).encode()
+    """A short text that only the same nodes, terminal and learned coefficients have."""
+    learned = learned_for(schedule)
+    others = (schedule.terminal, schedule.noise_fingerprint, *((learned.base, learned.offsets) if learned else ()))
+    content = schedule.lambdas.tobytes() + repr(others).encode()
     return hashlib.sha256(content).hexdigest()[:12]
 
 

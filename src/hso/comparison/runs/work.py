@@ -79,7 +79,7 @@ class _Batch(NamedTuple):
 
     def _sampled(self, entry: Entry, start: Start) -> Array:
         try:
-            return self.run.subject.sample(entry.method, entry.schedule, start)
+            return self.run.subject.sample(entry.runner, entry.schedule, start)
         except (MemoryError, RuntimeError) as error:
             # torch's own error is a RuntimeError, and torch may not be there.
             if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
