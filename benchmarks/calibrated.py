@@ -3,14 +3,15 @@
     python -m benchmarks.calibrated --runs runs/calibrated                          # goes on where it was stopped
     python -m benchmarks.calibrated --runs runs/calibrated --subjects mixture,digits@3 --nfe 4,6,10 --samples 300
     python -m benchmarks.calibrated --runs runs/calibrated --subjects gaussian -o docs/calibrated.md
-    python -m benchmarks.calibrated --runs runs/peers --subjects gaussian --nfe 4,6,10 --peers oss,rollout
+    python -m benchmarks.calibrated --runs runs/peers --subjects gaussian --nfe 4,6,10 --columns tuned,oss,rollout
+    python -m benchmarks.calibrated --runs runs/learned --columns hso,calibrated,learned
 
 For each cell of a model, a solver and a number of network calls the table has the Frechet distance to the reference of the
-host's default (trailing), of the library's own default, of calibrated and tuned, and the best of all others in hindsight. A
-star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts
-cells: those in which a contestant is best or tied, the same among all that run no schedule to choose one, those in which it
-is below all others, and those in which it is above trailing. Means are geometric, of the ratios to the best closed-form
-rule of each cell. Peers that are asked for have columns of their own, with the network calls that each of them made.
+host's default (trailing), of the contestants that are asked for, and the best rule, table or GITS in hindsight. A star
+marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts cells: those in
+which a contestant is best or tied, the same among all that run no schedule to choose one, those in which it is below all
+others, and those in which it is above trailing. Means are geometric, of the ratios to the best closed-form rule of each
+cell. Last in a row are the network calls of what runs schedules.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ OURS = ("hso", "calibrated", "tuned")
 HOST = "trailing"
 RIVALS = (*CLOSED_FORMS, *TABLES, "gits")
 # Those that run schedules on the model to choose one.
-RUNNERS = frozenset({"tuned", "rollout"})
+RUNNERS = frozenset({"tuned", "tuned_learned", "rollout"})
 
 
 class Cell(NamedTuple):
@@ -79,14 +80,14 @@ def _unbeaten(outcome: Outcome, solver: str, nfe: int) -> frozenset[str]:
     return frozenset(name for row in rows if not outcome.is_beaten(row, METRIC) for name in row.names)
 
 
-def lines(found: Sequence[Cell], peers: Sequence[str] = ()) -> list[str]:
+def lines(found: Sequence[Cell], columns: Sequence[str] = OURS) -> list[str]:
     """The table and its summary, as Markdown.
 
     Args:
         found: The cells.
-        peers: Contestants with a column besides ours.
+        columns: Contestants with a column besides the host's default.
     """
-    shown, counted = (HOST, *OURS, *peers), ("tuned", *peers)
+    shown, counted = (HOST, *columns), [name for name in columns if name in (*RUNNERS, "oss")]
     head = ["model", "solver", "NFE", *shown, "best other", *(f"calls of {name}" for name in counted)]
     table = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for cell in found:
@@ -125,18 +126,18 @@ def main() -> int:
     parser.add_argument("--subjects", default=",".join(SUBJECTS))
     parser.add_argument("--nfe", default="4,5,6,8,10")
     parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--peers", default="", help="further contestants with a column: oss,rollout")
+    parser.add_argument("--columns", default=",".join(OURS), help="contestants with a column")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("-o", "--out", type=Path, help="also write the table here")
     chosen = parser.parse_args()
-    budgets, peers = tuple(map(int, chosen.nfe.split(","))), tuple(filter(None, chosen.peers.split(",")))
+    budgets, columns = tuple(map(int, chosen.nfe.split(","))), tuple(chosen.columns.split(","))
     found: list[Cell] = []
     for name in chosen.subjects.split(","):
-        settings = ComparisonSettings(SubjectSettings(name), SOLVERS, budgets, (*RIVALS, *OURS, *peers), chosen.samples)
+        settings = ComparisonSettings(SubjectSettings(name), SOLVERS, budgets, (*RIVALS, *columns), chosen.samples)
         outcome = compare(settings, chosen.runs / name, chosen.processes)
         if outcome is not None:
             found += cells(outcome)
-    text = "\n".join(lines(found, peers)) + "\n"
+    text = "\n".join(lines(found, columns)) + "\n"
     print(text)
     if chosen.out:
         write_atomic(chosen.out, text.encode())

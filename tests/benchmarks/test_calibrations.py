@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.calibrated import Cell, lines
+from benchmarks.calibrated import OURS, Cell, lines
 from benchmarks.calibration_cost import Judge, Study
 
 from hso.rules import rule_schedule
@@ -36,7 +36,7 @@ def test_peers_have_columns_with_their_calls():
     cell = Cell(
         ("mixture", "ddim", 4), distances, frozenset({"tuned"}), frozenset({"oss"}), {"tuned": 30000, "oss": 16000}
     )
-    table = lines([cell], ("oss",))
+    table = lines([cell], (*OURS, "oss"))
     assert table[0].endswith("| tuned | oss | best other | calls of tuned | calls of oss |")
     assert table[2] == "| mixture | ddim | 4 | 2 | 1.5 | 0.9 | 0.5* | 0.7 | 1 (edm) | 30000 | 16000 |"
     assert table[-1] == "| oss | 0 of 1 | 1 | 1 | 0 | 0.700 |"
