@@ -6,12 +6,12 @@
     python -m benchmarks.calibrated --runs runs/peers --subjects gaussian --nfe 4,6,10 --columns tuned,oss,rollout
     python -m benchmarks.calibrated --runs runs/learned --columns hso,calibrated,learned
 
-For each cell of a model, a solver and a number of network calls the table has the Frechet distance to the reference of the
-host's default (trailing), of the contestants that are asked for, and the best rule, table or GITS in hindsight. A star
-marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts cells: those in
-which a contestant is best or tied, the same among all that run no schedule to choose one, those in which it is below all
-others, and those in which it is above trailing. Means are geometric, of the ratios to the best closed-form rule of each
-cell. Last in a row are the network calls of what runs schedules.
+For each cell of a model, a solver and a number of network calls the table has the Frechet distance to the reference of
+the host's default (trailing), of the contestants that are asked for, and the best rule, table or GITS in hindsight. A
+star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts
+cells: those in which a contestant is best or tied, the same among all that run no schedule to choose one, those in
+which it is below all others, and those in which it is above trailing. Means are geometric, of the ratios to the best
+closed-form rule of each cell. Last in a row are the network calls of what runs schedules.
 """
 
 from __future__ import annotations

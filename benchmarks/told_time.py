@@ -6,8 +6,8 @@ et al., 2023, arXiv 2310.09469; LD3, Tong et al., 2024, arXiv 2405.15506). Nodes
 out is more than what a calibration with a second axis of probes could find. Fresh images judge.
 
 For each cell the table has the Frechet distance (in the model's features) and the mean square error to the teacher with
-shifts, divided by the same without, with 95 % intervals of a jackknife over images. "learned" has coefficients that were learned
-on a calibration (strategy "learned"); its shifts are searched on top of that.
+shifts, divided by the same without, with 95 % intervals of a jackknife over images. "learned" has coefficients that
+were learned on a calibration (strategy "learned"); its shifts are searched on top of that.
 
     python -m benchmarks.told_time --models digits@1 digits@3 benchmarks/models/patches@1 --nfe 4 6
 """
