@@ -20,6 +20,8 @@ EPILOG = """
 hso demo
 
 hso demo --nfe 4,6 --guidance 1 --out demo-without-guidance
+
+hso demo --model benchmarks/models/patches --out demo-in-colour
 """
 
 # The first columns hold text and are aligned to the left.
@@ -33,15 +35,16 @@ def register(app: typer.Typer) -> None:
 
 def command(
     *,
+    model: Annotated[str, typer.Option(metavar="NAME", help="digits, or the folder of a pipeline of images.")] = "digits",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
-    nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,8",
+    nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 100,
     guidance: models.Guidance = 3.0,
     terminal: Annotated[str, typer.Option(metavar="NAME", help="Where all schedules land: clean, t_min.")] = CLEAN,
     seed: models.Seed = 0,
     json: options.Json = False,
 ) -> None:
-    """Compare a few schedules on the bundled model, and write pictures and a table.
+    """Compare a few schedules on a small model, and write pictures and a table.
 
     It takes about a minute on two cores. A run can be stopped at any time; the same command continues it.
     """
@@ -49,16 +52,15 @@ def command(
     from hso.comparison.report.files import check_ready, to_json
     from hso.comparison.report.showcase import Showcase
     from hso.comparison.runs.run import compare
-    from hso.models.bundled import digits_folder
-    from hso.noise import NoiseSchedule
+    from hso.comparison.subjects import load_subject
 
-    settings = demo_settings(options.budgets(nfe), samples, guidance, terminal, seed)
+    settings = demo_settings(options.budgets(nfe), samples, guidance, terminal, seed, model)
     check_ready()
     with progress_bars() as progress:
         outcome = compare(settings, out / "run", processes_for(settings), progress=progress)
     if outcome is None:
         return
-    showcase = Showcase(outcome, NAMES, NoiseSchedule.from_config(digits_folder()))
+    showcase = Showcase(outcome, NAMES, load_subject(settings.subject).noise)
     written = showcase.write(out)
     if json:
         views.print_json(to_json(outcome))

@@ -1,4 +1,4 @@
-"""The main job, done on the bundled model: a comparison with few contestants, and pictures of its samples.
+"""The main job, done on a small model: a comparison with few contestants, and pictures of its samples.
 
 For each solver and number of network calls there are four schedules: what diffusers uses by default, DM-NonUniform as its
 authors set it for models of pixels, what this library gives by default, and what it gives with a calibration of the model.
@@ -20,25 +20,27 @@ BATCH = 50
 
 
 def demo_settings(
-    budgets: tuple[int, ...] = (4, 5, 8),
+    budgets: tuple[int, ...] = (4, 5, 6, 8, 10),
     samples: int = 100,
     guidance: float = 3.0,
     terminal: str = CLEAN,
     seed: int = 0,
+    model: str = "digits",
 ) -> ComparisonSettings:
     """The demo as a comparison.
 
     Args:
         budgets: Numbers of network calls.
-        samples: Number of images for each schedule; the ten digits take turns.
+        samples: Number of images for each schedule; the classes take turns.
         guidance: Scale of classifier-free guidance; 1 is none.
         terminal: Where all land: "clean" or "t_min".
         seed: Seed of the initial noise.
+        model: "digits", or the folder of another pipeline of images.
 
     Raises:
         ArgumentError: If a value is unusable.
     """
-    subject = SubjectSettings("digits", guidance, seed)
+    subject = SubjectSettings(model, guidance, seed)
     return ComparisonSettings(
         subject, SOLVERS, budgets, tuple(NAMES), samples, terminal, reference_nfe=REFERENCE_NFE, batch=BATCH
     )
