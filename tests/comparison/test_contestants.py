@@ -1,6 +1,7 @@
 """All peers stand behind one registry, each once, and say why where they cannot serve."""
 
 import dataclasses
+import json
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,7 @@ from hso.comparison.subjects import SubjectSettings, load_subject
 from hso.models.recording import Plan
 from hso.models.teacher import Teacher
 from hso.noise import Traits, presets
+from hso.noise.default_rule import read_default_rule
 from hso.rules import ALIASES, RULES, TABLES, rule_schedule
 from hso.search import STRATEGIES
 from hso.solvers import DDIM, SOLVERS, Heun, UniPC, make_solver
@@ -117,6 +119,30 @@ def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
     unknown = sd.with_traits(Traits("latent", 7.5))
     (group,), _ = enter(["host_default"], ScheduleTask(unknown, method.nfe(5), solver=method))
     assert group.schedule.timesteps.tolist() == theirs
+
+
+@pytest.mark.parametrize(
+    ("saved", "solver", "runs"),
+    [
+        ("DDIM", "unipc", "UniPCMultistep"),
+        ("DDIM", "ddim", "DDIM"),
+        ("UniPCMultistep", "ddim", "DDIM"),
+        ("EulerDiscrete", "dpmpp_2m", "DPMSolverMultistep"),
+    ],
+)
+def test_the_host_default_with_another_solver_is_what_its_scheduler_makes_of_the_configuration(saved, solver, runs):
+    diffusers = pytest.importorskip("diffusers")
+    betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
+    own = getattr(diffusers, f"{saved}Scheduler")(**betas)
+    # A saved configuration names the spacing, also where it is the class's own.
+    own.register_to_config(timestep_spacing=own.config.timestep_spacing)
+    saved_config = json.loads(own.to_json_string())
+    theirs = getattr(diffusers, f"{runs}Scheduler").from_config(saved_config)
+    theirs.set_timesteps(5)
+    traits = Traits("latent", default_rule=read_default_rule("StableDiffusionPipeline", saved_config))
+    task = ScheduleTask(hso.NoiseSchedule.from_config(own).with_traits(traits), 5, solver=make_solver(solver))
+    (group,), _ = enter(["host_default"], task)
+    assert group.schedule.timesteps.tolist() == [round(t) for t in theirs.timesteps.tolist()]
 
 
 @pytest.mark.parametrize("name", ["sd3", "mochi", "cogview4", "wan2.2", "sana", "flux2-dev"])

@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def command(
     *,
-    model: Annotated[str, typer.Option(metavar="NAME", help="digits, or the folder of a pipeline of images.")] = "digits",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="digits, or the folder of a pipeline of images.")
+    ] = "digits",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 100,

@@ -1,7 +1,8 @@
 """The main job, done on a small model: a comparison with few contestants, and pictures of its samples.
 
-For each solver and number of network calls there are four schedules: what diffusers uses by default, DM-NonUniform as its
-authors set it for models of pixels, what this library gives by default, and what it gives with a calibration of the model.
+For each solver and number of network calls there are five schedules: what diffusers uses by default, its spacing
+"trailing", DM-NonUniform as its authors set it for models of pixels, what this library gives by default, and what it gives
+with a calibration of the model.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ from hso.comparison.subjects import SubjectSettings
 from hso.schedule import CLEAN
 
 # The contestants, and how the demo's pictures and tables call them.
-NAMES = {"host_default": "default", "dm_nonuniform_lambda": "DM-NonUniform", "hso": "HSO", "calibrated": "calibrated"}
+NAMES = {
+    "host_default": "default",
+    "trailing": "trailing",
+    "dm_nonuniform_lambda": "DM-NonUniform",
+    "hso": "HSO",
+    "calibrated": "calibrated",
+}
 SOLVERS, REFERENCE_NFE = ("ddim", "unipc"), 24
 # The network's time for an image falls up to this batch; two of them keep two cores busy.
 BATCH = 50

@@ -4,8 +4,9 @@ A contestant is a function: it takes a task (a noise schedule, a number of netwo
 a sampling schedule. If it had to call the network for that, it returns :class:`Prepared`, which also says how often.
 
 - Rules and published tables of :mod:`hso.rules` have the names that they have there.
-- ``host_default`` is what the model's pipeline in diffusers runs if nobody asks for anything else; for a model of which no
-  pipeline is known, what diffusers' scheduler for the solver does.
+- ``host_default`` is what the model's pipeline in diffusers runs if nobody asks for anything else. With another solver its
+  scheduler keeps the spacing, and multistep ones leave out the last node. For a model of which no pipeline is known, it is
+  what diffusers' scheduler for the solver does.
 - ``hso`` is what :func:`hso.optimize` gives if it is told the model, the solver and the number of calls, and nothing more.
 - ``hso_STRATEGY`` has the published settings (p = 2). ``hso_exact_p1`` has the exponent of pixel models. ``hso_exact_t1``
   has its first node at the noisiest end, not at the published 0.96. ``..._jump`` costs the jump to the clean sample too.
@@ -45,6 +46,7 @@ import numpy as np
 from hso.comparison.contestants.measured import PEERS, calibrated, oss, peer, rollout, tuned
 from hso.comparison.contestants.task import Contestant, NotServedError, Prepared, ScheduleTask
 from hso.errors import ArgumentError, HSOError, check_choice
+from hso.noise.default_rule import OPEN
 from hso.objectives import MEP, DMNonUniform
 from hso.objectives.error_proxy import COSTED, FREE
 from hso.optimize import optimize
@@ -63,6 +65,8 @@ HOST_RULES: Mapping[str, str] = {
     "heun": "linspace",
     **dict.fromkeys(("unipc", "dpmpp_2m", "dpmpp_3m", "dpmpp_2s", "deis"), "linspace_open"),
 }
+# The spacings of solvers that evaluate the last node too.
+CLOSED = {rule: spacing for spacing, rule in OPEN.items()}
 # The published settings, which were fitted to Stable Diffusion, for every model. A search that keeps the ends of its start
 # has no box.
 FITTED = Constraints(box=Box())
@@ -76,7 +80,8 @@ def _rule(name: str, task: ScheduleTask) -> SamplingSchedule:
 
 
 def _host_default(task: ScheduleTask) -> SamplingSchedule:
-    rule = task.noise.traits.default_rule or HOST_RULES.get(task.solver.name)
+    usual, own = HOST_RULES.get(task.solver.name), task.noise.traits.default_rule
+    rule = (OPEN if usual == OPEN["linspace"] else CLOSED).get(own, own) if own else usual
     if rule is None:
         raise NotServedError(f"diffusers has no scheduler for the solver {task.solver.name}")
     return _rule(rule, task)

@@ -92,7 +92,9 @@ def plot_schedules(panels: Mapping[str, Mapping[str, SamplingSchedule]], noise: 
         levels, times = axes
         levels.set_title(plain(title), loc="left")
         for index, (name, schedule) in enumerate(schedules.items()):
-            style = {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "markersize": 6}
+            # Schedules of one colour have different markers.
+            marker = MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
+            style = {"color": COLOURS[index % len(COLOURS)], "marker": marker, "markersize": 6}
             _draw_levels(levels, name, schedule, style)
             _draw_times(times, -index, schedule, style)
         _label_levels(levels, max(schedule.nfe + (not schedule.ends_clean) for schedule in schedules.values()))
@@ -159,7 +161,6 @@ def _label_levels(axes: Any, last: int) -> None:
     if last <= 20:
         axes.set_xticks(range(1, last + 1))
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize=9)
     sigmas = axes.secondary_yaxis("right")
     sigmas.set_yticks(-np.log(SIGMA_TICKS), [f"{sigma:g}" for sigma in SIGMA_TICKS])
     sigmas.set_ylabel(r"$\tilde\sigma = \sigma / \alpha$")
@@ -176,6 +177,9 @@ def _label_times(axes: Any, names: Sequence[str], noise: NoiseSchedule | None) -
     axes.set_xlabel("t, from noise to data")
     axes.set_xlim(1.03, -0.03)
     axes.set_yticks(-np.arange(len(names)), [plain(name) for name in names], fontsize=9)
+    # The names are the legend of both panels.
+    for index, label in enumerate(axes.get_yticklabels()):
+        label.set_color(COLOURS[index % len(COLOURS)])
     axes.set_ylim(0.6 - len(names), 0.6)
     axes.grid(axis="x", alpha=0.3)
     if noise is None:

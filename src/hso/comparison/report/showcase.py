@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hso.comparison.outcome import JudgedEntry, Outcome
 from hso.comparison.report.files import to_json
 from hso.comparison.report.plots import image_grid, plot_schedules, save_figure
@@ -17,10 +19,13 @@ from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
 
 COLUMNS = 10
+# A difference of a third of the whole range from black to white is shown as white.
+GAIN = 3
 LEGEND = (
     "Bold is the best of its solver and number of calls; = is not told apart from it by a 95% interval of the difference. "
     "Every schedule starts from the same noise and is asked for the same labels. table.json has the intervals."
 )
+Images = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class Showcase:
@@ -53,8 +58,10 @@ class Showcase:
         write_atomic(folder / "table.md", f"{self.title}.\n\n{table}\n{LEGEND}\n".encode())
         write_atomic(folder / "table.json", (json.dumps(to_json(self.outcome), indent=2) + "\n").encode())
         save_figure(self._schedules(), folder / "schedules.png")
-        save_figure(self._grid(), folder / "grid.png")
-        return [folder / name for name in ("grid.png", "schedules.png", "table.md")]
+        drawn = {"closeup.png": self._closeup(), "grid.png": self._grid(), "differences.png": self._differences()}
+        for name, figure in drawn.items():
+            save_figure(figure, folder / name)
+        return [folder / name for name in (*drawn, "schedules.png", "table.md")]
 
     @property
     def title(self) -> str:
@@ -101,11 +108,46 @@ class Showcase:
 
     def _grid(self) -> Any:
         """A block for each solver, in it the reference and a row for each number of calls and schedule."""
+        title = f"The same noise and the same labels in every row, {self._guidance}"
+        return self._drawn(self._images(), title)
+
+    def _differences(self) -> Any:
+        """The grid of what differs from the reference."""
+        blocks = {solver: _from_first(rows) for solver, rows in self._images().items()}
+        return self._drawn(blocks, f"Differences from the reference, times {GAIN}: black is none, {self._guidance}")
+
+    def _closeup(self) -> Any:
+        """The last solver at the middle one of the numbers of calls: images, and beside them the differences."""
+        solver, _ = self.outcome.cells[-1]
+        budgets = [nfe for each, nfe in self.outcome.cells if each == solver]
+        nfe = budgets[len(budgets) // 2]
+        rows = self._images([(solver, nfe)])[solver]
+        title = f"{solver}, {nfe} network calls: the same noise and the same labels in every row, {self._guidance}"
+        return image_grid(
+            {"images": rows, f"differences from the reference, times {GAIN}": _from_first(rows)}, title, COLUMNS
+        )
+
+    @property
+    def _guidance(self) -> str:
+        return f"guidance {self.outcome.settings.subject.guidance:g}"
+
+    def _images(self, cells: list[tuple[str, int]] | None = None) -> dict[str, dict[str, Images]]:
+        """For each solver the reference's images, and those of each number of calls and schedule."""
+        cells = self.outcome.cells if cells is None else cells
         first = f"reference, {self.outcome.reference.entry.nfe} calls"
-        blocks = {solver: {first: self.outcome.pictures(self.outcome.reference)} for solver, _ in self.outcome.cells}
+        blocks = {solver: {first: self.outcome.pictures(self.outcome.reference)} for solver, _ in cells}
         for row in self.outcome.rows:
-            for name in self._named(row):
-                blocks[row.entry.solver][f"{row.entry.nfe} calls, {name}"] = self.outcome.pictures(row)
+            if (row.entry.solver, row.entry.nfe) in cells:
+                for name in self._named(row):
+                    blocks[row.entry.solver][f"{row.entry.nfe} calls, {name}"] = self.outcome.pictures(row)
+        return blocks
+
+    def _drawn(self, blocks: dict[str, dict[str, Images]], title: str) -> Any:
         count = len(next(iter(blocks.values())))
-        title = f"The same noise and the same labels in every row, guidance {self.outcome.settings.subject.guidance:g}"
         return image_grid(blocks, title, COLUMNS, groups=range(1, count, len(self.names)))
+
+
+def _from_first(rows: dict[str, Images]) -> dict[str, Images]:
+    """What differs from the first row."""
+    reference = next(iter(rows.values())).astype(int)
+    return {name: np.minimum(GAIN * abs(images - reference), 255).astype(np.uint8) for name, images in rows.items()}
