@@ -102,19 +102,19 @@ class Showcase:
                     if row.entry.nfe == nfe and name in self._named(row):
                         users.setdefault((name, row.entry.schedule), []).append(row.entry.solver)
             panels[f"{nfe} network calls"] = {
-                f"{name}\n{', '.join(solvers)}": schedule for (name, schedule), solvers in users.items()
+                f"{name} ({', '.join(solvers)})": schedule for (name, schedule), solvers in users.items()
             }
         return plot_schedules(panels, self.noise)
 
     def _grid(self) -> Any:
         """A block for each solver, in it the reference and a row for each number of calls and schedule."""
-        title = f"The same noise and the same labels in every row, {self._guidance}"
+        title = f"The same noise and labels in every row, {self._guidance}"
         return self._drawn(self._images(), title)
 
     def _differences(self) -> Any:
         """The grid of what differs from the reference."""
         blocks = {solver: _from_first(rows) for solver, rows in self._images().items()}
-        return self._drawn(blocks, f"Differences from the reference, times {GAIN}: black is none, {self._guidance}")
+        return self._drawn(blocks, f"Differences from the reference, times {GAIN}, {self._guidance}")
 
     def _closeup(self) -> Any:
         """The last solver at the middle one of the numbers of calls: images, and beside them the differences."""
@@ -122,7 +122,7 @@ class Showcase:
         budgets = [nfe for each, nfe in self.outcome.cells if each == solver]
         nfe = budgets[len(budgets) // 2]
         rows = self._images([(solver, nfe)])[solver]
-        title = f"{solver}, {nfe} network calls: the same noise and the same labels in every row, {self._guidance}"
+        title = f"{solver}, {nfe} network calls, {self._guidance}"
         return image_grid(
             {"images": rows, f"differences from the reference, times {GAIN}": _from_first(rows)}, title, COLUMNS
         )

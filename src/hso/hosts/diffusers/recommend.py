@@ -18,7 +18,7 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
     ``final_sigmas_type="sigma_min"``. A pipeline with two networks (``boundary_ratio``) gets a node for each at least.
 
     Call the pipeline with what :func:`call_arguments` returns. For image-to-image make a schedule that begins part-way, at
-    the strength:
+    the strength::
 
         schedule = recommend(pipe, 8, constraints=hso.Constraints(start=0.6))
         pipe(prompt, image=image, **call_arguments(pipe, schedule))

@@ -1,0 +1,92 @@
+"""How Sphinx builds the site: ``make docs``. Nothing in the built pages comes from another server."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
+from hso.cli.app import COMMANDS
+from hso.version import VERSION
+
+project, author = "HSO", "The HSO authors"
+copyright = "2026, The HSO authors"
+version = release = VERSION
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_static"]
+
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True, "show-inheritance": True}
+maximum_signature_line_length = 80
+napoleon_google_docstring, napoleon_numpy_docstring, napoleon_use_ivar = True, False, True
+# Not "none": a page's code without a language is text and console.
+highlight_language = "text"
+
+html_theme = "furo"
+html_title = f"HSO {VERSION}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sphinx = False
+
+ROOT = Path(__file__).parents[1]
+HAS_EXPLORER = any(module.__name__.endswith(".explore") for module in COMMANDS)
+if not HAS_EXPLORER:
+    exclude_patterns.append("explore.md")
+    suppress_warnings = ["toc.excluded"]
+# Pages that show a file of the repository.
+SHOWN = {
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "README.md": "index.md",
+    "benchmarks/models/patches/README.md": "patches.md",
+    "integrations/comfyui/README.md": "use/comfyui.md",
+    "integrations/webui/README.md": "use/webui.md",
+    "src/hso/models/digits/README.md": "digits.md",
+}
+OUTSIDE = re.compile(r"\]\((?:\.\./)+(%s)" % "|".join(map(re.escape, SHOWN)))
+
+
+def lead_inside(app: Any, *place: Any) -> None:
+    """Let links to a file of the repository lead to the page that shows it."""
+    content = place[-1]
+    content[0] = OUTSIDE.sub(lambda found: f"](/{SHOWN[found[1]]}", content[0])
+
+
+def visit_math(writer: Any, node: Any) -> None:
+    """Write a formula as MathML, which browsers draw without a script."""
+    block = node.tagname == "math_block"
+    formula = convert(node.astext(), display="block" if block else "inline")
+    writer.body.append(f'<div class="formula">{formula}</div>' if block else formula)
+    # The text of the node is written already.
+    raise SkipNode
+
+
+def export_explorer(app: Any) -> None:
+    """Let ``hso explore`` write its page and precomputed schedules, which are copied into the site."""
+    folder = tempfile.mkdtemp()
+    target = Path(folder) / "explorer"
+    subprocess.run([sys.executable, "-m", "hso", "explore", "--export", str(target)], check=True)
+    app.config.html_extra_path = [folder]
+
+
+def setup(app: Any) -> None:
+    """Add what Sphinx does not have."""
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
+    app.connect("source-read", lead_inside)
+    app.connect("include-read", lead_inside)
+    if HAS_EXPLORER:
+        app.connect("builder-inited", export_explorer)
