@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
 
 
 class Copy:
@@ -67,7 +67,7 @@ def copy(tmp_path: Path) -> Copy:
 
 
 def block(title: str) -> str:
-    """The code that CONTRIBUTING shows under this first line."""
+    """The code that docs/extend.md shows under this first line."""
     found = re.search(rf"```python\n(# {re.escape(title)}\n.*?)```", TEXT, flags=re.DOTALL)
     assert found, title
     return found[1]
