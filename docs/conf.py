@@ -57,7 +57,7 @@ SHOWN = {
     "integrations/webui/README.md": "use/webui.md",
     "src/hso/models/digits/README.md": "digits.md",
 }
-OUTSIDE = re.compile(r"\]\((?:\.\./)+(%s)" % "|".join(map(re.escape, SHOWN)))
+OUTSIDE = re.compile(rf"\]\((?:\.\./)+({'|'.join(map(re.escape, SHOWN))})")
 
 
 def lead_inside(app: Any, *place: Any) -> None:

@@ -45,7 +45,7 @@ def members(cls: type) -> Iterator[str]:
     for each in reversed(cls.__mro__):
         if each.__module__.startswith("hso"):
             found.update(vars(each))
-            found.update(dict.fromkeys(each.__dict__.get("__annotations__", ()), None))
+            found.update(dict.fromkeys(inspect.get_annotations(each), None))
     for name in sorted(name for name in found if not name.startswith("_")):
         value = inspect.getattr_static(cls, name, None)
         function = getattr(value, "__func__", value)
