@@ -57,13 +57,14 @@ SHOWN = {
     "integrations/webui/README.md": "use/webui.md",
     "src/hso/models/digits/README.md": "digits.md",
 }
-OUTSIDE = re.compile(rf"\]\((?:\.\./)+({'|'.join(map(re.escape, SHOWN))})")
+OUTSIDE = re.compile(rf"\]\((?:\.\./)*({'|'.join(map(re.escape, SHOWN))})")
 
 
 def lead_inside(app: Any, *place: Any) -> None:
     """Let links to a file of the repository lead to the page that shows it."""
     content = place[-1]
-    content[0] = OUTSIDE.sub(lambda found: f"](/{SHOWN[found[1]]}", content[0])
+    text = OUTSIDE.sub(lambda found: f"](/{SHOWN[found[1]]}", content[0])
+    content[0] = re.sub(r"\]\((?:\.\./)*docs/", "](/", text)
 
 
 def visit_math(writer: Any, node: Any) -> None:
