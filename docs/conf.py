@@ -28,10 +28,12 @@ myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
+# Names that signatures keep as they are.
+autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "Images", "Integers", "Path")}
 maximum_signature_line_length = 80
 napoleon_google_docstring, napoleon_numpy_docstring, napoleon_use_ivar = True, False, True
-# Not "none": a page's code without a language is text and console.
+# What code is that names no language: commands and what they print.
 highlight_language = "text"
 
 html_theme = "furo"

@@ -29,6 +29,11 @@ def names(module: ModuleType) -> list[str]:
     return sorted(getattr(module, "__all__", (name for name in own if not name.startswith("_"))))
 
 
+def is_class(value: Any) -> bool:
+    """Whether it is a class; ``inspect.isclass`` takes Callable[[int], int] for one in some versions of Python."""
+    return issubclass(type(value), type)
+
+
 def signature(value: Any) -> str:
     """Names, kinds and defaults of the arguments. Types may become wider without breaking anybody."""
     try:
@@ -60,8 +65,8 @@ def described() -> str:
         lines.append(f"{name} ({status})")
         for public in names(module):
             value = getattr(module, public)
-            lines.append(f"    {public}{signature(value) if callable(value) else ''}")
-            if inspect.isclass(value):
+            lines.append(f"    {public}{signature(value) if is_class(value) or inspect.isroutine(value) else ''}")
+            if is_class(value):
                 lines += [f"        .{member}" for member in members(value)]
     return "\n".join(lines) + "\n"
 
