@@ -47,8 +47,8 @@ html_show_sphinx = False
 ROOT = Path(__file__).parents[1]
 HAS_EXPLORER = any(module.__name__.endswith(".explore") for module in COMMANDS)
 if not HAS_EXPLORER:
-    exclude_patterns.append("explore.md")
-    suppress_warnings = ["toc.excluded"]
+    exclude_patterns.append("explorer.md")
+    suppress_warnings = ["toc.excluded", "toc.not_readable"]
 # Pages that show a file of the repository.
 SHOWN = {
     "CHANGELOG.md": "changelog.md",
