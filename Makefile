@@ -21,6 +21,8 @@ fuzz: install-test
 
 # The site, in build/site. A warning is an error.
 docs: install-docs
+	rm -rf build/extra build/site
+	if $(BIN)/hso explore --help > /dev/null 2>&1; then $(BIN)/hso explore --export build/extra/explorer; fi
 	$(BIN)/sphinx-build -W --keep-going --fresh-env --builder html docs build/site
 	$(BIN)/python -m scripts.check_site build/site
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 
-from hso.cli.app import COMMANDS
 from hso.version import VERSION
 
 project, author = "HSO", "The HSO authors"
@@ -44,11 +40,14 @@ html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
 
-ROOT = Path(__file__).parents[1]
-HAS_EXPLORER = any(module.__name__.endswith(".explore") for module in COMMANDS)
-if not HAS_EXPLORER:
+# `make docs` lets `hso explore` write its page there, with precomputed schedules. Without it the site has no such page.
+EXTRA = Path(__file__).parents[1] / "build" / "extra"
+if (EXTRA / "explorer" / "index.html").is_file():
+    html_extra_path = [str(EXTRA)]
+else:
     exclude_patterns.append("explorer.md")
     suppress_warnings = ["toc.excluded", "toc.not_readable"]
+
 # Pages that show a file of the repository.
 SHOWN = {
     "CHANGELOG.md": "changelog.md",
@@ -78,18 +77,8 @@ def visit_math(writer: Any, node: Any) -> None:
     raise SkipNode
 
 
-def export_explorer(app: Any) -> None:
-    """Let ``hso explore`` write its page and precomputed schedules, which are copied into the site."""
-    folder = tempfile.mkdtemp()
-    target = Path(folder) / "explorer"
-    subprocess.run([sys.executable, "-m", "hso", "explore", "--export", str(target)], check=True)
-    app.config.html_extra_path = [folder]
-
-
 def setup(app: Any) -> None:
     """Add what Sphinx does not have."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.connect("source-read", lead_inside)
     app.connect("include-read", lead_inside)
-    if HAS_EXPLORER:
-        app.connect("builder-inited", export_explorer)
