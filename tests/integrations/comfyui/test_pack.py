@@ -76,11 +76,16 @@ def test_a_calibration_of_the_folder_makes_the_schedule(nodes, host, model_of):
     calibration = hso.calibrate(network, noise, x, points=12)
     calibration.save(host.models / "hso" / "tiny.calibration")
     assert nodes["HSOCalibrated"].define_schema().inputs[1].options == ["tiny.calibration"]
+    inputs = nodes["HSOCalibrated"].define_schema().inputs
+    assert next(each for each in inputs if each.id == "solver").options == ["auto", *host.samplers.SAMPLER_NAMES]
     model = model_of(KINDS["discrete, eps"])
-    (sigmas,) = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="ddim")
+    sigmas, sampler = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="ddim")
     expected = sigmas_of(read_sampling(KINDS["discrete, eps"]), Run(6, "ddim", calibration=calibration))
     assert sigmas.tolist() == torch.FloatTensor(expected).tolist()
-    with pytest.raises(ArgumentError, match="solver: expected one of"):
+    assert sampler.name == "ddim"
+    _, sampler = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="auto")
+    assert sampler.name in host.samplers.SAMPLER_NAMES
+    with pytest.raises(ArgumentError, match="solver: expected auto or one of"):
         run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="res_multistep")
 
 

@@ -8,34 +8,27 @@ schedule is the optimum among whole timesteps, so that ComfyUI's rounding change
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hso.errors import ArgumentError, check_integer, check_real
+from hso.hosts.comfyui.samplers import AUTO, simulated_solvers, solver_of_sampler
 from hso.hosts.comfyui.sampling import NEAR, Sampling
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.noise.traits import Traits
-from hso.optimize import optimize
-from hso.schedule import SamplingSchedule
-from hso.search import Boundary, Constraints
+from hso.objectives import Replay
+from hso.optimize import Result, optimize
+from hso.schedule import CLEAN, SamplingSchedule
+from hso.search import Boundary, Constraints, Problem
 from hso.search.exact import TRAINING, Exact
-from hso.solvers import Solver, make_solver
+from hso.search.whole_timesteps import descend_on_timesteps
+from hso.solvers import Solver
 
-# ComfyUI's samplers that are solvers of this library: same coefficients, one network call for each step (Heun: two).
-SOLVER_OF_SAMPLER: Mapping[str, str] = {
-    "ddim": "ddim",
-    "deis": "deis",
-    "dpmpp_2m": "dpmpp_2m",
-    "euler": "euler",
-    "heun": "heun",
-    "uni_pc": "unipc",
-    "uni_pc_bh2": "unipc",
-}
-# For other samplers the analytic objective uses this one. A calibration must know the sampler itself.
-OTHER_SAMPLERS = "dpmpp_2m"
 MOST_STEPS = 10_000
 # ComfyUI takes a denoise above this for 1.
 WHOLE_RUN = 0.9999
@@ -51,10 +44,12 @@ class Run:
 
     Attributes:
         steps: Number of steps, that is of nodes.
-        sampler: ComfyUI's name of the sampler that will run.
+        sampler: ComfyUI's name of the sampler that will run. With a calibration "auto" takes the best one for so many
+            network calls as there are steps.
         denoise: Share of the noise schedule that is run, in (0, 1]: the run begins at time t = denoise.
         start_sigma: The sigma at which the run begins, in place of ``denoise``; None if that says it.
-        guidance: Scale of classifier-free guidance ("cfg"); None if unknown, which counts as guided.
+        guidance: Scale of classifier-free guidance ("cfg"); None if unknown, which counts as guided, or as that of the
+            calibration.
         calibration: A calibration of the model; None for the analytic objective.
 
     Raises:
@@ -79,16 +74,20 @@ class Run:
         if self.start_sigma is not None and self.denoise < WHOLE_RUN:
             cause = "both say where the run begins"
             raise ArgumentError("start_sigma", "none with a denoise below 1", self.start_sigma, cause)
-        if self.calibration is not None and self.sampler not in SOLVER_OF_SAMPLER:
-            known = ", ".join(SOLVER_OF_SAMPLER)
-            raise ArgumentError(
-                "solver", f"one of {known} with a calibration", self.sampler, "others are not simulated"
-            )
+        if self.sampler == AUTO and self.calibration is None:
+            raise ArgumentError("solver", "the sampler that will run", AUTO, "only a calibration compares samplers")
+        self._check_guidance()
+
+    def _check_guidance(self) -> None:
+        made_with = None if self.calibration is None else self.calibration.guidance
+        if made_with is not None and self.guidance is not None and not math.isclose(made_with, self.guidance):
+            cause = "a schedule is best for one guidance; 0 takes the calibration's"
+            raise ArgumentError("cfg", f"{made_with:g}, with which the calibration was made", self.guidance, cause)
 
     @property
     def solver(self) -> Solver:
         """The solver of this library that the sampler is, or the one that stands for it."""
-        return make_solver(SOLVER_OF_SAMPLER.get(self.sampler, OTHER_SAMPLERS))
+        return solver_of_sampler(self.sampler)
 
     def start(self, sampling: Sampling) -> float | None:
         """The time at which the run begins; None if it is a whole run."""
@@ -114,22 +113,43 @@ def schedule_of(sampling: Sampling, run: Run, boundary: Boundary | None = None) 
     Raises:
         ArgumentError: If the model cannot be run like that.
     """
+    if run.calibration is not None:
+        return calibrated(sampling, run, boundary)[1]
+    whole = Exact(grid=TRAINING) if sampling.table is not None else None
+    asked = {"solver": run.solver, "strategy": whole}
+    result = _optimized(sampling, run, run.solver.nfe(run.steps), boundary, asked)
+    return sampling.landed(result.schedule)
+
+
+def calibrated(sampling: Sampling, run: Run, boundary: Boundary | None = None) -> tuple[str, SamplingSchedule]:
+    """The sampler and the schedule of a run with a calibration.
+
+    Raises:
+        ArgumentError: If the model cannot be run like that.
+    """
+    assert run.calibration is not None
+    solvers = simulated_solvers(sampling, run.sampler)
+    calls = run.steps if run.sampler == AUTO else run.solver.nfe(run.steps)
+    calibration = _fitted(run.calibration, sampling.noise)
+    asked = {"solver": list(solvers.values()), "calibration": calibration}
+    result = _optimized(sampling, run, calls, boundary, asked)
+    sampler = next(name for name, solver in solvers.items() if solver == result.solver)
+    schedule = sampling.landed(result.schedule)
+    if sampling.table is None:
+        return sampler, schedule
+    function = Replay(calibration).on(sampling.noise, result.solver, CLEAN, schedule.start)
+    problem = Problem(function, schedule.nfe, CLEAN, result.constraints)
+    best = descend_on_timesteps(problem, schedule.timesteps)
+    return sampler, SamplingSchedule.from_timesteps(sampling.noise, best.astype(float), start=schedule.start)
+
+
+def _optimized(sampling: Sampling, run: Run, calls: int, boundary: Boundary | None, asked: Mapping[str, Any]) -> Result:
     noise = sampling.noise.with_traits(Traits(space="latent", guidance=run.guidance))
-    start = run.start(sampling)
-    whole = sampling.table is not None and run.calibration is None
-    calibration = None if run.calibration is None else _fitted(run.calibration, noise)
+    constraints = Constraints(start=run.start(sampling), boundary=boundary)
     try:
-        result = optimize(
-            noise,
-            run.solver.nfe(run.steps),
-            solver=run.solver,
-            strategy=Exact(grid=TRAINING) if whole else None,
-            calibration=calibration,
-            constraints=Constraints(start=start, boundary=boundary),
-        )
+        return optimize(noise, calls, constraints=constraints, **asked)
     except ArgumentError as error:
         raise _in_words_of_the_host(error, run) from error
-    return sampling.landed(result.schedule)
 
 
 def expert_sigmas(sampling: Sampling, run: Run, boundary: float, least: int = 1) -> tuple[list[float], list[float]]:
