@@ -41,8 +41,8 @@ def load_comfyui(installation: Path) -> Any:
 
 def load_pack() -> ModuleType:
     """Load the pack as ComfyUI does."""
-    where = {"submodule_search_locations": [str(PACK)]}
-    spec = importlib.util.spec_from_file_location(NAME, PACK / "__init__.py", **where)
+    file = PACK / "__init__.py"
+    spec = importlib.util.spec_from_file_location(NAME, file, submodule_search_locations=[str(PACK)])
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

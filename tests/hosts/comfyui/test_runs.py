@@ -51,6 +51,12 @@ def test_a_run_with_denoise_begins_at_that_time_and_is_optimized_for_itself(kind
     assert schedule.times == pytest.approx(own.schedule.times, abs=1.5e-3)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_denoise_of_nearly_1_begins_at_the_noisiest_sigma(kind):
+    sampling = read_sampling(KINDS[kind])
+    assert sigmas_of(sampling, Run(3, denoise=0.9999))[0] == pytest.approx(sampling.sigma_max, rel=2e-2)
+
+
 def test_a_run_can_begin_at_a_sigma(discrete, flow):
     assert sigmas_of(flow, Run(5, start_sigma=0.7))[0] == pytest.approx(0.7, abs=1e-6)
     # The nearest whole timestep.

@@ -92,7 +92,8 @@ class Run:
     def start(self, sampling: Sampling) -> float | None:
         """The time at which the run begins; None if it is a whole run."""
         if self.start_sigma is None:
-            return None if self.denoise > WHOLE_RUN else sampling.on_grid(self.denoise)
+            noisiest = sampling.noise.t_range[1]
+            return None if self.denoise > WHOLE_RUN else sampling.on_grid(min(self.denoise, noisiest))
         most = sampling.sigma_max
         sigma = check_real("start_sigma", self.start_sigma, 0.0, most * (1 + NEAR), "the model's noisiest sigma")
         return None if sigma >= most * (1 - NEAR) else sampling.time_of_sigma(sigma)
