@@ -89,7 +89,7 @@ def test_experts_share_a_run_at_the_boundary(flow, steps, least, boundary):
 
 
 def test_experts_need_a_step_each(flow):
-    with pytest.raises(ArgumentError, match="least: expected an integer from 1 to 0"):
+    with pytest.raises(ArgumentError, match="steps: expected an integer from 2 to 10000, got 1"):
         expert_sigmas(flow, Run(1), 0.875)
     with pytest.raises(ArgumentError, match="least"):
         expert_sigmas(flow, Run(4), 0.875, 3)
@@ -114,13 +114,26 @@ def test_a_run_that_makes_no_sense_is_refused(settings, message):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_more_steps_than_the_model_has_levels_are_refused_in_words_of_the_node(kind):
-    with pytest.raises(ArgumentError, match=r"^steps: expected a value that this model can be run with, got 10000"):
+    with pytest.raises(
+        ArgumentError, match=r"^steps: expected a number of steps that this model has room for, got 10000"
+    ):
         sigmas_of(read_sampling(KINDS[kind]), Run(10_000))
 
 
-def test_a_denoise_that_leaves_no_room_is_refused_in_words_of_the_node(discrete):
-    with pytest.raises(ArgumentError, match=r"^denoise: expected a value that this model can be run with, got 0.01"):
+def test_a_start_that_leaves_no_noise_is_refused_in_the_unit_of_the_node(discrete):
+    with pytest.raises(ArgumentError, match=r"^denoise: expected more than 0.03, got 0.01 \(nearly no noise"):
         sigmas_of(discrete, Run(8, denoise=0.01))
+    with pytest.raises(ArgumentError, match=r"^start_sigma: expected more than 0.167, got 0.1 \(nearly no noise"):
+        sigmas_of(discrete, Run(8, start_sigma=0.1))
+
+
+def test_a_boundary_without_room_is_refused_in_sigma(flow):
+    with pytest.raises(
+        ArgumentError, match=r"^boundary: expected a sigma below 1 with room for 1 of the steps on each"
+    ):
+        expert_sigmas(flow, Run(4), 0.0)
+    with pytest.raises(ArgumentError, match=r"^boundary: expected a sigma below 0.923\d? with room .*, got 0.95"):
+        expert_sigmas(flow, Run(4, denoise=0.5), 0.95)
 
 
 def test_a_file_of_the_same_model_lands_and_one_of_another_is_refused(discrete, flow):

@@ -96,7 +96,11 @@ def test_a_calibration_gives_the_sigmas_and_the_sampler(server):
     [
         ("discrete, eps", {"steps": 0}, "smaller than min"),
         ("discrete, eps", {"steps": 10_001}, "bigger than max"),
-        ("discrete, eps", {"steps": 10_000}, "steps: expected a value that this model can be run with, got 10000"),
+        (
+            "discrete, eps",
+            {"steps": 10_000},
+            "steps: expected a number of steps that this model has room for, got 10000",
+        ),
         ("discrete, eps", {"denoise": 0.0}, "smaller than min"),
         ("discrete, eps", {"solver": "magic"}, "not in list"),
         ("discrete, eps", {"denoise": 0.5, "start_sigma": 2.0}, "start_sigma: expected none with a denoise below 1"),

@@ -22,7 +22,8 @@ from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.noise.traits import Traits
 from hso.objectives import Replay
-from hso.optimize import Result, optimize
+from hso.objectives.base import Ends
+from hso.optimize import Result, objective_for, optimize
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Boundary, Constraints, Problem
 from hso.search.exact import TRAINING, Exact
@@ -150,7 +151,8 @@ def _optimized(sampling: Sampling, run: Run, calls: int, boundary: Boundary | No
     try:
         return optimize(noise, calls, constraints=constraints, **asked)
     except ArgumentError as error:
-        raise _in_words_of_the_host(error, run) from error
+        ends = objective_for(None, asked.get("calibration"), calls).ends(noise, constraints.start)
+        raise _in_words_of_the_host(error, sampling, run, ends) from error
 
 
 def expert_sigmas(sampling: Sampling, run: Run, boundary: float, least: int = 1) -> tuple[list[float], list[float]]:
@@ -167,10 +169,19 @@ def expert_sigmas(sampling: Sampling, run: Run, boundary: float, least: int = 1)
     Raises:
         ArgumentError: If the run has too few steps, or lies on one side of the boundary.
     """
+    check_integer("steps", run.steps, 2, MOST_STEPS, "each of the two networks gets at least one")
     check_integer("least", least, 1, run.steps // 2, "each of the two networks gets that many of the steps")
     sigma = check_real("boundary", boundary, 0.0, sampling.sigma_max)
     time = sampling.time_of_sigma(sigma)
-    values = sampling.sigmas(schedule_of(sampling, run, Boundary(time, least)))
+    try:
+        values = sampling.sigmas(schedule_of(sampling, run, Boundary(time, least)))
+    except ArgumentError as error:
+        if error.argument != "boundary":
+            raise
+        begins = run.start(sampling)
+        most = sampling.sigma_max if begins is None else sampling.sigma_of_time(begins)
+        expected = f"a sigma below {most:.4g} with room for {least} of the steps on each side"
+        raise ArgumentError("boundary", expected, boundary) from error
     first = int(np.sum(np.array(values[:-1]) >= sigma))
     return values[: first + 1], values[first:]
 
@@ -217,11 +228,14 @@ def _fitted(calibration: Calibration, noise: NoiseSchedule) -> Calibration:
     return dataclasses.replace(calibration, noise_fingerprint=noise.fingerprint)
 
 
-def _in_words_of_the_host(error: ArgumentError, run: Run) -> ArgumentError:
-    """The same error with the name of the input that the user sees."""
-    seen = {"nfe": "steps", "start": "denoise" if run.start_sigma is None else "start_sigma"}
-    name = seen.get(error.argument, error.argument)
-    values = {"steps": run.steps, "denoise": run.denoise, "start_sigma": run.start_sigma}
-    if name == error.argument:
-        return error
-    return ArgumentError(name, "a value that this model can be run with", values[name], str(error))
+def _in_words_of_the_host(error: ArgumentError, sampling: Sampling, run: Run, ends: Ends) -> ArgumentError:
+    """The same error with the name of the input that the user sees, and in its unit."""
+    cause = "nearly no noise is left there"
+    if error.argument == "nfe":
+        return ArgumentError("steps", "a number of steps that this model has room for", run.steps, str(error))
+    if error.argument == "start" and run.start_sigma is None:
+        return ArgumentError("denoise", f"more than {ends.t_min[1]:.3g}", run.denoise, cause)
+    if error.argument == "start":
+        least = sampling.sigma_of_time(ends.t_min[1])
+        return ArgumentError("start_sigma", f"more than {least:.3g}", run.start_sigma, cause)
+    return error
