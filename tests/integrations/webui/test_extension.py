@@ -227,7 +227,9 @@ def test_what_a_model_cannot_do_is_one_line(modules, extension):
     with pytest.raises(HostError, match=r"^webui: the model's sigmas cannot be read: sigmas: .*log-uniform"):
         Program(modules, edm).sigmas(8)
     program = Program(modules, SD, steps=2000)
-    with pytest.raises(ArgumentError, match=r"^steps: expected a number of steps that this model has room for, got 2000"):
+    with pytest.raises(
+        ArgumentError, match=r"^steps: expected a number of steps that this model has room for, got 2000"
+    ):
         program.sigmas(2000)
     strange = SimpleNamespace(sigmas=torch.linspace(0.01, 0.9, 1000) ** 3)
     with pytest.raises(HostError, match="rectified flow with a shift"):
