@@ -25,7 +25,9 @@ MODELS = ["wan2.1", "sd3", "hunyuan-video"]
 class Stub(ModuleType):
     """A module that has a class of every name."""
 
-    __path__: list[str] = []
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
