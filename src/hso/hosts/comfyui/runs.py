@@ -28,7 +28,7 @@ from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Boundary, Constraints, Problem
 from hso.search.exact import TRAINING, Exact
 from hso.search.whole_timesteps import descend_on_timesteps
-from hso.solvers import Solver
+from hso.solvers import Learned, Solver
 
 MOST_STEPS = 10_000
 # ComfyUI takes a denoise above this for 1.
@@ -190,11 +190,14 @@ def sigmas_of_file(sampling: Sampling, schedule: SamplingSchedule) -> list[float
     """The sigmas of a schedule that was made elsewhere, and a last 0, shape (N + 1,).
 
     Raises:
-        ArgumentError: If it was made for another model, or does not end at the clean sample.
+        ArgumentError: If it was made for another model or for a learned solver, or does not end at the clean sample.
     """
     if not schedule.ends_clean:
         cause = "ComfyUI would leave noise in the image; optimize with terminal clean"
         raise ArgumentError("schedule", "one that ends at the clean sample", repr(schedule), cause)
+    if schedule.provenance.get("solver") == Learned.name:
+        cause = "no sampler of ComfyUI has its coefficients"
+        raise ArgumentError("schedule", "one for a sampler", "one for a solver that was learned", cause)
     noise = sampling.noise
     low, high = noise.t_range
     noisiest, cleanest = noise.lambda_([high, low])
