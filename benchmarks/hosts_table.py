@@ -56,8 +56,8 @@ NOTES = """
   delete the last sigma but one (DPM2 and its kin) ask for n = N + 1, and get one sigma more between the last two for
   them to delete. Other samplers would run it, so ask for N steps there.
 - **mflux** imports a class: `mflux-generate --scheduler hso.hosts.mflux.Scheduler --steps 8`. The schedule is made for
-  the model, the resolution and the steps of the run. mflux needs an Apple machine, so it was read and not run; the tests
-  use doubles of it.
+  the model, the resolution and the steps of the run. Ideogram 4 and SeedVR2 have schedules of their own and do not
+  ask it. Whole models need an Apple machine; mflux's configuration, its steps and the times it tells were run on a CPU.
 - **stable-diffusion.cpp** sets its steps from the list. For image-to-image it runs the last part of a list, by its
   strength.
 - **SD.Next** takes three or more whole numbers. Its flow schedulers get them divided by 1000, and shift them again.

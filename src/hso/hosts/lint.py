@@ -235,10 +235,10 @@ def _length(given: Given) -> Iterator[Finding]:
         yield Finding(WARNING, "trailing zero", text)
     if form == WITHOUT_ZERO and ends_in_zero:
         yield Finding(ERROR, "trailing zero", f"{name} appends the 0 itself; yours makes a step of length 0")
-    if len(given.values) < given.takes.least:
-        yield Finding(
-            ERROR, "length", f"{name} takes at least {given.takes.least} values, there are {len(given.values)}"
-        )
+    # One sigma with a zero is a step, and a zero alone is none.
+    least = max(given.takes.least, 2 if form == WITH_ZERO else 1)
+    if len(given.values) < least:
+        yield Finding(ERROR, "length", f"{name} takes at least {least} values, there are {len(given.values)}")
     if given.nfe is None:
         return
     solver = given.host.solver(given.config)
@@ -278,7 +278,10 @@ def _snapping(given: Given) -> Iterator[Finding]:
     noise = given.noise
     if not given.takes.snaps or noise is None or noise.train_steps is None or given.kind != SIGMAS:
         return
-    levels = np.array([value for value in given.values if value > 0])
+    low, high = sigma_range(noise)
+    levels = np.array([value for value in given.values if low * (1 - ROUNDED) <= value <= high * (1 + ROUNDED)])
+    if len(levels) == 0:
+        return
     told = noise.timestep_of_time(noise.time(lambda_of_sigma(levels)))
     beside = np.abs(told - np.round(told))
     if beside.max() > NEAR_WHOLE:
