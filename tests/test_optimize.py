@@ -199,6 +199,8 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"objective": "mep:p=-1"}, "p: expected a number in"),
         ({"objective": "mep:q=1"}, "objective: expected settings among p, jump, got 'mep:q=1'"),
         ({"objective": "mep:p"}, "objective: expected settings after the name"),
+        ({"objective": "mep:p=1,p=2"}, "objective: expected each setting once, found p twice"),
+        ({"solver": "unipc:order=" + "[" * 100_000}, "order: expected"),
         ({"objective": "gits"}, r"objective: expected one that can be made from its name alone.*GITS\(teacher=...\)"),
         ({"objective": 5}, r"objective: expected a name \(mep.*or an object of class Objective, got 5"),
         ({"solver": "ddim:eta=2"}, "eta: expected a number in"),
@@ -296,6 +298,11 @@ def test_only_a_calibration_compares_solvers(calibration):
         optimize(noise, 4, solver=["heun"], calibration=calibration)
     with pytest.raises(ArgumentError, match="solver"):
         optimize(noise, 4, solver=["ddim", "unipcc"], calibration=calibration)
+    with pytest.raises(ArgumentError, match="solver: expected each solver once, got 'unipc more than once'"):
+        optimize(noise, 4, solver=["unipc", "ddim", "unipc:order=3"], calibration=calibration)
+    for unusable in (5, object()):
+        with pytest.raises(ArgumentError, match="solver: expected a name"):
+            optimize(noise, 4, solver=unusable, calibration=calibration)
 
 
 @pytest.mark.parametrize(("nfe", "jump"), [(7, None), (8, "free")])

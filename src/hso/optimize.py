@@ -221,10 +221,13 @@ def solvers_for(solver: str | Solver | Sequence[str | Solver], nfe: int) -> list
     Raises:
         ArgumentError: If one is unusable, or none is left.
     """
-    names = AUTO if solver == EVERY else solver
+    names = AUTO if isinstance(solver, str) and solver == EVERY else solver
     if isinstance(names, str | Solver) or not isinstance(names, Iterable):
         return [make_solver(names)]
-    able = [one for one in map(make_solver, names) if _can_make(one, nfe)]
+    asked = [make_solver(one) for one in names]
+    if repeated := [label_of(one) for one in asked if asked.count(one) > 1]:
+        raise ArgumentError("solver", "each solver once", f"{repeated[0]} more than once")
+    able = [one for one in asked if _can_make(one, nfe)]
     if not able:
         raise ArgumentError("solver", f"one at least that makes exactly {nfe} network calls", solver)
     return able

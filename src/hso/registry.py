@@ -84,6 +84,8 @@ def _parsed(argument: str, text: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals or not key.strip().isidentifier():
             raise ArgumentError(argument, "settings after the name, such as name:key=value,key=value", text)
+        if key.strip() in found:
+            raise ArgumentError(argument, f"each setting once, found {key.strip()} twice", text)
         found[key.strip()] = _value(value.strip())
     return found
 
@@ -92,7 +94,7 @@ def _value(text: str) -> Any:
     """A number or a truth value in the notation of JSON; any other text stays text."""
     try:
         value = json.loads(text, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, int | float | bool) else text
 

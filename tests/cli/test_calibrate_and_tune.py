@@ -141,3 +141,45 @@ def test_a_run_that_is_killed_while_it_removes_its_folder_can_be_made_again(hso,
     assert hso(tune, file).code == 0
     assert library.SamplingSchedule.load(file) == first
     assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
+
+
+@pytest.mark.parametrize(
+    "command", ["calibrate --images 16 --points 12 --batch 4", "tune --nfe 2 --images 24 --batch 4"]
+)
+@pytest.mark.parametrize("other", ["--model mixture", "--model gaussian --seed 1", "--model digits@3"])
+def test_a_stopped_run_does_not_go_on_with_another_model(hso, tmp_path, monkeypatch, command, other):
+    module = sys.modules["hso.calibrate"]
+    record, taken = module.record, []
+
+    def stopping(*arguments):
+        taken.append(arguments)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return record(*arguments)
+
+    monkeypatch.setattr(module, "record", stopping)
+    file = tmp_path / "out"
+    assert hso(f"{command} --model gaussian -o", file).code == 130
+    code, out, err = hso(f"{command} {other} -o", file)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "out.part: holds a run with " in err
+    assert "delete it, or name another output" in err
+    assert hso(f"{command} --model gaussian -o", file).code == 0
+
+
+def test_a_run_whose_settings_are_nested_too_deeply_is_refused(hso, tmp_path):
+    (tmp_path / "t.json.part").mkdir()
+    for name in ("model.json", "run.json"):
+        (tmp_path / "t.json.part" / name).write_text('{"a":' * 200_000 + "1" + "}" * 200_000)
+        code, _, err = hso("tune --model gaussian --nfe 2 --images 24 -o", tmp_path / "t.json")
+        assert code == 2
+        assert f"{name}: expected a JSON object, found something else" in err
+        (tmp_path / "t.json.part" / name).unlink()
+
+
+def test_a_guidance_in_the_name_of_a_model_is_that_of_its_calibration(hso, tmp_path):
+    file = tmp_path / "c"
+    assert hso("calibrate --model digits@3 --images 8 --points 8 -o", file).code == 0
+    assert library.Calibration.load(file).guidance == 3
+    code, _, err = hso("calibrate --model digits@3 --guidance 7 --images 8 --points 8 -o", file)
+    assert (code, err) == (2, "hso: error: --guidance: expected none with digits@3, which says it, got 7.0\n")

@@ -50,16 +50,18 @@ def command(
     continues it. Under accelerate launch all processes share the images.
     """
     from hso.calibrate import calibrate_images
+    from hso.comparison.subjects import load_subject
     from hso.comparison.subjects.base import CALIBRATION_IMAGES
     from hso.models.recording import Plan
 
     count, size = models.counts(images, batch)
     team = models.team(device)
-    subject = models.load(model, guidance, seed, device, captions, no_class, "pixels")
+    settings = models.settings_of(model, guidance, seed, device, captions, no_class, "pixels")
+    subject = load_subject(settings)
     plan = Plan(subject.noise, subject.prediction, points)
     chosen = subject.images(CALIBRATION_IMAGES, count, size)
-    with models.kept_beside(output, team) as folder, models.progress_bar("images") as progress:
-        found = calibrate_images(plan, chosen, guidance=guidance, progress=progress, folder=folder, team=team)
+    with models.kept_beside(output, subject, settings, team) as folder, models.progress_bar("images") as progress:
+        found = calibrate_images(plan, chosen, guidance=settings.guidance, progress=progress, folder=folder, team=team)
         if team.is_first:
             found.save(output)
     if team.is_first:

@@ -66,16 +66,20 @@ def command(
 
     A run can be stopped at any time; the same command continues it. Under accelerate launch all processes share the images.
     """
+    from hso.comparison.subjects import load_subject
     from hso.comparison.subjects.base import TUNING_IMAGES
     from hso.tuning.tune import tune
 
     count, size = models.counts(images, batch)
     measured = None if calibration is None else Calibration.load(calibration)
     team = models.team(device)
-    subject = models.load(
-        model, guidance, seed, device, captions, no_class, "pixels" if features == BANDS else features
-    )
-    with models.kept_beside(output, team) as folder, models.progress_bar("network calls") as progress:
+    named = "pixels" if features == BANDS else features
+    settings = models.settings_of(model, guidance, seed, device, captions, no_class, named)
+    subject = load_subject(settings)
+    with (
+        models.kept_beside(output, subject, settings, team) as folder,
+        models.progress_bar("network calls") as progress,
+    ):
         found = tune(
             subject.images(TUNING_IMAGES, count, size),
             subject.noise,

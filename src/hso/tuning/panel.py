@@ -35,7 +35,7 @@ from hso.noise.base import Array, as_array
 from hso.registry import settings_of
 from hso.schedule import SamplingSchedule
 from hso.solvers import Node, Solver, nodes
-from hso.team import Team
+from hso.team import Team, team_of
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
 from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums
@@ -112,7 +112,7 @@ class Recorder:
         self, name: str, setting: Setting, images: Images, store: Store, ledger: Ledger, team: Team | None = None
     ) -> None:
         self.name, self.setting, self.images, self.store, self.ledger = name, setting, images, store, ledger
-        self.team = team or Team()
+        self.team = team_of(team)
         self.cuts = list(images.cut(range(images.count)))
         self.parts = self.team.share(self.cuts)
 
@@ -192,6 +192,8 @@ class Panel:
     """
 
     def __init__(self, recorder: Recorder, bands: Bands, parts: list[Part]) -> None:
+        if len({part.rows.shape[1] for part in parts}) > 1:
+            raise ArgumentError("features", "rows as long as those that the folder has", "rows of other lengths")
         self.recorder, self.bands, self.parts = recorder, bands, parts
         self.setting, self.images = recorder.setting, recorder.images
         plan = self.setting.plan
