@@ -106,6 +106,22 @@ OPTIMIZE = lines(
         "-o": st.just("out.json"),
     },
 )
+# The calibration is one of sd2.1.
+MEASURED = lines(
+    "optimize",
+    {"--noise": mixed(st.just("sd2.1")), "--nfe": mixed(SMALL), "--calibration": mixed(st.just("in.calibration"))},
+    {
+        "--solver": named({**SOLVERS, "auto": None}),
+        "--strategy": mixed(st.sampled_from(["free", "free:iterations=20", "exact", "local"])),
+        "--objective": named(OBJECTIVES),
+        "--t-min": PAIR,
+        "--d-min": mixed(SHARE),
+        "--terminal": mixed(st.sampled_from(["clean", "t_min"])),
+        "--seed": mixed(SMALL),
+        "--json": FLAG,
+        "-o": st.just("out.json"),
+    },
+)
 RULE = lines(
     "rule",
     {"": mixed(st.sampled_from([*RULES])), "--noise": mixed(PRESETS), "--nfe": mixed(SMALL)},
@@ -143,7 +159,9 @@ CONVERT = lines(
     },
 )
 SHOW = lines("show", {"": mixed(st.just("in.json"))}, {"--json": FLAG})
-PRESETS_COMMAND = lines("presets", {}, {"": mixed(PRESETS), "--json": FLAG})
+# Any other word after --check would be looked for on the hub.
+CHECKED = st.sampled_from(["model", "model", "model", "", ".", "model/scheduler"])
+PRESETS_COMMAND = lines("presets", {}, {"": mixed(PRESETS), "--check": CHECKED, "--json": FLAG})
 TABLE = lines(
     "table",
     {
@@ -154,7 +172,21 @@ TABLE = lines(
     {"--solver": named(SOLVERS)},
 )
 # Models that need no network, and no hub. Few images: what is fuzzed are the words.
-MODEL = mixed(st.sampled_from(["gaussian", "gaussian@2", "mixture", "gaussian@nan", "gaussian@"]))
+MODEL = mixed(
+    st.sampled_from(
+        [
+            "gaussian",
+            "gaussian@2",
+            "gaussian@1",
+            "mixture",
+            "gaussian@nan",
+            "gaussian@",
+            "digits@3",
+            "digits@-1",
+            "model@3",
+        ]
+    )
+)
 _MEASURED: dict[str, Text] = {"--guidance": mixed(SHARE), "--seed": mixed(SMALL), "--device": mixed(st.just("cpu"))}
 COMPARE = lines(
     "compare",
