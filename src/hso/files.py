@@ -107,11 +107,12 @@ def write_atomic(path: str | Path, content: bytes) -> None:
         FileError: If the folder is missing or not writable. ``path`` is then unchanged.
     """
     with _named(Path(path)):
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(content)
+        path = Path(path)
+        # The target of a name such as /dev/stdout may have no name of its own.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
             return
-        _replace(target, content)
+        _replace(Path(os.path.realpath(path)), content)
 
 
 def write_inside(path: Path, content: bytes) -> None:

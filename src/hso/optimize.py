@@ -58,8 +58,10 @@ class Request:
         if not isinstance(self.noise, NoiseSchedule):
             cause = "NoiseSchedule.preset(name) or .from_config(path)"
             raise ArgumentError("noise", "a NoiseSchedule", self.noise, cause)
-        most = self.solver.nfe(self.noise.max_nfe)
-        check_integer("nfe", self.nfe, 1, most, "the most network calls that this noise schedule has nodes for")
+        most, cause = self.noise.max_nfe, "the most network calls that this noise schedule has nodes for"
+        if self.objective.most_nodes is not None and self.objective.most_nodes < most:
+            most, cause = self.objective.most_nodes, "a calibration judges no more nodes than its teacher has points"
+        check_integer("nfe", self.nfe, 1, self.solver.nfe(most), cause)
         check_terminal(self.terminal)
         check_integer("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.constraints, Constraints):

@@ -108,7 +108,7 @@ def test_tuning_ends_in_a_schedule_that_is_no_worse_than_the_safe_one(hso, calib
         ("calibrate --model mixture --points 3 -o c", "--points: expected an integer from 8"),
         ("calibrate --model mixture --batch 0 -o c", "--batch: expected an integer from 1"),
         ("calibrate --model mixture --guidance 3 -o c", "--guidance: expected 1 for mixture"),
-        ("calibrate --model mixture -o nowhere/c", "nowhere/c"),
+        ("calibrate --model mixture -o nowhere/c", "nowhere/c: cannot write: there is no such folder"),
         ("tune --model mixture --nfe 4 --calibration none -o t.json", "none: cannot read"),
         ("tune --model mixture --nfe 4 --solver heun -o t.json", "--nfe: expected an odd number of network calls"),
         ("tune --model mixture --nfe 4 --features nothing -o t.json", "features: expected"),

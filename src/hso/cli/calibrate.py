@@ -33,7 +33,9 @@ def register(app: typer.Typer) -> None:
 def command(
     *,
     model: models.Model,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="Where the calibration goes.")
+    ],
     images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Number of images.")] = 64,
     points: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Steps of the teacher.")] = 56,
     batch: models.Batch = 16,
@@ -54,6 +56,7 @@ def command(
     from hso.comparison.subjects.base import CALIBRATION_IMAGES
     from hso.models.recording import Plan
 
+    views.check_outputs(output)
     count, size = models.counts(images, batch)
     team = models.team(device)
     settings = models.settings_of(model, guidance, seed, device, captions, no_class, "pixels")

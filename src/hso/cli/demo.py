@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def command(
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(parser=options.path, metavar="DIR", help="Folder to write to.")] = Path("demo"),
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,8",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 100,
     guidance: models.Guidance = 3.0,

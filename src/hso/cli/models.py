@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hso.cli import options, views
-from hso.errors import FileError, check_integer
+from hso.errors import check_integer
 from hso.files import make_folder, settle
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Model = Annotated[
     ),
 ]
 Guidance = Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")]
-Captions = Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")]
+Captions = Annotated[Path | None, typer.Option(parser=options.path, metavar="FILE", help="Prompts, one a line.")]
 NoClass = Annotated[
     int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
 ]
@@ -74,8 +74,6 @@ def kept_beside(output: Path, subject: Subject, settings: SubjectSettings, team:
     """
     from hso.comparison.runs.settings import plain_settings
 
-    if not output.parent.is_dir():
-        raise FileError(output, "cannot write: there is no such folder")
     folder = output.with_name(output.name + ".part")
     make_folder(folder)
     asked = {**plain_settings(settings, "device"), **subject.identity}

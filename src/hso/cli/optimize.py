@@ -72,7 +72,9 @@ def command(
     objective: Annotated[str | None, _choice("The objective to minimize", OBJECTIVES)] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file of hso calibrate for the model; see docs/calibration.md."),
+        typer.Option(
+            parser=options.path, metavar="FILE", help="A file of hso calibrate for the model; see docs/calibration.md."
+        ),
     ] = None,
     t_min: Annotated[Pair | None, _range("Range of the last knot's time.")] = None,
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
@@ -100,7 +102,9 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the random searches.")] = 0,
     json: options.Json = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="Save the schedule.")
+    ] = None,
     plot: options.Plot = None,
 ) -> None:
     """Find the best sampling schedule for a model's noise schedule.

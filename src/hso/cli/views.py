@@ -99,12 +99,14 @@ def check_outputs(output: Path | None, plot: Path | None = None) -> None:
 
     Raises:
         ArgumentError: If the name of the picture has an unknown ending.
-        FileError: If there is no folder for a file.
+        FileError: If there is no folder for a file, or a folder has its name.
         MissingExtraError: If there is to be a picture, and matplotlib is not installed.
     """
     for path in filter(None, (output, plot)):
         if not os.path.isdir(path.parent):
             raise FileError(path, "cannot write: there is no such folder")
+        if os.path.isdir(path):
+            raise FileError(path, "cannot write: it is a folder, and a file is expected")
     if plot is not None:
         from hso.comparison.report.plots import format_of, new_figure
 
