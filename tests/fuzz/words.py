@@ -112,7 +112,7 @@ MEASURED = lines(
     {"--noise": mixed(st.just("sd2.1")), "--nfe": mixed(SMALL), "--calibration": mixed(st.just("in.calibration"))},
     {
         "--solver": named({**SOLVERS, "auto": None}),
-        "--strategy": mixed(st.sampled_from(["free", "free:iterations=20", "exact", "local"])),
+        "--strategy": mixed(st.sampled_from(["free:iterations=20", "learned:turns=1", "exact", "local"])),
         "--objective": named(OBJECTIVES),
         "--t-min": PAIR,
         "--d-min": mixed(SHARE),
