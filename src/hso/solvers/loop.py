@@ -107,7 +107,7 @@ def sample(
     if noise_source is None and any(step.update.noise for step in plan):
         raise ArgumentError("noise_source", "a function that draws noise like x", None, f"{solver} is stochastic")
     places = nodes(noise, schedule)
-    terms: deque[Any] = deque(maxlen=_memory(plan))
+    terms: deque[Any] = deque(maxlen=memory(plan))
     anchor = x
     for step in plan:
         node = places[step.node]
@@ -122,7 +122,7 @@ def sample(
     return x
 
 
-def _memory(plan: Sequence[StepPlan]) -> int:
+def memory(plan: Sequence[StepPlan]) -> int:
     """The most terms that any combination of the plan needs."""
     return max(len(made.outputs) for step in plan for made in (step.anchor, step.update) if made is not None)
 

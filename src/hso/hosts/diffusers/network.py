@@ -17,7 +17,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hso.errors import HostError
-from hso.hosts.diffusers.attachment import detach, scheduler_of
+from hso.hosts.diffusers.attachment import scheduler_of
+from hso.hosts.diffusers.own import detach
 from hso.noise import NoiseSchedule
 from hso.noise.path import VarianceExploding
 from hso.solvers import Node
@@ -30,7 +31,7 @@ class PipelineNetwork:
     """The network of a pipeline: x and a node to its prediction, as :func:`hso.solvers.sample` takes it.
 
     Args:
-        pipe: The pipeline. An attached schedule is taken off.
+        pipe: The pipeline. It is detached, so that it has its own scheduler.
         arguments: Arguments of its call for the images of a batch: ``prompt``, ``guidance_scale``, ``height`` ...
 
     Attributes:
