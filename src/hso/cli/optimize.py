@@ -21,7 +21,7 @@ from hso.registry import settings_of
 from hso.schedule import TERMINALS
 from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy, make_strategy
 from hso.search.windows import CLOSEST
-from hso.solvers import SOLVERS, label_of
+from hso.solvers import SOLVERS, Learned, label_of
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -38,6 +38,10 @@ hso optimize --noise wan2.2 --nfe 6 --per-expert 2
 
 hso optimize --noise path/to/model --nfe 6 --solver unipc --calibration model.calibration
 """
+HOW_TO_USE_LEARNED = (
+    "learned: the coefficients are saved with the schedule (-o FILE); no other solver may run it. "
+    "In diffusers: pipe.scheduler = PlannedScheduler.from_scheduler(pipe, hso.SamplingSchedule.load(FILE))"
+)
 Pair = tuple[float, float]
 
 
@@ -225,6 +229,8 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     console.print(f"least distance {least}, d_min {result.constraints.d_min or 0:.5f} {kept}", style=style)
     message = result.message.rstrip(".")
     console.print(f"{result.strategy.name}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
+    if isinstance(result.solver, Learned):
+        console.print(HOW_TO_USE_LEARNED)
 
 
 def _parts(result: Result, noise: NoiseSchedule) -> Iterator[str]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hso.errors import FileError, printable
+from hso.errors import ArgumentError, FileError, printable
 from hso.noise import NoiseSchedule, presets
 from hso.schedule import SamplingSchedule
+from hso.solvers import Learned, label_of, made_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +93,17 @@ def headline(schedule: SamplingSchedule) -> str:
     """A schedule in a few words."""
     terminal = "clean" if schedule.ends_clean else f"t_min = {schedule.terminal_time:.5g}"
     return f"{schedule.noise_name}: {schedule.nfe} nodes, terminal {terminal}"
+
+
+def solver_text(schedule: SamplingSchedule) -> str | None:
+    """The solver that a schedule was made for, in a few words; None if its provenance does not say."""
+    try:
+        solver = made_for(schedule)
+    except ArgumentError:
+        return None
+    calls = solver.nfe(schedule.nfe)
+    name = f"learned, from {solver.base}" if isinstance(solver, Learned) else label_of(solver)
+    return f"for {name}, {calls} network call{'s' if calls > 1 else ''}"
 
 
 def check_outputs(output: Path | None, plot: Path | None = None) -> None:

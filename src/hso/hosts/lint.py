@@ -22,12 +22,13 @@ from hso.errors import ArgumentError, check_choice, check_integer
 from hso.hosts import find_host
 from hso.hosts.base import KINDS, RAMP, SIGMAS, TIMESTEPS, WHOLE, WITH_ZERO, WITHOUT_ZERO, Host, Takes
 from hso.hosts.pasted import ROUNDED, is_flow, sigma_range
-from hso.hosts.text import ended_clean
+from hso.hosts.text import IN_DIFFUSERS, ended_clean
 from hso.noise import NoiseSchedule
 from hso.noise.base import MAX_TRAIN_STEPS
 from hso.noise.flow import ShiftedClock
 from hso.noise.levels import lambda_of_sigma
 from hso.schedule import SamplingSchedule
+from hso.solvers import is_learned
 
 ERROR, WARNING = "error", "warning"
 # A sigma counts as that of a whole timestep if it is as near as this, in timesteps.
@@ -143,8 +144,10 @@ def lint_schedule(
     check_choice("kind", kind, KINDS)
     problem = target.objection(schedule, kind)
     values = target.values(ended_clean(schedule) if problem else schedule, kind)
-    found = lint(values, host, kind, noise=noise, config=config, nfe=nfe)
-    return [Finding(ERROR, "terminal", problem), *found] if problem else found
+    found = [Finding(ERROR, "terminal", problem)] if problem else []
+    if is_learned(schedule):
+        found.append(Finding(ERROR, "learned solver", f"the schedule was made for a learned solver; {IN_DIFFUSERS}"))
+    return [*found, *lint(values, host, kind, noise=noise, config=config, nfe=nfe)]
 
 
 def guess_kind(values: Sequence[float], host: str) -> str:
