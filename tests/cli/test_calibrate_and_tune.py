@@ -35,6 +35,20 @@ def test_a_calibration_makes_schedules_without_the_network(hso, calibration, tmp
     assert not (tmp_path / "mixture.calibration.part").exists()
 
 
+def test_a_learned_solver_says_who_can_run_it(hso, calibration, tmp_path):
+    file = tmp_path / "four.json"
+    found = hso("optimize --noise sd1.5 --nfe 4 --strategy learned:turns=1 --calibration", calibration, "-o", file)
+    assert found.code == 0, found.err
+    assert "PlannedScheduler.from_scheduler(pipe, hso.SamplingSchedule.load(FILE))" in found.out
+    assert "for learned, from unipc, 4 network calls" in hso("show", file).out
+    for host in ("comfyui", "diffusers-timesteps", "python"):
+        code, out, err = hso("convert", file, "--to", host)
+        assert (code, out) == (2, "")
+        assert f"a schedule for a published solver, which is all that {host} runs" in err
+        assert err.count("\n") == 1
+    assert "the schedule was made for a learned solver" in hso("lint", file, "--host", "comfyui").out
+
+
 def test_the_bundled_model_has_a_name(hso):
     named = json.loads(hso("optimize --noise digits --nfe 4 --json").out)
     assert named["noise"] == "digits"
