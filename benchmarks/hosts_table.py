@@ -132,8 +132,8 @@ needs no `trust_remote_code`:
     from hso.hosts.diffusers import PlannedScheduler
     pipe = DiffusionPipeline.from_pretrained(folder)
 
-Without the import, diffusers refuses the folder. It loads if it is passed any scheduler of its own,
-`from_pretrained(folder, scheduler=...)`.
+Without the import, diffusers refuses the folder and says so. For people without this library, call `detach(pipe)` before
+saving the pipeline.
 
 **Other hosts** run published solvers only. `hso convert` and `hso lint` refuse a schedule for a learned solver, for its
 coefficients are half of it; `attach` refuses it too. Schedules for published solvers may be used with any solver."""
