@@ -35,7 +35,7 @@ from hso.hosts.diffusers.convention import convention_of
 from hso.hosts.diffusers.family import Landing
 from hso.hosts.diffusers.own import own_scheduler
 from hso.hosts.diffusers.registry import PLANNED, SCHEDULERS
-from hso.hosts.diffusers.tensors import network_times
+from hso.hosts.diffusers.tensors import level_tensor, network_times
 from hso.noise.config import DISTILLED_WITH_MODEL, STANDS_FOR, read_mapping, scheduler_values
 from hso.noise.levels import sigma_of_lambda
 from hso.registry import settings_of
@@ -48,6 +48,9 @@ from hso.solvers.loop import memory
 PATHS = ("vp", "ve", "flow")
 # The own schedulers that this one can stand for.
 OWN = tuple(name for name in SCHEDULERS if name not in DISTILLED_WITH_MODEL)
+
+# What diffusers raises for a configuration that it does not like; NotImplementedError is a RuntimeError.
+COMPLAINTS = (ArithmeticError, AttributeError, ImportError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass
@@ -224,7 +227,8 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
         self.num_inference_steps = steps
         self._state = _State()
         starts = part_way.begins_part_way(self.schedule)
-        watch.begin(self, self.timesteps[lead:].tolist(), starts, starts and bool(self.config["pipeline"]))
+        told = [self._told[step.node] for step in self._plan]
+        watch.begin(self, told, starts, starts and bool(self.config["pipeline"]))
 
     def scale_model_input(self, sample: torch.Tensor, timestep: Any) -> torch.Tensor:
         """The network's input at a node."""
@@ -266,7 +270,7 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
         levels = [self._level_at(t) for t in torch.as_tensor(timesteps).reshape(-1)]
         shape = (-1, *[1] * (original_samples.ndim - 1))
         alphas, sigmas = (
-            torch.tensor([scale * self._convention.sample(level) for scale, level in zip(scales, levels, strict=True)])
+            level_tensor([scale * self._convention.sample(level) for scale, level in zip(scales, levels, strict=True)])
             .to(original_samples)
             .reshape(shape)
             for scales in ([level.alpha for level in levels], [level.sigma for level in levels])
@@ -294,17 +298,14 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
 
     def _write(self, landing: Landing, lead: int, device: Any) -> None:
         """Put the tables in place, with one entry for each network call."""
-        calls = [*range(lead), *(step.node + lead for step in self._plan)]
-        flow = self.schedule.path.name == "flow"
-        # The levels of a landing are not always sigmas.
-        sigmas = (
-            landing.levels
-            if flow
-            else np.append([sigma_of_lambda(self.schedule.lambdas[0])] * lead, sigma_of_lambda(self.schedule.levels))
-        )
+        calls = [step.node for step in self._plan]
+        told = network_times(self.own.timesteps, landing.timesteps[[*range(lead), *(lead + node for node in calls)]])
+        self.timesteps = told.to(device)
         self._told = network_times(self.own.timesteps, landing.timesteps[lead:]).tolist()
-        self.timesteps: torch.Tensor = network_times(self.own.timesteps, landing.timesteps[calls]).to(device)
-        self.sigmas = torch.tensor(np.append(sigmas[calls], sigmas[-1]), dtype=torch.float32).to(device)
+        # The levels of a landing are not always sigmas. No step begins at a leading node.
+        flow = self.schedule.path.name == "flow"
+        sigmas = landing.levels[lead:] if flow else sigma_of_lambda(self.schedule.levels)
+        self.sigmas = torch.tensor(sigmas[[*calls[:1] * lead, *calls, -1]], dtype=torch.float32).to(device)
 
     def _level_of_call(self, call: int) -> Level:
         """The level of the state that the network sees at a call; after the last call, the terminal."""
@@ -363,18 +364,9 @@ def _own_scheduler(name: str, settings: Mapping[str, Any]) -> Any:
     read_mapping({**_public(settings), STANDS_FOR: name})
     try:
         return getattr(diffusers, name).from_config(_public(settings))
-    except (
-        ArithmeticError,
-        AttributeError,
-        ImportError,
-        NotImplementedError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise HostError(
-            name, f"cannot be made from its configuration: {' '.join(str(error).split())[:LONGEST]}"
-        ) from None
+    except COMPLAINTS as error:
+        problem = f"cannot be made from its configuration: {' '.join(str(error).split())[:LONGEST]}"
+        raise HostError(name, problem) from None
 
 
 def _mean(output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
