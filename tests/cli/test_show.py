@@ -62,7 +62,9 @@ def test_a_damaged_file_is_refused_and_the_field_is_named(hso, saved, damage, sa
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("solver", "text"), [("heun", "for heun, 5 network calls"), ("ddim", "for ddim, 5 network calls")])
+@pytest.mark.parametrize(
+    ("solver", "text"), [("heun", "for heun, 5 network calls"), ("ddim", "for ddim, 5 network calls")]
+)
 def test_the_solver_is_named(hso, tmp_path, solver, text):
     library.optimize(library.NoiseSchedule.preset("sd2.1"), 5, solver=solver).schedule.save(tmp_path / "s.json")
     assert text in hso("show", tmp_path / "s.json").out.splitlines()

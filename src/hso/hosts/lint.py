@@ -28,7 +28,7 @@ from hso.noise.base import MAX_TRAIN_STEPS
 from hso.noise.flow import ShiftedClock
 from hso.noise.levels import lambda_of_sigma
 from hso.schedule import SamplingSchedule
-from hso.solvers import is_learned
+from hso.solvers import learned_for
 
 ERROR, WARNING = "error", "warning"
 # A sigma counts as that of a whole timestep if it is as near as this, in timesteps.
@@ -145,7 +145,7 @@ def lint_schedule(
     problem = target.objection(schedule, kind)
     values = target.values(ended_clean(schedule) if problem else schedule, kind)
     found = [Finding(ERROR, "terminal", problem)] if problem else []
-    if is_learned(schedule):
+    if learned_for(schedule):
         found.append(Finding(ERROR, "learned solver", f"the schedule was made for a learned solver; {IN_DIFFUSERS}"))
     return [*found, *lint(values, host, kind, noise=noise, config=config, nfe=nfe)]
 

@@ -12,7 +12,7 @@ from hso.errors import ArgumentError
 from hso.hosts import find_host
 from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
-from hso.solvers import is_learned
+from hso.solvers import learned_for
 
 LEARNED = "one for a learned solver"
 IN_DIFFUSERS = "its coefficients are half of it; in diffusers, recommend and PlannedScheduler run it"
@@ -36,7 +36,7 @@ def to_text(schedule: SamplingSchedule, host: str, *, end_clean: bool = False) -
         timesteps=[999, 499]
     """
     found = find_host("to", host)
-    if is_learned(schedule):
+    if learned_for(schedule):
         raise ArgumentError(
             "to", f"a schedule for a published solver, which is all that {host} runs", LEARNED, IN_DIFFUSERS
         )

@@ -8,7 +8,7 @@ from hso.solvers.dpmpp import DPMSolverPP
 from hso.solvers.dpmpp_2s import DPMSolverPP2S
 from hso.solvers.euler import Euler
 from hso.solvers.heun import Heun
-from hso.solvers.learned import Learned, is_learned, learned_for, made_for, restored
+from hso.solvers.learned import Learned, learned_for, made_for, restored
 from hso.solvers.loop import Node, nodes, sample
 from hso.solvers.named import AUTO, SOLVERS, label_of, make_solver
 from hso.solvers.prediction import PREDICTIONS, to_data, to_noise
@@ -33,7 +33,6 @@ __all__ = [
     "StepPlan",
     "UniPC",
     "coefficients",
-    "is_learned",
     "label_of",
     "learned_for",
     "made_for",

@@ -168,11 +168,6 @@ def restored(name: str, settings: Mapping[str, Any]) -> Solver:
         raise ArgumentError("solver", f"settings of {name}", dict(settings)) from error
 
 
-def is_learned(schedule: SamplingSchedule) -> bool:
-    """Whether the provenance of a schedule says that it was made for a learned solver."""
-    return bool(schedule.provenance) and schedule.provenance.get("solver") == Learned.name
-
-
 def learned_for(schedule: SamplingSchedule) -> Learned | None:
     """The learned solver that a schedule was made for; None if it was made for a published one.
 

@@ -22,7 +22,7 @@ from hso.hosts.diffusers.family import Call, Config
 from hso.hosts.diffusers.registry import family_of
 from hso.noise.base import as_array
 from hso.schedule import SamplingSchedule
-from hso.solvers import is_learned
+from hso.solvers import learned_for
 
 SLOT, LANDING = "_hso_attachment", "_hso_landing"
 NOT_SAVED = (
@@ -178,7 +178,7 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
     """
     scheduler = scheduler_of(target)
     pipeline = "" if scheduler is target else type(target).__name__
-    if isinstance(schedule, SamplingSchedule) and is_learned(schedule):
+    if isinstance(schedule, SamplingSchedule) and learned_for(schedule):
         cause = (
             "use recommend(pipeline, ...), or pipeline.scheduler = PlannedScheduler.from_scheduler(pipeline, schedule)"
         )
