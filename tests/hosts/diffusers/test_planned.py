@@ -16,7 +16,17 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 from benchmarks.recording import VP, make_scheduler, told  # noqa: E402
-from benchmarks.tiny_pipelines import FLOW, PIPELINES, recorded, stable_diffusion  # noqa: E402
+from benchmarks.tiny_others import OTHERS  # noqa: E402
+from benchmarks.tiny_pipelines import (  # noqa: E402
+    FLOW,
+    PIPELINES,
+    Tiny,
+    clip_call,
+    cogview4,
+    recorded,
+    size,
+    stable_diffusion,
+)
 
 import hso  # noqa: E402
 from hso.errors import ArgumentError, HostError  # noqa: E402
@@ -199,6 +209,32 @@ def test_the_network_is_told_the_node_of_each_call(pipeline, name, settings, sol
     again, same = recorded(tiny, pipe, schedule.nfe)
     assert again == seen
     assert torch.equal(torch.as_tensor(latents), torch.as_tensor(same))
+
+
+SHIFTED = {"use_dynamic_shifting": True, "base_shift": 0.25, "max_shift": 0.75, "time_shift_type": "linear"}
+COGVIEW = Tiny(cogview4, lambda: clip_call(**size()), ())
+FIRST_ORDER = {
+    "told before the shift": (COGVIEW, FLOW_EULER, SHIFTED),
+    "reversed": (PIPELINES["Wan"], FLOW_EULER, {"shift": 3.0, "invert_sigmas": True}),
+    "video": (OTHERS["StableVideoDiffusion"], *OTHERS["StableVideoDiffusion"].schedulers[0]),
+    "zero terminal SNR": (OTHERS["CogVideoX"], *OTHERS["CogVideoX"].schedulers[0]),
+    "an upscaler": (OTHERS["StableDiffusionUpscale"], *OTHERS["StableDiffusionUpscale"].schedulers[0]),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST_ORDER)
+def test_pipelines_of_other_kinds_run_as_with_their_own_scheduler(kind):
+    tiny, name, settings = FIRST_ORDER[kind]
+    pipe = tiny.build(make_scheduler(name, **settings))
+    schedule = scheduled(hso.NoiseSchedule.from_config(pipe.scheduler), DDIM())
+    attach(pipe, schedule)
+    own, expected = recorded(tiny, pipe, CALLS)
+    detach(pipe)
+    pipe.scheduler = PlannedScheduler.from_scheduler(pipe, schedule, DDIM())
+    seen, latents = recorded(tiny, pipe, CALLS)
+    np.testing.assert_allclose(seen, own, rtol=1e-6)
+    # Some of diffusers' own tables are in single precision.
+    assert distance(torch.as_tensor(latents), torch.as_tensor(expected)) < 1e-5
 
 
 def planned(solver="heun", **settings):

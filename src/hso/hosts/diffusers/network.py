@@ -86,7 +86,9 @@ class PipelineNetwork:
             raise HostError(
                 name, "changes the latents that it is given, so that its network cannot be asked at a state"
             )
-        return torch.as_tensor(asked.output).to(x)
+        # With reversed sigmas the network gives the velocity towards the data.
+        sign = -1 if self._plain.config.get("invert_sigmas") else 1
+        return sign * torch.as_tensor(asked.output).to(x)
 
     def _ask(self, timestep: float, extra: Mapping[str, Any]) -> _OneNode:
         import torch
