@@ -28,7 +28,13 @@ from hso.hosts.comfyui.runs import schedule_of
 
 BUDGETS, DENOISES = range(2, 21), (1.0, 0.6, 0.3)
 TOLD = Callable[[str, int, float], list[float]]
-HEAD = "| sampling | steps x denoise | largest deviation | the network is told |\n|---|---|---|---|"
+UNITS = {
+    "QuarterLogSigma": "log(sigma) / 4",
+    "ArctanSigma": "2 arctan(sigma) / pi",
+    "CosineTime": "the cosine time",
+    "FlowSigma": "sigma / (1 + sigma)",
+}
+HEAD = "| sampling | runs | largest deviation | the network is told |\n|---|---|---|---|"
 
 
 def told_by_doubles(kind: str, steps: int, denoise: float) -> list[float]:
@@ -74,7 +80,12 @@ def deviation(sampling: Sampling, told: list[float], steps: int, denoise: float)
 
 def unit(sampling: Sampling) -> str:
     """In what unit the network is told."""
-    return "whole timesteps" if sampling.table is not None else f"{type(sampling.noise.clock.told).__name__}"
+    if sampling.table is not None:
+        return "whole timesteps"
+    if sampling.means_flow_sigma:
+        scale = sampling.unit * sampling.noise.require_train_steps()
+        return "sigma" if scale == 1 else f"{scale:g} sigma"
+    return UNITS[type(sampling.noise.clock.told).__name__]
 
 
 def seconds() -> list[str]:

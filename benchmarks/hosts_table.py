@@ -56,8 +56,8 @@ NOTES = """
   delete the last sigma but one (DPM2 and its kin) ask for n = N + 1, and get one sigma more between the last two for
   them to delete. Other samplers would run it, so ask for N steps there.
 - **mflux** imports a class: `mflux-generate --scheduler hso.hosts.mflux.Scheduler --steps 8`. The schedule is made for
-  the model, the resolution and the steps of the run. mflux needs an Apple machine, so it was read and not run; the tests
-  use doubles of it.
+  the model, the resolution and the steps of the run. Ideogram 4 and SeedVR2 have schedules of their own and do not
+  ask it. Whole models need an Apple machine; mflux's configuration, its steps and the times it tells were run on a CPU.
 - **stable-diffusion.cpp** sets its steps from the list. For image-to-image it runs the last part of a list, by its
   strength.
 - **SD.Next** takes three or more whole numbers. Its flow schedulers get them divided by 1000, and shift them again.
@@ -101,7 +101,42 @@ place in the run, and so do those of pipelines. A **saved** one is the plain sch
 not in the folder.
 
 With whole timesteps (`SamplingSchedule.from_timesteps(noise, schedule.timesteps)`) the scheduler's own integer dtype
-is kept, for networks that cannot take fractions."""
+is kept, for networks that cannot take fractions.
+
+"""
+SOLVERS = """## A schedule and its solver in diffusers
+
+**The rule.** `recommend(pipe, nfe, ...)` makes the pipeline run the solver that the schedule was made for. By default
+that is the solver of the pipeline's own scheduler, and the schedule is attached to it. If another solver comes of
+`solver=` (a name, a list, `"auto"` with a calibration) or of `strategy="learned"`, `pipe.scheduler` becomes a
+`PlannedScheduler`. `detach(pipe)` gives the pipeline its own scheduler back. What was done is logged at level INFO. The
+own scheduler also stays if it takes the same steps: DDIM, Euler (flow matching too), Heun, DPM-Solver++ 2M and UniPC in
+their usual settings, without clipping or thresholding.
+
+**`PlannedScheduler`** (`from hso.hosts.diffusers import PlannedScheduler`) is a scheduler of diffusers that runs any
+deterministic solver of this library at the nodes of one schedule, with the arithmetic of `hso.solvers.sample`: the
+samples are the same. It takes what diffusers has no exact class for: learned coefficients, DEIS to the clean sample,
+UniPC with `bh1` to the clean sample, Heun and 2S for flow models. It stands for the pipeline's own scheduler and has its
+configuration: noise schedule, prediction type, scaling of the input, EDM's preconditioning. It does not clip or
+threshold. Stochastic solvers and distilled models are refused. `timesteps` has one entry for each network call, and
+every run is watched as above.
+
+    schedule = hso.SamplingSchedule.load("six.json")        # hso optimize --strategy learned --calibration FILE -o six.json
+    pipe.scheduler = PlannedScheduler.from_scheduler(pipe, schedule)
+    pipe(prompt, **call_arguments(pipe, schedule))
+
+**Saved pipelines.** `save_pretrained` keeps the schedule and the solver as plain values in `scheduler_config.json`; no
+code is saved. diffusers loads a class of another library only if the program has imported it. So import it first; this
+needs no `trust_remote_code`:
+
+    from hso.hosts.diffusers import PlannedScheduler
+    pipe = DiffusionPipeline.from_pretrained(folder)
+
+Without the import, diffusers refuses the folder and says so. For people without this library, call `detach(pipe)` before
+saving the pipeline.
+
+**Other hosts** run published solvers only. `hso convert` and `hso lint` refuse a schedule for a learned solver, for its
+coefficients are half of it; `attach` refuses it too. Schedules for published solvers may be used with any solver."""
 
 
 def text_rows() -> list[str]:
@@ -136,7 +171,7 @@ def page() -> str:
     """The whole file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # diffusers calls NumPy functions on tensors, torchsde warns of its ends
-        return "".join([HEAD, *_lines(text_rows()), NOTES, *_lines(rows()), TAIL])
+        return "".join([HEAD, *_lines(text_rows()), NOTES, *_lines(rows()), TAIL, SOLVERS])
 
 
 def _lines(texts: list[str]) -> list[str]:

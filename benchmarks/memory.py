@@ -30,6 +30,11 @@ LINES = (
     ("optimize, largest training grid", "optimize --noise large.json --nfe 1000 --strategy exact:grid=training"),
     ("optimize, bilevel, most nodes", "optimize --noise sd2.1 --nfe 1000 --strategy bilevel:generations=3"),
     ("optimize, calibration", "optimize --noise sd1.5 --nfe 5 --calibration in.calibration"),
+    (
+        "optimize, calibration, all solvers",
+        "optimize --noise sd1.5 --nfe 5 --calibration in.calibration --solver auto",
+    ),
+    ("presets, longest configuration", "presets --check model"),
     ("rule, most nodes", "rule trailing --noise sd2.1 --nfe 1000"),
     ("show, longest schedule", "show in.json"),
     ("show, longest text", "show text"),
@@ -43,6 +48,7 @@ LINES = (
     ("calibrate, 64 images", f"{_MIXTURE} --images 64"),
     ("calibrate, 1,024 images", f"{_MIXTURE} --images 1024"),
     ("tune", "tune --model gaussian --nfe 3 --images 48 --budget 9000 -o t.json"),
+    ("tune, features", "tune --model digits@3 --nfe 3 --images 48 --budget 9000 --features own -o t.json"),
     ("demo", "demo --samples 20 --nfe 4"),
 )
 
@@ -54,6 +60,9 @@ def prepare(folder: Path) -> None:
     (folder / "many.json").write_text(MANY % 100_000)
     (folder / "large.json").write_text(MANY % 5000)
     hso.optimize(hso.NoiseSchedule.preset("sd2.1"), 1000).schedule.save(folder / "in.json")
+    (folder / "model" / "scheduler").mkdir(parents=True)
+    (folder / "model" / "model_index.json").write_text('{"_class_name": "StableDiffusion3Pipeline"}')
+    (folder / "model" / "scheduler" / "scheduler_config.json").write_text(MANY % 100_000)
     (folder / "text").write_text("1," * (31 * 2**20))
     line = [sys.executable, "-m", "hso", *_MIXTURE.split()[:-1], "in.calibration", "--images", "16"]
     subprocess.run(line, cwd=folder, env=ENVIRONMENT, capture_output=True, check=True)
@@ -78,11 +87,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", help="commands")
+    parser.add_argument("--prepare", type=Path, help="instead: make the files that the commands read in this folder")
     options = parser.parse_args()
+    if options.prepare is not None:
+        prepare(options.prepare)
+        return
     print("| what | command | exit code | peak MB |")
     print("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
-        prepare(Path(name))
+        # The peak of a process counts from its fork on, so this one must stay small.
+        subprocess.run([sys.executable, "-m", "benchmarks.memory", "--prepare", name], check=True)
         for what, line in LINES:
             if options.only is None or line.split()[0] in options.only:
                 code, peak, _ = measured(line, Path(name))

@@ -107,7 +107,9 @@ def told(scheduler: Any, schedule: hso.SamplingSchedule) -> np.ndarray[Any, Any]
     """What the network must be told at the nodes, from the definitions and not through the adapter."""
     if is_arctan(scheduler):
         return np.asarray(np.arctan(schedule.sigmas) * 2 / np.pi)
-    if is_edm(scheduler) or scheduler.config.get("timestep_type") == "continuous":
+    config = scheduler.config
+    continuous = config.get("timestep_type") == "continuous" and config.get("prediction_type") == "v_prediction"
+    if is_edm(scheduler) or continuous:
         return np.asarray(np.log(schedule.sigmas) / 4)
     if is_flow(scheduler):
         return np.asarray(schedule.sigmas / (1 + schedule.sigmas) * scheduler.config.num_train_timesteps)

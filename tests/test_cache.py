@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -60,3 +61,20 @@ def test_misuse_is_named(sd):
         ScheduleCache().optimize(sd, 5, solver=["unipc"])
     with pytest.raises(hso.ArgumentError, match="nfe: expected an integer from 1"):
         ScheduleCache().optimize(sd, 0)
+
+
+def test_what_is_equal_but_unusable_is_refused_though_the_other_is_kept(sd):
+    cache = ScheduleCache()
+    cache.optimize(sd, 5, seed=1)
+    for nfe, seed in ((5.0, 1), (5, True), (5, 1.0)):
+        with pytest.raises(hso.ArgumentError):
+            cache.optimize(sd, nfe, seed=seed)
+
+
+def test_what_is_kept_cannot_be_changed_by_who_gets_it(sd):
+    cache = ScheduleCache()
+    for name in ("lambdas", "times", "sigmas", "timesteps"):
+        before = getattr(cache.optimize(sd, 5).schedule, name).copy()
+        with contextlib.suppress(ValueError):
+            getattr(cache.optimize(sd, 5).schedule, name)[0] = 0
+        np.testing.assert_array_equal(getattr(cache.optimize(sd, 5).schedule, name), before)

@@ -126,7 +126,7 @@ class Twice(Solver):
 def test_a_solver(copy):
     copy.write("solvers/twice.py", SOLVER)
     copy.register(
-        "solvers/__init__.py", "from hso.solvers.twice import Twice", "SOLVERS: Mapping", '    "twice": Twice,\n'
+        "solvers/named.py", "from hso.solvers.twice import Twice", "SOLVERS: Mapping", '    "twice": Twice,\n'
     )
     found = copy.hso("optimize --noise sd2.1 --nfe 8 --solver twice:weight=0.25")
     assert (found["nfe"], len(found["times"]), found["terminal"] == "clean") == (8, 4, False)

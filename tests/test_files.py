@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -51,3 +53,10 @@ def test_a_missing_folder_is_named(tmp_path):
     for write in WRITERS:
         with pytest.raises(hso.FileError, match=r"absent/a: cannot write: No such file or directory"):
             write(tmp_path / "absent" / "a", b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there is no such device")
+def test_standard_output_is_written_to_though_it_is_a_pipe():
+    code = "from hso.files import write_atomic; write_atomic('/dev/stdout', b'whole')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"whole"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hso
-from hso import ArgumentError, NoiseSchedule, optimize
+from hso import ArgumentError, HSOError, NoiseSchedule, optimize
 from hso.models.gaussian import GaussianModel
 from hso.objectives import MEP
 from hso.rules import Span
@@ -199,6 +199,10 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"objective": "mep:p=-1"}, "p: expected a number in"),
         ({"objective": "mep:q=1"}, "objective: expected settings among p, jump, got 'mep:q=1'"),
         ({"objective": "mep:p"}, "objective: expected settings after the name"),
+        ({"solver": "unipc:"}, "solver: expected settings after the name"),
+        ({"solver": "unipc:corrector=1"}, "solver: expected true or false as corrector"),
+        ({"objective": "mep:p=1,p=2"}, "objective: expected each setting once, found p twice"),
+        ({"solver": "unipc:order=" + "[" * 100_000}, "order: expected"),
         ({"objective": "gits"}, r"objective: expected one that can be made from its name alone.*GITS\(teacher=...\)"),
         ({"objective": 5}, r"objective: expected a name \(mep.*or an object of class Objective, got 5"),
         ({"solver": "ddim:eta=2"}, "eta: expected a number in"),
@@ -292,10 +296,21 @@ def test_only_a_calibration_compares_solvers(calibration):
     noise = NoiseSchedule.preset("sd1.5")
     with pytest.raises(ArgumentError, match="solver: expected one solver for objective mep, got 'auto'"):
         optimize(noise, 4, solver="auto")
+    with pytest.raises(
+        ArgumentError, match=r"nfe: expected an integer from 1 to 24, got 25 \(a calibration judges no more"
+    ):
+        optimize(noise, 25, calibration=calibration)
+    with pytest.raises(HSOError, match="strategy: expected none but published, whose search tries any knots; knots: "):
+        optimize(noise, 4, strategy="published:generations=1", calibration=calibration)
     with pytest.raises(ArgumentError, match="makes exactly 4"):
         optimize(noise, 4, solver=["heun"], calibration=calibration)
     with pytest.raises(ArgumentError, match="solver"):
         optimize(noise, 4, solver=["ddim", "unipcc"], calibration=calibration)
+    with pytest.raises(ArgumentError, match="solver: expected each solver once, got 'unipc more than once'"):
+        optimize(noise, 4, solver=["unipc", "ddim", "unipc:order=3"], calibration=calibration)
+    for unusable in (5, object()):
+        with pytest.raises(ArgumentError, match="solver: expected a name"):
+            optimize(noise, 4, solver=unusable, calibration=calibration)
 
 
 @pytest.mark.parametrize(("nfe", "jump"), [(7, None), (8, "free")])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import hso
 from hso.team import Team
 from tests import launched
 
@@ -39,6 +40,19 @@ def test_parts_are_dealt_in_turn():
     second.index, second.count = 1, 2
     assert second.share(range(5)) == [1, 3]
     assert not second.is_first
+
+
+@pytest.mark.parametrize("team", [5, "launched", Team])
+def test_what_is_no_team_is_named(team):
+    with pytest.raises(hso.ArgumentError, match=r"team: expected an hso\.Team"):
+        launched.calibrated(team=team)
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "PMI_SIZE"])
+def test_an_environment_that_says_no_number_of_processes_is_named(monkeypatch, name):
+    monkeypatch.setenv(name, "many")
+    with pytest.raises(hso.ArgumentError, match=f"{name}: expected a number of processes .*, got 'many'"):
+        Team.launched()
 
 
 def test_all_processes_hear_the_same(told):

@@ -19,11 +19,20 @@ def _model() -> Any:
     return io.Model.Input("model", tooltip="The model that will run, with all its patches.")
 
 
-def _run_inputs() -> list[Any]:
+def _solver() -> Any:
+    return io.Combo.Input("solver", options=comfy.samplers.SAMPLER_NAMES, tooltip="The sampler that will run.")
+
+
+def _solver_or_auto() -> Any:
+    tooltip = "The sampler that will run; auto: the one that the calibration finds best for so many network calls."
+    return io.Combo.Input("solver", options=["auto", *comfy.samplers.SAMPLER_NAMES], tooltip=tooltip)
+
+
+def _run_inputs(solver: Any) -> list[Any]:
     """What every run says of itself; the names are read by :func:`_run`."""
     return [
         io.Int.Input("steps", default=8, min=1, max=10000, tooltip="Steps that are run, also with a denoise below 1."),
-        io.Combo.Input("solver", options=comfy.samplers.SAMPLER_NAMES, tooltip="The sampler that will run."),
+        solver,
         io.Float.Input(
             "denoise",
             default=1.0,
@@ -49,7 +58,7 @@ def _run_inputs() -> list[Any]:
             max=100.0,
             step=0.1,
             advanced=True,
-            tooltip="The guidance of the run; 1 is none. 0: not known, which counts as guided.",
+            tooltip="The guidance of the run; 1 is none. 0: not known, which counts as guided, or as the calibration's.",
         ),
     ]
 
@@ -84,7 +93,7 @@ class HSOScheduler(io.ComfyNode):
             category=CATEGORY,
             description="The best sigmas for this model, sampler and number of steps.",
             search_aliases=["hierarchical schedule optimization", "align your steps", "optimal steps"],
-            inputs=[_model(), *_run_inputs()],
+            inputs=[_model(), *_run_inputs(_solver())],
             outputs=[io.Sigmas.Output()],
         )
 
@@ -96,7 +105,7 @@ class HSOScheduler(io.ComfyNode):
 
 
 class HSOCalibrated(io.ComfyNode):
-    """The best sigmas for exactly this model, from a calibration."""
+    """The best sigmas for exactly this model, and the best sampler, from a calibration."""
 
     @classmethod
     def define_schema(cls) -> Any:
@@ -104,13 +113,13 @@ class HSOCalibrated(io.ComfyNode):
             node_id="HSOCalibrated",
             display_name="HSO from Calibration",
             category=CATEGORY,
-            description="The best sigmas for exactly this model and sampler, from a file of 'hso calibrate' in models/hso.",
+            description="The best sigmas and sampler for exactly this model, from a file of 'hso calibrate' in models/hso.",
             inputs=[
                 _model(),
                 io.Combo.Input("calibration", options=files.names(files.CALIBRATION)),
-                *_run_inputs(),
+                *_run_inputs(_solver_or_auto()),
             ],
-            outputs=[io.Sigmas.Output()],
+            outputs=[io.Sigmas.Output(), io.Sampler.Output()],
         )
 
     @classmethod
@@ -120,10 +129,11 @@ class HSOCalibrated(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, calibration: str, **asked: Any) -> Any:
         from hso import Calibration
-        from hso.hosts.comfyui import sigmas_of
+        from hso.hosts.comfyui import calibrated
 
-        run = _run(**asked, calibration=Calibration.load(files.path_of(calibration)))
-        return io.NodeOutput(_tensor(sigmas_of(_read(model), run)))
+        run, sampling = _run(**asked, calibration=Calibration.load(files.path_of(calibration))), _read(model)
+        sampler, schedule = calibrated(sampling, run)
+        return io.NodeOutput(_tensor(sampling.sigmas(schedule)), comfy.samplers.sampler_object(sampler))
 
 
 class HSOScheduleFile(io.ComfyNode):
@@ -167,7 +177,7 @@ class HSOExperts(io.ComfyNode):
                 _model(),
                 io.Float.Input("boundary", default=0.875, min=0.0, max=20000.0, step=0.001, round=False),
                 io.Int.Input("least", default=1, min=1, max=5000, tooltip="Least number of steps for each network."),
-                *_run_inputs(),
+                *_run_inputs(_solver()),
             ],
             outputs=[io.Sigmas.Output(display_name="high_sigmas"), io.Sigmas.Output(display_name="low_sigmas")],
         )

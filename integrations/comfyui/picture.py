@@ -20,15 +20,17 @@ def draw(sigmas: Sequence[float]) -> NDArray[np.float32]:
         sigmas: N + 1 values; a 0 is drawn at the lower edge.
 
     Raises:
-        ValueError: If there are fewer than two sigmas, or none is above 0.
+        ValueError: If there are fewer than two sigmas, none is above 0, or one is no finite number.
     """
+    if not np.all(np.isfinite(sigmas)):
+        raise ValueError(f"sigmas: expected finite numbers, got {list(sigmas)}")
     positive = [sigma for sigma in sigmas if sigma > 0]
     if len(sigmas) < 2 or not positive:
         raise ValueError(f"sigmas: expected at least two, and one above 0, got {list(sigmas)}")
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     canvas = ImageDraw.Draw(image)
     points = _points(sigmas, max(positive), min(positive))
-    _frame(canvas, max(positive), min(positive), len(sigmas) - 1)
+    _frame(canvas, _heading(sigmas, max(positive), min(positive)))
     canvas.line(points, fill=LINE, width=2)
     for place, sigma in zip(points, sigmas, strict=True):
         _dot(canvas, place, sigma, labelled=len(sigmas) <= MOST_LABELS)
@@ -44,12 +46,15 @@ def _points(sigmas: Sequence[float], high: float, low: float) -> list[tuple[floa
     return [(MARGIN + width * float(x), MARGIN + height * y) for x, y in zip(across, depth, strict=True)]
 
 
-def _frame(canvas: ImageDraw.ImageDraw, high: float, low: float, steps: int) -> None:
+def _heading(sigmas: Sequence[float], high: float, low: float) -> str:
+    steps = len(sigmas) - 1
+    end = ", then 0" if sigmas[-1] == 0 else ""
+    return f"sigma, logarithmic; {steps} step{'' if steps == 1 else 's'} from {high:.4g} to {low:.4g}{end}"
+
+
+def _frame(canvas: ImageDraw.ImageDraw, heading: str) -> None:
     canvas.rectangle((MARGIN, MARGIN, WIDTH - MARGIN, HEIGHT - MARGIN), outline=GRID)
-    plural = "" if steps == 1 else "s"
-    canvas.text(
-        (MARGIN, 12), f"sigma, logarithmic; {steps} step{plural} from {high:.4g} to {low:.4g}, then 0", fill=INK
-    )
+    canvas.text((MARGIN, 12), heading, fill=INK)
 
 
 def _dot(canvas: ImageDraw.ImageDraw, place: tuple[float, float], sigma: float, labelled: bool) -> None:

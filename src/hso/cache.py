@@ -19,7 +19,8 @@ class _Asked:
     name: str
     traits: Any
     nfe: int
-    options: tuple[tuple[str, Any], ...]
+    kind: type
+    options: tuple[tuple[str, type, Any], ...]
     noise: NoiseSchedule = field(compare=False)
 
 
@@ -50,8 +51,9 @@ class ScheduleCache:
         """
         if not isinstance(noise, NoiseSchedule):
             raise ArgumentError("noise", "a NoiseSchedule", noise)
-        kept = tuple(sorted(options.items()))
-        asked = _Asked(noise.fingerprint, noise.name, noise.traits, nfe, kept, noise)
+        # An integer, a number and a truth value may be equal, and not all of them are usable.
+        kept = tuple((name, type(value), value) for name, value in sorted(options.items()))
+        asked = _Asked(noise.fingerprint, noise.name, noise.traits, nfe, type(nfe), kept, noise)
         try:
             hash(asked)
         except TypeError:
@@ -60,4 +62,4 @@ class ScheduleCache:
 
 
 def _search(asked: _Asked) -> Result:
-    return optimize(asked.noise, asked.nfe, **dict(asked.options))
+    return optimize(asked.noise, asked.nfe, **{name: value for name, _, value in asked.options})

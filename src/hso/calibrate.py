@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +19,11 @@ from hso.noise import NoiseSchedule
 from hso.objectives.replay import Replay
 from hso.schedule import CLEAN
 from hso.solvers import make_solver
-from hso.team import Team
+from hso.team import Team, team_of
 from hso.version import VERSION
+
+if TYPE_CHECKING:
+    from hso.models.sums_file import Key
 
 # With half of the points a solver of order 2 has four times the error. So the two results differ by three times the
 # error of the finer one.
@@ -64,7 +68,7 @@ def calibrate(
         guidance: Strength of classifier-free guidance. The calibration only keeps it as information.
         progress: Called after each batch with the number of finished images and the number of all images.
         folder: Folder that keeps the state of the run after each batch. A run that was stopped continues from there,
-            with the same result.
+            with the same result. It cannot tell one network from another: give each a folder of its own.
         team: The processes that share the batches: ``hso.Team.launched()`` in a program that ``accelerate launch``
             starts. All of them have x, and get the result. Only sums travel. They are added in another order than in
             one process, so that each number of the result may differ by a few units in its last place, and no more.
@@ -103,8 +107,9 @@ def calibrate_images(
         team: See :func:`calibrate`.
     """
     check_images(images.count)
-    everyone = team or Team()
-    share = _Share(plan, images, everyone, None if folder is None else Path(folder), seen)
+    everyone = team_of(team)
+    keeper = None if folder is None else _Keeper(Path(folder), plan, images, everyone, guidance)
+    share = _Share(plan, images, everyone, keeper, seen)
     known = [bands, *everyone.together("the bands of a calibration", share.begin)]
     chosen = next(one for one in known if one is not None)
     found = everyone.together("a calibration", lambda: share.finish(chosen, progress))
@@ -124,14 +129,13 @@ class _Share:
         plan: How the teacher runs.
         images: All images.
         team: The processes.
-        folder: Where the state of the run is kept; None keeps nothing.
+        keeper: Where the state of the run is kept; None keeps nothing.
         seen: See :func:`calibrate_images`.
     """
 
-    def __init__(self, plan: Plan, images: Images, team: Team, folder: Path | None, seen: Seen | None) -> None:
-        self.plan, self.images, self.team, self.seen = plan, images, team, seen
+    def __init__(self, plan: Plan, images: Images, team: Team, keeper: _Keeper | None, seen: Seen | None) -> None:
+        self.plan, self.images, self.team, self.keeper, self.seen = plan, images, team, keeper, seen
         self.parts = team.share(list(images.cut(range(images.count))))
-        self.keeper = None if folder is None else _Keeper(folder, plan, images, team)
         self._state: Progress | None = None
         self._first: Recording | None = None
 
@@ -180,20 +184,26 @@ class _Keeper:
     The methods import the module of the file format, so that ``import hso`` does not load it.
     """
 
-    def __init__(self, folder: Path, plan: Plan, images: Images, team: Team) -> None:
-        self.folder, self.plan, self.images = folder, plan, images
+    def __init__(self, folder: Path, plan: Plan, images: Images, team: Team, guidance: float | None) -> None:
+        self.folder, self.plan, self.images, self.guidance = folder, plan, images, guidance
         # Of a single process the batches may change, for they follow one after the other.
         self.share = "" if team.count == 1 else f"{team.index + 1}-of-{team.count}-by-{images.size}"
 
-    def load(self) -> Progress | None:
-        from hso.models.sums_file import Key, load_progress
+    @cached_property
+    def _key(self) -> Key:
+        from hso.models.sums_file import Key
 
-        return load_progress(self.folder, Key.of(self.plan, self.images.count, self.share))
+        return Key.of(self.plan, self.images, self.guidance, self.share)
+
+    def load(self) -> Progress | None:
+        from hso.models.sums_file import load_progress
+
+        return load_progress(self.folder, self._key)
 
     def save(self, progress: Progress) -> None:
-        from hso.models.sums_file import Key, save_progress
+        from hso.models.sums_file import save_progress
 
-        save_progress(self.folder, Key.of(self.plan, self.images.count, self.share), progress)
+        save_progress(self.folder, self._key, progress)
 
 
 def check_images(images: int) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hso.errors import FileError
+from hso.errors import FileError, brief
 
 # Errors from file systems that have no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -107,11 +107,12 @@ def write_atomic(path: str | Path, content: bytes) -> None:
         FileError: If the folder is missing or not writable. ``path`` is then unchanged.
     """
     with _named(Path(path)):
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(content)
+        path = Path(path)
+        # The target of a name such as /dev/stdout may have no name of its own.
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
             return
-        _replace(target, content)
+        _replace(Path(os.path.realpath(path)), content)
 
 
 def write_inside(path: Path, content: bytes) -> None:
@@ -146,6 +147,47 @@ def write_new(path: Path, content: bytes) -> bool:
                 raise
             return _claimed(path, content)
         return True
+
+
+def settle(path: Path, settings: Mapping[str, Any], remedy: str) -> None:
+    """Say in a file of a folder what the folder is for, or check that the file says the same already.
+
+    Of several processes that begin at once, one writes the file. The others read it.
+
+    Args:
+        path: The file.
+        settings: What all that is kept in the folder has in common.
+        remedy: What to do if it is something else.
+
+    Raises:
+        FileError: If a setting differs (it is named), or the file is damaged or cannot be written.
+    """
+    asked = json.loads(json.dumps(settings))
+    # Looking first and writing then would let two runs with different settings into one folder.
+    if not path.exists() and write_new(path, json.dumps(asked, indent=2).encode()):
+        return
+    before = read_object(path)
+    for name in sorted({*before, *asked}):
+        if before.get(name) != asked.get(name):
+            theirs, mine = brief(before.get(name)), brief(asked.get(name))
+            raise FileError(path.parent, f"holds a run with {name} {theirs}, not {mine}; {remedy}")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a run.
+
+    Raises:
+        FileError: If it is missing or damaged.
+    """
+    try:
+        found = read_json(path)
+    except OSError as error:
+        raise FileError(path, f"cannot read: {error.strerror}") from None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise FileError(path, "expected a JSON object, found something else")
+    return found
 
 
 def _claimed(path: Path, content: bytes) -> bool:

@@ -58,8 +58,10 @@ class Request:
         if not isinstance(self.noise, NoiseSchedule):
             cause = "NoiseSchedule.preset(name) or .from_config(path)"
             raise ArgumentError("noise", "a NoiseSchedule", self.noise, cause)
-        most = self.solver.nfe(self.noise.max_nfe)
-        check_integer("nfe", self.nfe, 1, most, "the most network calls that this noise schedule has nodes for")
+        most, cause = self.noise.max_nfe, "the most network calls that this noise schedule has nodes for"
+        if self.objective.most_nodes is not None and self.objective.most_nodes < most:
+            most, cause = self.objective.most_nodes, "a calibration judges no more nodes than its teacher has points"
+        check_integer("nfe", self.nfe, 1, self.solver.nfe(most), cause)
         check_terminal(self.terminal)
         check_integer("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.constraints, Constraints):
@@ -221,10 +223,13 @@ def solvers_for(solver: str | Solver | Sequence[str | Solver], nfe: int) -> list
     Raises:
         ArgumentError: If one is unusable, or none is left.
     """
-    names = AUTO if solver == EVERY else solver
+    names = AUTO if isinstance(solver, str) and solver == EVERY else solver
     if isinstance(names, str | Solver) or not isinstance(names, Iterable):
         return [make_solver(names)]
-    able = [one for one in map(make_solver, names) if _can_make(one, nfe)]
+    asked = [make_solver(one) for one in names]
+    if repeated := [label_of(one) for one in asked if asked.count(one) > 1]:
+        raise ArgumentError("solver", "each solver once", f"{repeated[0]} more than once")
+    able = [one for one in asked if _can_make(one, nfe)]
     if not able:
         raise ArgumentError("solver", f"one at least that makes exactly {nfe} network calls", solver)
     return able

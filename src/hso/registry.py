@@ -33,11 +33,9 @@ def make(argument: str, given: object, registry: Mapping[str, Callable[..., T]],
         return given
     if not isinstance(given, str):
         raise ArgumentError(argument, f"a name ({', '.join(registry)}) or an object of class {kind.__name__}", given)
-    name, _, text = given.partition(":")
+    name, colon, text = given.partition(":")
     maker = registry[check_choice(argument, name, registry)]
-    if not text:
-        return _called(argument, maker, {}, given)
-    return _called(argument, maker, _parsed(argument, text), given)
+    return _called(argument, maker, _parsed(argument, text) if colon else {}, given)
 
 
 def label(name: str, thing: object, registry: Mapping[str, Callable[[], object]]) -> str:
@@ -84,6 +82,8 @@ def _parsed(argument: str, text: str) -> dict[str, Any]:
         key, equals, value = part.partition("=")
         if not equals or not key.strip().isidentifier():
             raise ArgumentError(argument, "settings after the name, such as name:key=value,key=value", text)
+        if key.strip() in found:
+            raise ArgumentError(argument, f"each setting once, found {key.strip()} twice", text)
         found[key.strip()] = _value(value.strip())
     return found
 
@@ -92,7 +92,7 @@ def _value(text: str) -> Any:
     """A number or a truth value in the notation of JSON; any other text stays text."""
     try:
         value = json.loads(text, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, int | float | bool) else text
 
@@ -109,7 +109,11 @@ def _called(argument: str, maker: Callable[..., T], settings: Mapping[str, Any],
         raise ArgumentError(
             argument, f"one that can be made from its name alone, without {', '.join(missing)}", given, cause
         )
-    return maker(**settings)
+    made = maker(**settings)
+    for field in dataclasses.fields(made):  # type: ignore[arg-type]  # as _known says
+        if isinstance(field.default, bool) and not isinstance(getattr(made, field.name), bool):
+            raise ArgumentError(argument, f"true or false as {field.name}", given)
+    return made
 
 
 def _known(maker: Callable[..., Any]) -> dict[str, bool]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hso.errors import ArgumentError, FileError, brief, check_choice, check_integer, check_real
+from hso.errors import LONGEST, ArgumentError, FileError, brief, check_choice, check_integer, check_real
 from hso.noise import NoiseSchedule, Path
 from hso.noise.base import MAX_TRAIN_STEPS, MOST_LAMBDA, Array
 from hso.noise.levels import flow_sigma_of_lambda, sigma_of_lambda
@@ -258,11 +258,25 @@ class SamplingSchedule:
 
         record = read_record(path)
         try:
-            schedule = _from_record(record)
-            schedule._check_derived(record)
+            return _from_record(record)
         except ArgumentError as error:
             raise FileError(path, str(error)) from None
-        return schedule
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> SamplingSchedule:
+        """The schedule whose :meth:`to_dict` this is.
+
+        Raises:
+            ArgumentError: If it is no schedule; the field is named.
+        """
+        from hso.schedule_file import to_record
+
+        try:
+            record = to_record(content)
+        except ValueError as error:
+            cause = str(error)
+            raise ArgumentError("schedule", "the content of a schedule file", content, cause[:LONGEST]) from None
+        return _from_record(record)
 
     def to_dict(self) -> dict[str, Any]:
         """The content of the file that :meth:`save` writes."""
@@ -326,7 +340,7 @@ class SamplingSchedule:
 
 
 def _from_record(record: ScheduleRecord) -> SamplingSchedule:
-    return SamplingSchedule(
+    schedule = SamplingSchedule(
         lambdas=np.array(record.lambdas),
         times=np.array(record.times),
         network_timesteps=np.array(record.network_timesteps),
@@ -339,6 +353,8 @@ def _from_record(record: ScheduleRecord) -> SamplingSchedule:
         start=record.start,
         provenance=record.provenance,
     )
+    schedule._check_derived(record)
+    return schedule
 
 
 def _distinct(decreasing: Array) -> NDArray[np.int64]:

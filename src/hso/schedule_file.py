@@ -73,17 +73,27 @@ def read_record(path: str | Path) -> ScheduleRecord:
         raise FileError(path, f"cannot read the schedule: {error.strerror}") from None
     except ValueError:
         raise FileError(path, "expected a schedule in JSON, found something else (truncated?)") from None
+    try:
+        return to_record(found)
+    except ValueError as error:
+        raise FileError(path, str(error)) from None
+
+
+def to_record(found: Any) -> ScheduleRecord:
+    """The record whose :func:`content` this is.
+
+    Raises:
+        ValueError: If it is not a schedule, or a field is missing, unknown or of the wrong type.
+    """
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise FileError(path, f'format: expected "{FORMAT}"; is this a schedule file?')
+        raise ValueError(f'format: expected "{FORMAT}"; is this a schedule file?')
     if found.get("version") != VERSION:
         received = found.get("version")
-        raise FileError(
-            path, f"version: expected {VERSION}, got {brief(received)} (written by another release of hso?)"
-        )
+        raise ValueError(f"version: expected {VERSION}, got {brief(received)} (written by another release of hso?)")
     try:
         return msgspec.convert(found, ScheduleRecord)
     except msgspec.ValidationError as error:
-        raise FileError(path, f"{error} ({CAUSE})") from None
+        raise ValueError(f"{error} ({CAUSE})") from None
 
 
 def _refuse_constant(name: str) -> None:

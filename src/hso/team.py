@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from hso.errors import HSOError, MissingExtraError
+from hso.errors import ArgumentError, HSOError, MissingExtraError
 
 # Where launchers say how many processes there are: torchrun, and the MPIs that accelerate knows.
 WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
@@ -101,8 +101,33 @@ class Launched(Team):
 
 
 def is_launched() -> bool:
-    """Whether a launcher started several processes."""
-    return any(int(os.environ.get(name) or 1) > 1 for name in WORLD_SIZES)
+    """Whether a launcher started several processes.
+
+    Raises:
+        ArgumentError: If the environment says something else than a number.
+    """
+    return any(_world_size(name) > 1 for name in WORLD_SIZES)
+
+
+def team_of(team: Team | None) -> Team:
+    """The processes that share a work; this process alone by default.
+
+    Raises:
+        ArgumentError: If it is something else.
+    """
+    if team is None:
+        return Team()
+    if not isinstance(team, Team):
+        raise ArgumentError("team", "an hso.Team", team, "hso.Team.launched() gives the processes that were launched")
+    return team
+
+
+def _world_size(name: str) -> int:
+    value = os.environ.get(name) or "1"
+    try:
+        return int(value)
+    except ValueError:
+        raise ArgumentError(name, "a number of processes in this environment variable", value) from None
 
 
 def process_state(cpu: bool) -> Any:

@@ -35,6 +35,20 @@ def test_a_calibration_makes_schedules_without_the_network(hso, calibration, tmp
     assert not (tmp_path / "mixture.calibration.part").exists()
 
 
+def test_a_learned_solver_says_who_can_run_it(hso, calibration, tmp_path):
+    file = tmp_path / "four.json"
+    found = hso("optimize --noise sd1.5 --nfe 4 --strategy learned:turns=1 --calibration", calibration, "-o", file)
+    assert found.code == 0, found.err
+    assert "PlannedScheduler.from_scheduler(pipe, hso.SamplingSchedule.load(FILE))" in found.out
+    assert "for learned, from unipc, 4 network calls" in hso("show", file).out
+    for host in ("comfyui", "diffusers-timesteps", "python"):
+        code, out, err = hso("convert", file, "--to", host)
+        assert (code, out) == (2, "")
+        assert f"a schedule for a published solver, which is all that {host} runs" in err
+        assert err.count("\n") == 1
+    assert "the schedule was made for a learned solver" in hso("lint", file, "--host", "comfyui").out
+
+
 def test_the_bundled_model_has_a_name(hso):
     named = json.loads(hso("optimize --noise digits --nfe 4 --json").out)
     assert named["noise"] == "digits"
@@ -108,7 +122,7 @@ def test_tuning_ends_in_a_schedule_that_is_no_worse_than_the_safe_one(hso, calib
         ("calibrate --model mixture --points 3 -o c", "--points: expected an integer from 8"),
         ("calibrate --model mixture --batch 0 -o c", "--batch: expected an integer from 1"),
         ("calibrate --model mixture --guidance 3 -o c", "--guidance: expected 1 for mixture"),
-        ("calibrate --model mixture -o nowhere/c", "nowhere/c"),
+        ("calibrate --model mixture -o nowhere/c", "nowhere/c: cannot write: there is no such folder"),
         ("tune --model mixture --nfe 4 --calibration none -o t.json", "none: cannot read"),
         ("tune --model mixture --nfe 4 --solver heun -o t.json", "--nfe: expected an odd number of network calls"),
         ("tune --model mixture --nfe 4 --features nothing -o t.json", "features: expected"),
@@ -141,3 +155,45 @@ def test_a_run_that_is_killed_while_it_removes_its_folder_can_be_made_again(hso,
     assert hso(tune, file).code == 0
     assert library.SamplingSchedule.load(file) == first
     assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
+
+
+@pytest.mark.parametrize(
+    "command", ["calibrate --images 16 --points 12 --batch 4", "tune --nfe 2 --images 24 --batch 4"]
+)
+@pytest.mark.parametrize("other", ["--model mixture", "--model gaussian --seed 1", "--model digits@3"])
+def test_a_stopped_run_does_not_go_on_with_another_model(hso, tmp_path, monkeypatch, command, other):
+    module = sys.modules["hso.calibrate"]
+    record, taken = module.record, []
+
+    def stopping(*arguments):
+        taken.append(arguments)
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return record(*arguments)
+
+    monkeypatch.setattr(module, "record", stopping)
+    file = tmp_path / "out"
+    assert hso(f"{command} --model gaussian -o", file).code == 130
+    code, out, err = hso(f"{command} {other} -o", file)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "out.part: holds a run with " in err
+    assert "delete it, or name another output" in err
+    assert hso(f"{command} --model gaussian -o", file).code == 0
+
+
+def test_a_run_whose_settings_are_nested_too_deeply_is_refused(hso, tmp_path):
+    (tmp_path / "t.json.part").mkdir()
+    for name in ("model.json", "run.json"):
+        (tmp_path / "t.json.part" / name).write_text('{"a":' * 200_000 + "1" + "}" * 200_000)
+        code, _, err = hso("tune --model gaussian --nfe 2 --images 24 -o", tmp_path / "t.json")
+        assert code == 2
+        assert f"{name}: expected a JSON object, found something else" in err
+        (tmp_path / "t.json.part" / name).unlink()
+
+
+def test_a_guidance_in_the_name_of_a_model_is_that_of_its_calibration(hso, tmp_path):
+    file = tmp_path / "c"
+    assert hso("calibrate --model digits@3 --images 8 --points 8 -o", file).code == 0
+    assert library.Calibration.load(file).guidance == 3
+    code, _, err = hso("calibrate --model digits@3 --guidance 7 --images 8 --points 8 -o", file)
+    assert (code, err) == (2, "hso: error: --guidance: expected none with digits@3, which says it, got 7.0\n")

@@ -144,3 +144,11 @@ def test_a_name_that_is_neither_a_folder_nor_a_model_is_one_line(hso):
     assert (code, out) == (2, "")
     assert "expected a diffusers folder or a model on the hub" in err
     assert len(err.splitlines()) == 1
+
+
+def test_values_of_a_folder_do_not_reach_the_terminal_as_they_are(hso, tmp_path):
+    config = {"_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "prediction_type": "\x1b[31mred"}
+    path = folder(tmp_path / "model", {"_class_name": "StableDiffusionPipeline"}, config)
+    out = hso("presets --check", path).out
+    assert "found \\x1b[31mred" in out
+    assert "\x1b" not in out

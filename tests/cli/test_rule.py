@@ -45,3 +45,26 @@ def test_bad_input_is_one_line_and_exit_code_2(hso, words, problem):
     assert code == 2
     assert problem in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["trailing --rho 3", "uniform_t --rho 7", "edm --sigma-data 2", "trailing --t-min 0.1", "ays_sd15 --rho 7"]
+)
+def test_an_option_that_changes_nothing_is_refused(hso, words):
+    code, out, err = hso(f"rule {words} --noise sd2.1 --nfe 4")
+    assert (code, out) == (2, "")
+    assert f"{words.split()[1]}: expected none, because it changes nothing in {words.split()[0]} with 4 nodes" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "edm --rho 7",
+        "edm --rho 2",
+        "polyexponential --rho 3",
+        "arctan --sigma-data 2",
+        "trailing --terminal t_min --t-min 0.005",
+    ],
+)
+def test_an_option_that_changes_something_is_not(hso, words):
+    assert hso(f"rule {words} --noise sd2.1 --nfe 4").code == 0

@@ -60,3 +60,17 @@ def test_a_damaged_file_is_refused_and_the_field_is_named(hso, saved, damage, sa
     assert err.startswith(f"hso: error: {saved}: ")
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("solver", "text"), [("heun", "for heun, 5 network calls"), ("ddim", "for ddim, 5 network calls")]
+)
+def test_the_solver_is_named(hso, tmp_path, solver, text):
+    library.optimize(library.NoiseSchedule.preset("sd2.1"), 5, solver=solver).schedule.save(tmp_path / "s.json")
+    assert text in hso("show", tmp_path / "s.json").out.splitlines()
+
+
+def test_no_solver_is_named_where_none_is_known(hso, tmp_path):
+    noise = library.NoiseSchedule.preset("sd2.1")
+    library.SamplingSchedule.from_timesteps(noise, [999, 499]).save(tmp_path / "s.json")
+    assert "network call" not in hso("show", tmp_path / "s.json").out

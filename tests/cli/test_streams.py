@@ -64,3 +64,33 @@ def test_a_deleted_working_folder_is_named(tmp_path, words, code, says):
     line = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
     done = subprocess.run(["sh", "-c", line, "sh", *WORDS, *words], cwd=tmp_path, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (code, says)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "optimize --noise sd2.1 --nfe 4 -o",
+        "rule trailing --noise sd2.1 --nfe 4 -o",
+        "calibrate --model gaussian --images 8 --points 8 -o",
+        "tune --model gaussian --images 24 --nfe 2 -o",
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_the_work(hso, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    code, out, err = hso(words, "folder")
+    assert (code, out) == (2, "")
+    assert err == "hso: error: folder: cannot write: it is a folder, and a file is expected\n"
+    code, out, err = hso(words, "")
+    assert (code, out) == (2, "")
+    assert "expected the name of a file or a folder, got ''" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("words", ["table --models ddpm --nfe 4 -o", "compare --model gaussian -o", "demo --out"])
+def test_a_folder_without_a_name_is_refused(hso, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = hso(words, "")
+    assert (code, out) == (2, "")
+    assert "expected the name of a file or a folder, got ''" in err
+    assert not list(tmp_path.iterdir())

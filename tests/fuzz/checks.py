@@ -106,6 +106,7 @@ def run(words: list[str], prepared: dict[str, str | bytes] | None = None) -> Ran
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         for name, content in (prepared or {}).items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_bytes(content if isinstance(content, bytes) else content.encode())
         os.chdir(folder)
         try:

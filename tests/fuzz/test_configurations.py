@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 diffusers = pytest.importorskip("diffusers")
 
 import hso  # noqa: E402
+from hso.noise import presets  # noqa: E402
 from hso.noise.config import known_classes  # noqa: E402
 from tests.fuzz.checks import check_noise, check_ran, check_schedule, fuzzed, limited, refused, run  # noqa: E402
 from tests.fuzz.values import values  # noqa: E402
@@ -92,3 +93,30 @@ def test_the_command_takes_it_or_refuses_it_in_one_line(config, strategy):
 def test_any_json_value_is_refused_or_is_a_model(value):
     ran = run(["optimize", "--noise", "c.json", "--nfe", "2"], {"c.json": json.dumps(value)})
     check_ran(ran)
+
+
+@st.composite
+def folders(draw):
+    """The two files of a pipeline like that of a preset, with a few fields of other values."""
+    preset = draw(st.sampled_from([each for each in presets().values() if each.pipeline]))
+    index = {"_class_name": preset.pipeline, "boundary_ratio": preset.boundary, "vae": ["diffusers", "AutoencoderKL"]}
+    files = [index, dict(preset.config)]
+    for file in files:
+        for name in draw(st.lists(st.sampled_from([*sorted(file), "_class_name", "use_dynamic_shifting"]), max_size=2)):
+            file[name] = draw(st.one_of(LIKELY, values))
+    return files
+
+
+@fuzzed
+@given(folders(), st.sampled_from([[], ["sdxl"], ["--json"]]))
+@example([{"_class_name": "FluxPipeline"}, {"_class_name": ["\x1b[2J"], "use_dynamic_shifting": []}], [])
+def test_a_folder_is_compared_with_its_preset_or_refused_in_one_line(found, more):
+    try:
+        contents = [json.dumps(each) for each in found]
+    except UnicodeEncodeError:
+        assume(False)
+    names = ("model/model_index.json", "model/scheduler/scheduler_config.json")
+    prepared = dict(zip(names, contents, strict=True))
+    # Code 1 says that there are differences.
+    check_ran(run(["presets", *more, "--check", "model"], prepared), (0, 1, 2))
+    check_ran(run(["optimize", "--noise", "model", "--nfe", "2", "--json"], prepared))

@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import hso
+from hso.solvers.learned import made_for
 from tests.fuzz.checks import check_ran, check_schedule, fuzzed, limited, refused, run
-from tests.fuzz.values import damaged, edits, kept, values
+from tests.fuzz.values import damaged, edits, kept, numbers, values
 
 FIELDS = (
     *("format", "version", "nfe", "lambdas", "times", "sigmas", "network_timesteps", "timesteps", "terminal"),
@@ -57,6 +58,42 @@ def test_changed_bytes(changes, share):
 @example("sd2.1", {"lambdas": [float("nan")]})
 def test_changed_fields(name, changes):
     check_file(json.dumps({**json.loads(whole(name)), **changes}).encode())
+
+
+@functools.cache
+def learned() -> dict:
+    """The schedule of a learned solver."""
+    from tests.fuzz.test_measured import NOISE, calibration
+
+    found = hso.optimize(NOISE, 3, solver="ddim", strategy="learned:turns=1", calibration=calibration())
+    return found.schedule.to_dict()
+
+
+OFFSETS = st.lists(st.lists(st.one_of(numbers, st.floats(-1, 1)), max_size=3), max_size=3)
+
+
+@fuzzed
+@given(
+    st.sampled_from(["base", "offsets", "name", "more"]), st.one_of(values, OFFSETS, st.sampled_from(["heun", "auto"]))
+)
+@example("offsets", [[0.1], [0.1, 10**400]])
+@example("offsets", [[0.1], [[0.1] * 5, 0.1]])
+@example("base", "learned")
+def test_the_solver_that_a_file_names_is_refused_or_can_run(field, value):
+    content = json.loads(json.dumps(learned()))
+    made = content["provenance"]["settings"]["solver"] if field != "name" else content["provenance"]
+    made["solver" if field == "name" else field] = value
+    with tempfile.TemporaryDirectory() as folder, limited("learned solver"):
+        path = Path(folder, "s.json")
+        path.write_text(json.dumps(content))
+        try:
+            schedule = hso.SamplingSchedule.load(path)
+            solver = made_for(schedule)
+            plan = solver.plan(hso.NoiseSchedule.preset("sd2.1"), schedule)
+        except hso.HSOError as error:
+            refused("learned solver", error)
+            return
+    assert len(plan) == solver.nfe(schedule.nfe)
 
 
 @fuzzed

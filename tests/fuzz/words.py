@@ -106,6 +106,22 @@ OPTIMIZE = lines(
         "-o": st.just("out.json"),
     },
 )
+# The calibration is one of sd2.1.
+MEASURED = lines(
+    "optimize",
+    {"--noise": mixed(st.just("sd2.1")), "--nfe": mixed(SMALL), "--calibration": mixed(st.just("in.calibration"))},
+    {
+        "--solver": named({**SOLVERS, "auto": None}),
+        "--strategy": mixed(st.sampled_from(["free:iterations=20", "learned:turns=1", "exact", "local"])),
+        "--objective": named(OBJECTIVES),
+        "--t-min": PAIR,
+        "--d-min": mixed(SHARE),
+        "--terminal": mixed(st.sampled_from(["clean", "t_min"])),
+        "--seed": mixed(SMALL),
+        "--json": FLAG,
+        "-o": st.just("out.json"),
+    },
+)
 RULE = lines(
     "rule",
     {"": mixed(st.sampled_from([*RULES])), "--noise": mixed(PRESETS), "--nfe": mixed(SMALL)},
@@ -143,7 +159,9 @@ CONVERT = lines(
     },
 )
 SHOW = lines("show", {"": mixed(st.just("in.json"))}, {"--json": FLAG})
-PRESETS_COMMAND = lines("presets", {}, {"": mixed(PRESETS), "--json": FLAG})
+# Any other word after --check would be looked for on the hub.
+CHECKED = st.sampled_from(["model", "model", "model", "", ".", "model/scheduler"])
+PRESETS_COMMAND = lines("presets", {}, {"": mixed(PRESETS), "--check": CHECKED, "--json": FLAG})
 TABLE = lines(
     "table",
     {
@@ -153,27 +171,37 @@ TABLE = lines(
     },
     {"--solver": named(SOLVERS)},
 )
+
+
+# What runs a model takes a second, so most of these words are good ones.
+def good(*usual: str) -> Text:
+    """Mostly the first of what people type, sometimes the others, and now and then what nobody types on purpose."""
+    return st.integers(0, 39).flatmap(
+        lambda pick: ODD if pick == 0 else st.sampled_from(usual) if pick < 20 else st.just(usual[0])
+    )
+
+
 # Models that need no network, and no hub. Few images: what is fuzzed are the words.
-MODEL = mixed(st.sampled_from(["gaussian", "gaussian@2", "mixture", "gaussian@nan", "gaussian@"]))
-_MEASURED: dict[str, Text] = {"--guidance": mixed(SHARE), "--seed": mixed(SMALL), "--device": mixed(st.just("cpu"))}
+MODEL = good("gaussian", "mixture", "digits@3", "gaussian@1", "gaussian@2", "gaussian@nan", "gaussian@", "digits@-1")
+_MEASURED: dict[str, Text] = {"--guidance": good("1", "1.0", "3"), "--seed": good("0", "7"), "--device": good("cpu")}
 COMPARE = lines(
     "compare",
     {
         "--model": MODEL,
         "-o": st.just("run"),
-        "--solver": mixed(st.sampled_from(["ddim", "unipc", "ddim,heun", "ddim,ddim"])),
-        "--nfe": mixed(st.sampled_from(["3", "2,3", "3,3", "4-2"])),
-        "--schedules": mixed(st.sampled_from(["trailing", "trailing,hso", "in.json", "trailing,trailing", "all,none"])),
-        "--samples": mixed(st.sampled_from(["10", "12", "9"])),
-        "--reference-nfe": mixed(st.sampled_from(["5", "1", "2"])),
-        "--resamples": mixed(st.sampled_from(["10", "20", "0"])),
+        "--solver": good("ddim", "unipc", "ddim,heun", "ddim,ddim"),
+        "--nfe": good("3", "2,3", "3,3", "4-2"),
+        "--schedules": good("trailing", "trailing,hso", "in.json", "trailing,trailing", "all,none"),
+        "--samples": good("10", "12", "9"),
+        "--reference-nfe": good("5", "1", "2"),
+        "--resamples": good("10", "20", "0"),
     },
     {
         **_MEASURED,
-        "--batch": mixed(st.sampled_from(["5", "10", "0"])),
-        "--terminal": mixed(st.sampled_from(["clean", "t_min", "published"])),
-        "--features": mixed(st.just("pixels")),
-        "--also": mixed(st.sampled_from(["kid", "precision", "kid,kid"])),
+        "--batch": good("5", "10", "0"),
+        "--terminal": good("clean", "t_min", "published"),
+        "--features": good("pixels"),
+        "--also": good("kid", "precision", "kid,kid"),
         "--finished": FLAG,
         "--json": FLAG,
     },
@@ -183,25 +211,25 @@ CALIBRATE = lines(
     {
         "--model": MODEL,
         "-o": st.just("out.calibration"),
-        "--images": mixed(st.sampled_from(["8", "9", "7"])),
-        "--points": mixed(st.sampled_from(["8", "9", "7"])),
+        "--images": good("8", "9", "7"),
+        "--points": good("8", "9", "7"),
     },
-    {**_MEASURED, "--batch": mixed(st.sampled_from(["3", "8", "0"])), "--json": FLAG},
+    {**_MEASURED, "--batch": good("3", "8", "0"), "--json": FLAG},
 )
 TUNE = lines(
     "tune",
     {
         "--model": MODEL,
         "-o": st.just("out.json"),
-        "--nfe": mixed(st.sampled_from(["2", "3"])),
-        "--images": mixed(st.sampled_from(["24", "25", "8"])),
-        "--budget": mixed(st.sampled_from(["1", "3000"])),
+        "--nfe": good("2", "3"),
+        "--images": good("24", "25", "8"),
+        "--budget": good("4000", "1"),
     },
     {
         **_MEASURED,
         "--solver": named(SOLVERS),
-        "--features": mixed(st.sampled_from(["bands", "pixels", "own"])),
-        "--calibration": mixed(st.just("in.calibration")),
+        "--features": good("bands", "pixels", "own"),
+        "--calibration": good("in.calibration"),
         "--json": FLAG,
     },
 )

@@ -29,6 +29,7 @@ def test_an_optimized_schedule_passes_where_it_fits(sd):
     ("values", "host", "kind", "found"),
     [
         ([], DPM, "timesteps", "empty"),
+        ([0], "comfyui", "sigmas", "length"),
         ([999, float("nan")], DPM, "timesteps", "finite"),
         ([1, 500, 999], DPM, "timesteps", "order"),
         ([999, 500, 500, 1], DPM, "timesteps", "duplicates"),

@@ -22,14 +22,14 @@ FLUX = SimpleNamespace(
 PLAIN = SimpleNamespace(requires_sigma_shift=False)
 
 
-def config(steps=8, left_out=0, model=FLUX, width=1024, height=1024):
+def config(steps=8, left_out=0, model=FLUX, width=1024, height=1024, train_steps=1000):
     return SimpleNamespace(
         num_inference_steps=steps,
         init_time_step=left_out,
         model_config=model,
         width=width,
         height=height,
-        num_train_steps=1000,
+        num_train_steps=train_steps,
     )
 
 
@@ -90,6 +90,11 @@ def test_the_class_is_what_mflux_asks_for(doubles):
     assert scheduler.timesteps == pytest.approx(1000 * scheduler.sigmas[:-1])
 
 
+def test_a_model_that_does_not_say_how_many_training_steps_it_had_counts_to_1000(doubles):
+    scheduler = mflux.Scheduler(config(train_steps=None))
+    assert scheduler.timesteps == pytest.approx(1000 * scheduler.sigmas[:-1])
+
+
 def test_its_steps_are_eulers(doubles):
     """On a straight path, whose velocity is constant, Euler's method ends at the clean sample."""
     scheduler = mflux.Scheduler(config(steps=5, model=PLAIN))
@@ -109,3 +114,25 @@ def test_there_is_nothing_to_paste():
     schedule = hso.optimize(hso.NoiseSchedule.preset("flux-dev"), 5).schedule
     with pytest.raises(ArgumentError, match=r"run it with --scheduler hso\.hosts\.mflux\.Scheduler"):
         HOSTS["mflux"].write(schedule)
+
+
+# Models with a shift, with a shift and a terminal, and with neither.
+@pytest.mark.parametrize("name", ["dev", "qwen-image", "fibo", "z-image"])
+def test_mflux_itself_makes_the_scheduler_and_tells_its_networks_the_nodes(name):
+    """Runs where mflux and mlx are installed."""
+    pytest.importorskip("mflux")
+    from mflux.models.common.config.config import Config
+    from mflux.models.common.config.model_config import ModelConfig
+    from mflux.models.qwen.model.qwen_transformer.qwen_transformer import QwenTransformer
+
+    mflux.scheduler_class.cache_clear()
+    model = ModelConfig.from_name(name)
+    settings = {"num_inference_steps": 8, "height": 768, "width": 512, "scheduler": "hso.hosts.mflux.Scheduler"}
+    for image in ({}, {"image_path": "image.png", "image_strength": 0.4}):
+        config = Config(model, **settings, **image)
+        sigmas = np.array(config.scheduler.sigmas)
+        assert sigmas == pytest.approx(mflux.sigmas_of_config(config), rel=1e-6)
+        assert np.array(config.scheduler.timesteps) == pytest.approx(1000 * sigmas[:-1])
+        told = [np.array(QwenTransformer._compute_timestep(step, config)).item() for step in config.time_steps]
+        assert told == pytest.approx(sigmas[config.init_time_step : -1].tolist())
+    mflux.scheduler_class.cache_clear()

@@ -194,8 +194,12 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_numbers(calibration, tmp_p
 
 def test_another_run_in_the_folder_is_refused(tmp_path):
     measured(folder=tmp_path)
-    with pytest.raises(ArgumentError, match="folder"):
+    with pytest.raises(FileError, match="holds a calibration with points 20, not 21"):
         measured(folder=tmp_path, points=21)
+    with pytest.raises(FileError, match="holds a calibration with guidance None, not 3"):
+        measured(folder=tmp_path, guidance=3.0)
+    with pytest.raises(FileError, match="holds a calibration with first_state "):
+        calibrate(MODEL.x0, NOISE, states(seed=1), "sample", points=20, folder=tmp_path)
     (tmp_path / sums_file.NAME).write_bytes(b"damaged")
     with pytest.raises(FileError, match=r"sums\.npz"):
         measured(folder=tmp_path)

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 import hso
-from hso.errors import ArgumentError
+from hso.errors import ArgumentError, FileError
 from hso.models.gaussian import GaussianModel
 from hso.models.images import Batch
 from hso.models.recording import Plan
@@ -126,14 +126,17 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, found, most)
 
 def test_a_folder_is_for_one_run(tmp_path):
     Store(tmp_path, {"nfe": 4})
-    with pytest.raises(ArgumentError, match=r"folder.*nfe changed"):
+    with pytest.raises(FileError, match="holds a run with nfe"):
         Store(tmp_path, {"nfe": 5})
     folder = tmp_path / "run"
     tuned(folder=folder)
-    with pytest.raises(ArgumentError, match=r"folder.*seed changed"):
+    with pytest.raises(FileError, match="holds a run with seed"):
         tuned(folder=folder, seed=1)
+    with pytest.raises(FileError, match="holds a calibration with first_state"):
+        tuned(folder=folder, x=states(36, seed=9))
+    x = np.concatenate((states(1), states(35, seed=9)))
     with pytest.raises(ArgumentError, match="other tuning images"):
-        tuned(folder=folder, x=states(36, seed=9), calibration=None)
+        tuned(folder=folder, x=x)
 
 
 def test_fresh_images_are_not_touched_before_the_verdict():
@@ -290,3 +293,18 @@ def test_a_stopped_run_that_learns_ends_as_if_it_had_not_stopped(known, tmp_path
 def test_only_strategies_that_walks_know_are_taken():
     with pytest.raises(ArgumentError, match="strategy: expected free or learned, got 'exact'"):
         tuned(strategy="exact")
+
+
+def test_features_of_another_length_do_not_continue_a_run(tmp_path):
+    calls = []
+
+    def stopping(x, node):
+        calls.append(node)
+        if len(calls) > 200:
+            raise KeyboardInterrupt
+        return MODEL.x0(x, node)
+
+    with pytest.raises(KeyboardInterrupt):
+        tuned(stopping, folder=tmp_path, features=lambda x: x)
+    with pytest.raises(ArgumentError, match="features: expected rows"):
+        tuned(folder=tmp_path, features=lambda x: x[:, :2])

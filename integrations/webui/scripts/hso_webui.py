@@ -66,11 +66,17 @@ def override_for(p: Any) -> Callable[[int], torch.Tensor]:
         from hso.hosts.webui import read_table, sigmas_of_pass
 
         values = sigmas_of_pass(read_table(p.sampler.model_wrap.sigmas), steps, planned_pass(p))
-        p.extra_generation_params["Schedule type"] = LABEL
+        p.extra_generation_params[_word(p)] = LABEL
         return torch.FloatTensor(values).to(shared.device)
 
     sigmas.of_hso = True  # type: ignore[attr-defined]
     return sigmas
+
+
+def _word(p: Any) -> str:
+    """Under which word the program's picture information has the schedule type of this pass."""
+    own = p.extra_generation_params.get("Schedule type", LABEL)
+    return "Schedule type" if own == LABEL or not getattr(p, "is_hr_pass", False) else "Hires schedule type"
 
 
 class HSOScript(scripts.Script):

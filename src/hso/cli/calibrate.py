@@ -33,7 +33,9 @@ def register(app: typer.Typer) -> None:
 def command(
     *,
     model: models.Model,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="Where the calibration goes.")
+    ],
     images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Number of images.")] = 64,
     points: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Steps of the teacher.")] = 56,
     batch: models.Batch = 16,
@@ -50,16 +52,19 @@ def command(
     continues it. Under accelerate launch all processes share the images.
     """
     from hso.calibrate import calibrate_images
+    from hso.comparison.subjects import load_subject
     from hso.comparison.subjects.base import CALIBRATION_IMAGES
     from hso.models.recording import Plan
 
+    views.check_outputs(output)
     count, size = models.counts(images, batch)
     team = models.team(device)
-    subject = models.load(model, guidance, seed, device, captions, no_class, "pixels")
+    settings = models.settings_of(model, guidance, seed, device, captions, no_class, "pixels")
+    subject = load_subject(settings)
     plan = Plan(subject.noise, subject.prediction, points)
     chosen = subject.images(CALIBRATION_IMAGES, count, size)
-    with models.kept_beside(output, team) as folder, models.progress_bar("images") as progress:
-        found = calibrate_images(plan, chosen, guidance=guidance, progress=progress, folder=folder, team=team)
+    with models.kept_beside(output, subject, settings, team) as folder, models.progress_bar("images") as progress:
+        found = calibrate_images(plan, chosen, guidance=settings.guidance, progress=progress, folder=folder, team=team)
         if team.is_first:
             found.save(output)
     if team.is_first:

@@ -38,7 +38,10 @@ def command(
     *,
     model: models.Model,
     out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the run; a run continues in its folder.")
+        Path,
+        typer.Option(
+            "-o", "--out", parser=options.path, metavar="DIR", help="Folder of the run; a run continues in its folder."
+        ),
     ],
     solver: Annotated[str, typer.Option(metavar="NAME,...", help="Solvers.")] = "ddim,unipc,dpmpp_2m",
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
@@ -58,7 +61,9 @@ def command(
     features: Annotated[
         str | None, typer.Option(metavar="NAME", help="pixels or inception; by default the model's own features.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Real images, if they are not known.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(parser=options.path, metavar="DIR", help="Real images, if they are not known.")
+    ] = None,
     captions: models.Captions = None,
     no_class: models.NoClass = None,
     also: Annotated[

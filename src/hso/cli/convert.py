@@ -41,7 +41,9 @@ def command(
     end_clean: Annotated[
         bool, typer.Option("--end-clean", help="With --to: the last step lands on the clean sample.")
     ] = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="Save the schedule.")
+    ] = None,
 ) -> None:
     """Print a schedule as text to paste into another program, or read such text."""
     if end_clean and to is None:

@@ -38,7 +38,7 @@ def command(
     model: Annotated[
         str, typer.Option(metavar="NAME", help="digits, or the folder of a pipeline of images.")
     ] = "digits",
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(parser=options.path, metavar="DIR", help="Folder to write to.")] = Path("demo"),
     nfe: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of network calls.")] = "4,5,6,8,10",
     samples: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Images for each schedule.")] = 100,
     guidance: models.Guidance = 3.0,

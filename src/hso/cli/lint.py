@@ -42,7 +42,8 @@ def command(
         str | None, typer.Option(help="The model, to check the range: a preset, a config or a folder.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="scheduler_config.json, to check its settings.")
+        Path | None,
+        typer.Option(parser=options.path, metavar="FILE", help="scheduler_config.json, to check its settings."),
     ] = None,
     nfe: Annotated[
         int | None, typer.Option(parser=options.integer, metavar="N", help="Intended network calls.")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hso.cli import options, views
-from hso.errors import FileError, check_integer
-from hso.files import make_folder
+from hso.errors import check_integer
+from hso.files import make_folder, settle
 
 if TYPE_CHECKING:
-    from hso.comparison.subjects import Subject
+    from hso.comparison.subjects import Subject, SubjectSettings
     from hso.team import Team
 
 Model = Annotated[
@@ -25,23 +25,25 @@ Model = Annotated[
     ),
 ]
 Guidance = Annotated[float, typer.Option(parser=options.real, metavar="X", help="Guidance scale; 1 is none.")]
-Captions = Annotated[Path | None, typer.Option(metavar="FILE", help="Prompts, one a line.")]
+Captions = Annotated[Path | None, typer.Option(parser=options.path, metavar="FILE", help="Prompts, one a line.")]
 NoClass = Annotated[
     int | None, typer.Option(parser=options.integer, metavar="L", help='Label for "no class", if not the last.')
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", help="Where torch models run.")]
 Batch = Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Images in one call.")]
 Seed = Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Seed of the initial noise.")]
+# File in the folder of a run that says which model it is a run of.
+ASKED = "model.json"
 
 
-def load(
+def settings_of(
     model: str, guidance: float, seed: int, device: str, captions: Path | None, no_class: int | None, features: str
-) -> Subject:
-    """Load the model that the options describe. ``features`` is a name, or "own" for the features that the model brings."""
-    from hso.comparison.subjects import SubjectSettings, load_subject
+) -> SubjectSettings:
+    """The model that the options describe. ``features`` is a name, or "own" for the features that the model brings."""
+    from hso.comparison.subjects import SubjectSettings, with_guidance
 
     name = None if features == "own" else features
-    return load_subject(SubjectSettings(model, guidance, seed, device, name, None, captions, no_class))
+    return with_guidance(SubjectSettings(model, guidance, seed, device, name, None, captions, no_class))
 
 
 def counts(images: int, batch: int) -> tuple[int, int]:
@@ -61,17 +63,21 @@ def team(device: str) -> Team:
 
 
 @contextmanager
-def kept_beside(output: Path, team: Team) -> Iterator[Path]:
+def kept_beside(output: Path, subject: Subject, settings: SubjectSettings, team: Team) -> Iterator[Path]:
     """A folder for the work, beside the output. A stopped run continues from there, and a finished run deletes it.
 
     Args:
         output: The output.
+        subject: What is measured.
+        settings: What it was loaded from. A run of another model does not continue.
         team: The processes that work in the folder; the first of them deletes it when all have ended.
     """
-    if not output.parent.is_dir():
-        raise FileError(output, "cannot write: there is no such folder")
+    from hso.comparison.runs.settings import plain_settings
+
     folder = output.with_name(output.name + ".part")
     make_folder(folder)
+    asked = {**plain_settings(settings, "device"), **subject.identity}
+    settle(folder / ASKED, asked, "delete it, or name another output")
     yield folder
     team.together("the end", lambda: None)
     if team.is_first:

@@ -21,7 +21,7 @@ from hso.registry import settings_of
 from hso.schedule import TERMINALS
 from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy, make_strategy
 from hso.search.windows import CLOSEST
-from hso.solvers import SOLVERS, label_of
+from hso.solvers import SOLVERS, Learned, label_of
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -38,6 +38,10 @@ hso optimize --noise wan2.2 --nfe 6 --per-expert 2
 
 hso optimize --noise path/to/model --nfe 6 --solver unipc --calibration model.calibration
 """
+HOW_TO_USE_LEARNED = (
+    "learned: the coefficients are saved with the schedule (-o FILE); no other solver may run it. "
+    "In diffusers: pipe.scheduler = PlannedScheduler.from_scheduler(pipe, hso.SamplingSchedule.load(FILE))"
+)
 Pair = tuple[float, float]
 
 
@@ -72,7 +76,9 @@ def command(
     objective: Annotated[str | None, _choice("The objective to minimize", OBJECTIVES)] = None,
     calibration: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file of hso calibrate for the model; see docs/calibration.md."),
+        typer.Option(
+            parser=options.path, metavar="FILE", help="A file of hso calibrate for the model; see docs/calibration.md."
+        ),
     ] = None,
     t_min: Annotated[Pair | None, _range("Range of the last knot's time.")] = None,
     t_max: Annotated[Pair | None, _range("Range of the first node's time.")] = None,
@@ -100,7 +106,9 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the random searches.")] = 0,
     json: options.Json = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="Save the schedule.")
+    ] = None,
     plot: options.Plot = None,
 ) -> None:
     """Find the best sampling schedule for a model's noise schedule.
@@ -221,6 +229,8 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     console.print(f"least distance {least}, d_min {result.constraints.d_min or 0:.5f} {kept}", style=style)
     message = result.message.rstrip(".")
     console.print(f"{result.strategy.name}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
+    if isinstance(result.solver, Learned):
+        console.print(HOW_TO_USE_LEARNED)
 
 
 def _parts(result: Result, noise: NoiseSchedule) -> Iterator[str]:

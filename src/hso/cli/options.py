@@ -39,6 +39,13 @@ def real(text: str) -> float:
         raise typer.BadParameter(f"expected a number, got {text!r}") from None
 
 
+def path(text: str) -> Path:
+    """The name of a file or a folder."""
+    if not text:
+        raise typer.BadParameter("expected the name of a file or a folder, got ''")
+    return Path(text)
+
+
 def budgets(text: str) -> tuple[int, ...]:
     """Numbers of network evaluations: a list such as 4,5,8, a range such as 4-20, or both.
 
@@ -107,4 +114,4 @@ def _exists(name: str) -> bool:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE.png", help="Also draw the schedule.")]
+Plot = Annotated[Path | None, typer.Option("--plot", parser=path, metavar="FILE.png", help="Also draw the schedule.")]

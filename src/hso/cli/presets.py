@@ -66,11 +66,11 @@ def _check(found: Check, json: bool) -> None:
 
 def _print_check(found: Check) -> None:
     same = "the same noise levels" if found.same_noise else "other noise levels"
-    print(f"{found.preset.name}: {same}, {len(found.differences)} differences")
+    views.say(f"{found.preset.name}: {same}, {len(found.differences)} differences")
     for what, ours, theirs in found.differences:
-        print(f"{what}: preset {_word(ours)}, found {_word(theirs)}")
+        views.say(f"{what}: preset {_word(ours)}, found {_word(theirs)}")
     if found.differences and found.preset.note:
-        print(f"note: {found.preset.note}")
+        views.say(f"note: {found.preset.note}")
 
 
 def _record(name: str) -> dict[str, Any]:

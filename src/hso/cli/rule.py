@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hso.cli import options, views
+from hso.errors import ArgumentError
+from hso.noise import NoiseSchedule
 from hso.rules import PIPELINE_RULES, RULES, Span, rule_schedule
-from hso.schedule import CLEAN
+from hso.schedule import CLEAN, SamplingSchedule
 
 EPILOG = """
 [bold]Examples[/bold]
@@ -46,13 +49,15 @@ def command(
         float, typer.Option(parser=options.real, metavar="X", help="Standard deviation of the data, for arctan.")
     ] = 1.0,
     json: options.Json = False,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the schedule.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="Save the schedule.")
+    ] = None,
     plot: options.Plot = None,
 ) -> None:
     """Print, save or draw the schedule of a rule, for use or for comparison."""
     views.check_outputs(output, plot)
     source = options.noise_schedule(noise)
-    schedule = rule_schedule(name, source, nfe, terminal, Span(t_max, t_min, rho, sigma_data))
+    schedule = _made(name, source, nfe, terminal, Span(t_max, t_min, rho, sigma_data))
     with views.saved(schedule, output):
         if json:
             views.print_json(schedule.to_dict())
@@ -60,3 +65,29 @@ def command(
             views.console().print(views.schedule_table(schedule))
     if plot:
         views.draw(schedule, source, plot)
+
+
+def _made(name: str, noise: NoiseSchedule, nfe: int, terminal: str, span: Span) -> SamplingSchedule:
+    """The schedule of a rule.
+
+    Raises:
+        ArgumentError: If it would be the same with another value of an option that was given.
+    """
+    schedule = rule_schedule(name, noise, nfe, terminal, span)
+    first = noise.t_range[1] if span.t_max is None else span.t_max
+    others = {"rho": 3.0 if span.rho == 2 else 2.0, "sigma_data": 3.0 if span.sigma_data == 2 else 2.0}
+    if span.t_min is not None:
+        others["t_min"] = (span.t_min + first) / 2
+    for argument, other in others.items():
+        value, changed = getattr(span, argument), replace(span, **{argument: other})
+        if value != getattr(Span(), argument) and _is_made(schedule, name, noise, nfe, terminal, changed):
+            raise ArgumentError(argument, f"none, because it changes nothing in {name} with {nfe} nodes", value)
+    return schedule
+
+
+def _is_made(schedule: SamplingSchedule, *asked: Any) -> bool:
+    """Whether a rule gives this schedule. One that cannot be made is another one."""
+    try:
+        return rule_schedule(*asked) == schedule
+    except ArgumentError:
+        return False

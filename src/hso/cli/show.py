@@ -46,6 +46,8 @@ def _print(schedule: SamplingSchedule) -> None:
 
     console = views.console()
     console.print(views.schedule_table(schedule))
+    if (solver := views.solver_text(schedule)) is not None:
+        console.print(solver)
     table = Table(title="provenance", title_justify="left", show_header=False)
     table.add_row("noise schedule", f"{schedule.noise_name} ({schedule.noise_fingerprint})")
     for name, value in schedule.provenance.items():

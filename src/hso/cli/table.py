@@ -33,7 +33,10 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder to write; made if missing.")],
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", parser=options.path, metavar="DIR", help="Folder to write; made if missing."),
+    ],
     models: Annotated[str, typer.Option(metavar="NAMES", help="Presets between commas, or all.")] = ALL,
     nfe: Annotated[str, typer.Option(metavar="N-N", help="Budgets: a range such as 4-20, or 4,5,8.")] = "4-20",
     solver: Annotated[

@@ -37,12 +37,16 @@ def command(
     *,
     model: models.Model,
     nfe: Annotated[int, typer.Option(parser=options.integer, metavar="N", help="Number of network calls.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the schedule.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", parser=options.path, metavar="FILE", help="File for the schedule.")
+    ],
     solver: Annotated[str, typer.Option(metavar="NAME", help="The solver, or auto to choose by real runs.")] = "unipc",
     strategy: Annotated[
         str, typer.Option(metavar="NAME", help="free, or learned to learn the solver's coefficients too.")
     ] = "free",
-    calibration: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of hso calibrate.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(parser=options.path, metavar="FILE", help="A file of hso calibrate.")
+    ] = None,
     features: Annotated[
         str,
         typer.Option(metavar="NAME", help="Features to compare images by: bands, pixels, inception, own."),
@@ -66,16 +70,21 @@ def command(
 
     A run can be stopped at any time; the same command continues it. Under accelerate launch all processes share the images.
     """
+    from hso.comparison.subjects import load_subject
     from hso.comparison.subjects.base import TUNING_IMAGES
     from hso.tuning.tune import tune
 
+    views.check_outputs(output)
     count, size = models.counts(images, batch)
     measured = None if calibration is None else Calibration.load(calibration)
     team = models.team(device)
-    subject = models.load(
-        model, guidance, seed, device, captions, no_class, "pixels" if features == BANDS else features
-    )
-    with models.kept_beside(output, team) as folder, models.progress_bar("network calls") as progress:
+    named = "pixels" if features == BANDS else features
+    settings = models.settings_of(model, guidance, seed, device, captions, no_class, named)
+    subject = load_subject(settings)
+    with (
+        models.kept_beside(output, subject, settings, team) as folder,
+        models.progress_bar("network calls") as progress,
+    ):
         found = tune(
             subject.images(TUNING_IMAGES, count, size),
             subject.noise,

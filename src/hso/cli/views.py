@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hso.errors import FileError, printable
+from hso.errors import ArgumentError, FileError, printable
 from hso.noise import NoiseSchedule, presets
 from hso.schedule import SamplingSchedule
+from hso.solvers import Learned, label_of, made_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,17 +95,30 @@ def headline(schedule: SamplingSchedule) -> str:
     return f"{schedule.noise_name}: {schedule.nfe} nodes, terminal {terminal}"
 
 
+def solver_text(schedule: SamplingSchedule) -> str | None:
+    """The solver that a schedule was made for, in a few words; None if its provenance does not say."""
+    try:
+        solver = made_for(schedule)
+    except ArgumentError:
+        return None
+    calls = solver.nfe(schedule.nfe)
+    name = f"learned, from {solver.base}" if isinstance(solver, Learned) else label_of(solver)
+    return f"for {name}, {calls} network call{'s' if calls > 1 else ''}"
+
+
 def check_outputs(output: Path | None, plot: Path | None = None) -> None:
     """Find out, before a search, whether its result can be written.
 
     Raises:
         ArgumentError: If the name of the picture has an unknown ending.
-        FileError: If there is no folder for a file.
+        FileError: If there is no folder for a file, or a folder has its name.
         MissingExtraError: If there is to be a picture, and matplotlib is not installed.
     """
     for path in filter(None, (output, plot)):
         if not os.path.isdir(path.parent):
             raise FileError(path, "cannot write: there is no such folder")
+        if os.path.isdir(path):
+            raise FileError(path, "cannot write: it is a folder, and a file is expected")
     if plot is not None:
         from hso.comparison.report.plots import format_of, new_figure
 

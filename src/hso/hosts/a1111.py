@@ -27,8 +27,8 @@ class A1111(Host):
 
     name = "a1111"
     lands = "exactly at whole timesteps; between them A1111 interpolates, and Forge rounds (the extension: exactly)"
-    version_read = "A1111 1.10, Forge dfdcbab (June 2025)"
-    version_run = "Forge's sd_schedulers.py, dfdcbab"
+    version_read = "A1111 1.10, Forge dfdcbab (June 2025), reForge 3b56b26 (March 2026)"
+    version_run = "sd_schedulers.py of Forge dfdcbab and reForge 3b56b26"
 
     def takes(self, flow: bool) -> Takes:
         return Takes(sigmas=WITH_ZERO, snaps=not flow)

@@ -22,12 +22,13 @@ from hso.errors import ArgumentError, check_choice, check_integer
 from hso.hosts import find_host
 from hso.hosts.base import KINDS, RAMP, SIGMAS, TIMESTEPS, WHOLE, WITH_ZERO, WITHOUT_ZERO, Host, Takes
 from hso.hosts.pasted import ROUNDED, is_flow, sigma_range
-from hso.hosts.text import ended_clean
+from hso.hosts.text import IN_DIFFUSERS, ended_clean
 from hso.noise import NoiseSchedule
 from hso.noise.base import MAX_TRAIN_STEPS
 from hso.noise.flow import ShiftedClock
 from hso.noise.levels import lambda_of_sigma
 from hso.schedule import SamplingSchedule
+from hso.solvers import learned_for
 
 ERROR, WARNING = "error", "warning"
 # A sigma counts as that of a whole timestep if it is as near as this, in timesteps.
@@ -143,8 +144,10 @@ def lint_schedule(
     check_choice("kind", kind, KINDS)
     problem = target.objection(schedule, kind)
     values = target.values(ended_clean(schedule) if problem else schedule, kind)
-    found = lint(values, host, kind, noise=noise, config=config, nfe=nfe)
-    return [Finding(ERROR, "terminal", problem), *found] if problem else found
+    found = [Finding(ERROR, "terminal", problem)] if problem else []
+    if learned_for(schedule):
+        found.append(Finding(ERROR, "learned solver", f"the schedule was made for a learned solver; {IN_DIFFUSERS}"))
+    return [*found, *lint(values, host, kind, noise=noise, config=config, nfe=nfe)]
 
 
 def guess_kind(values: Sequence[float], host: str) -> str:
@@ -235,10 +238,10 @@ def _length(given: Given) -> Iterator[Finding]:
         yield Finding(WARNING, "trailing zero", text)
     if form == WITHOUT_ZERO and ends_in_zero:
         yield Finding(ERROR, "trailing zero", f"{name} appends the 0 itself; yours makes a step of length 0")
-    if len(given.values) < given.takes.least:
-        yield Finding(
-            ERROR, "length", f"{name} takes at least {given.takes.least} values, there are {len(given.values)}"
-        )
+    # One sigma with a zero is a step, and a zero alone is none.
+    least = max(given.takes.least, 2 if form == WITH_ZERO else 1)
+    if len(given.values) < least:
+        yield Finding(ERROR, "length", f"{name} takes at least {least} values, there are {len(given.values)}")
     if given.nfe is None:
         return
     solver = given.host.solver(given.config)
@@ -278,7 +281,10 @@ def _snapping(given: Given) -> Iterator[Finding]:
     noise = given.noise
     if not given.takes.snaps or noise is None or noise.train_steps is None or given.kind != SIGMAS:
         return
-    levels = np.array([value for value in given.values if value > 0])
+    low, high = sigma_range(noise)
+    levels = np.array([value for value in given.values if low * (1 - ROUNDED) <= value <= high * (1 + ROUNDED)])
+    if len(levels) == 0:
+        return
     told = noise.timestep_of_time(noise.time(lambda_of_sigma(levels)))
     beside = np.abs(told - np.round(told))
     if beside.max() > NEAR_WHOLE:

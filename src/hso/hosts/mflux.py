@@ -17,6 +17,8 @@ from hso.hosts.comfyui.sampling import Sampling
 from hso.hosts.webui import Pass, sigmas_of_pass
 from hso.noise import NoiseSchedule
 
+TRAIN_STEPS = 1000
+
 
 class Mflux(Host):
     """Nothing to paste: the scheduler is a class that mflux imports."""
@@ -26,6 +28,7 @@ class Mflux(Host):
     advice = "run it with --scheduler hso.hosts.mflux.Scheduler"
     lands = "exactly, by the class hso.hosts.mflux.Scheduler"
     version_read = "0.18.0"
+    version_run = "0.18.0's configuration, mlx 0.32.4 on a CPU"
 
     def takes(self, flow: bool) -> Takes:
         return Takes()
@@ -72,7 +75,8 @@ def scheduler_class() -> Any:
 
         def __init__(self, config: Any) -> None:
             self._sigmas = mx.array(sigmas_of_config(config))
-            self._timesteps = self._sigmas[:-1] * config.num_train_steps
+            # Qwen-Image's configuration has none.
+            self._timesteps = self._sigmas[:-1] * (config.num_train_steps or TRAIN_STEPS)
 
         @property
         def sigmas(self) -> Any:

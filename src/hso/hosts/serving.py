@@ -38,6 +38,7 @@ class FastVideo(ShiftingHost):
     name = "fastvideo"
     lands = "exactly with the Euler flow scheduler, which shifts again (so times before the shift are written)"
     version_read = "0.2.0"
+    version_run = "0.2.0's scheduler"
 
     def write(self, schedule: SamplingSchedule) -> str:
         return f"SamplingParam({super().write(schedule)})"
@@ -49,6 +50,7 @@ class LightX2V(ShiftingHost):
     name = "lightx2v"
     lands = "rounded to whole timesteps before the shift"
     version_read = "0.1.0"
+    version_run = "0.1.0's scheduler"
 
     def takes(self, flow: bool) -> Takes:
         return Takes(timesteps=WHOLE, before_shift=True) if flow else Takes()

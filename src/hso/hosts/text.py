@@ -8,9 +8,14 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from hso.errors import ArgumentError
 from hso.hosts import find_host
 from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
+from hso.solvers import learned_for
+
+LEARNED = "one for a learned solver"
+IN_DIFFUSERS = "its coefficients are half of it; in diffusers, recommend and PlannedScheduler run it"
 
 
 def to_text(schedule: SamplingSchedule, host: str, *, end_clean: bool = False) -> str:
@@ -22,14 +27,20 @@ def to_text(schedule: SamplingSchedule, host: str, *, end_clean: bool = False) -
         end_clean: Let the last step land on the clean sample, wherever the schedule ends.
 
     Raises:
-        ArgumentError: If the host is unknown, or cannot be told what the schedule is.
+        ArgumentError: If the host is unknown, or cannot be told what the schedule is; or the schedule was made for a
+            learned solver, because no text holds its coefficients.
 
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")
         >>> print(to_text(SamplingSchedule.from_timesteps(noise, [999, 499]), "diffusers-timesteps"))
         timesteps=[999, 499]
     """
-    return find_host("to", host).write(ended_clean(schedule) if end_clean else schedule)
+    found = find_host("to", host)
+    if learned_for(schedule):
+        raise ArgumentError(
+            "to", f"a schedule for a published solver, which is all that {host} runs", LEARNED, IN_DIFFUSERS
+        )
+    return found.write(ended_clean(schedule) if end_clean else schedule)
 
 
 def from_text(text: str, host: str, noise: NoiseSchedule) -> SamplingSchedule:

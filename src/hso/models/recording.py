@@ -42,7 +42,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hso.errors import ArgumentError, check_choice, check_integer
+from hso.errors import check_choice, check_integer
 from hso.models.bands import Bands
 from hso.models.splines import Splines
 from hso.noise import NoiseSchedule
@@ -50,6 +50,7 @@ from hso.noise.base import Array, as_array
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import PREDICTIONS, Node, Solver, coefficients, make_solver, nodes, sample, to_data
+from hso.solvers.loop import check_output
 
 Model = Callable[[Any, Node], Any]
 # Number of groups of images. Their differences show the spread over images.
@@ -241,11 +242,8 @@ def _starts(plan: Plan, model: Model, x: Any) -> Array:
     found = []
     for node in nodes(plan.noise, plan.starts)[1:]:
         noisy = x * (math.hypot(node.alpha, node.sigma) / plan.scale)
-        data = as_array(to_data(plan.prediction, model(noisy, node), noisy, node.alpha, node.sigma))
-        if data.shape != tuple(x.shape) or not np.all(np.isfinite(data)):
-            expected = f"finite output of the shape of x at lambda = {node.lambda_:.6g}"
-            raise ArgumentError("model", expected, "nan, inf or another shape")
-        found.append(data)
+        output = check_output(model(noisy, node), noisy, node)
+        found.append(as_array(to_data(plan.prediction, output, noisy, node.alpha, node.sigma)))
     return np.stack(found)
 
 

@@ -6,6 +6,7 @@ double precision, and images are added in their order.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hso.errors import ArgumentError, FileError
-from hso.files import make_folder, packed, write_atomic
+from hso.errors import FileError, brief
+from hso.files import make_folder, packed, write_inside
 from hso.models.bands import restore
 from hso.models.calibration_file import read_arrays
+from hso.models.images import Images
 from hso.models.recording import Plan, Progress, Sums, Trials
-from hso.noise.base import Array
+from hso.noise.base import Array, as_array
 
 NAME = "sums.npz"
 RECORD, BANDS, TRIALS = "record", "bands.", "trials."
@@ -33,6 +35,8 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         points: Number of points of the teacher.
         solver: The teacher's solver.
         images: Number of images.
+        first_state: What the state of the first image is known by.
+        guidance: Strength of guidance, if the caller says it.
         share: Which of them this file is about; empty for all of them.
     """
 
@@ -41,12 +45,16 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     points: int
     solver: str
     images: int
+    first_state: str
+    guidance: float | None
     share: str = ""
 
     @classmethod
-    def of(cls, plan: Plan, images: int, share: str = "") -> Key:
+    def of(cls, plan: Plan, images: Images, guidance: float | None, share: str = "") -> Key:
         """The settings of a run with this plan."""
-        return cls(plan.noise.fingerprint, plan.prediction, plan.points, plan.solver, images, share)
+        first = hashlib.sha256(as_array(images.batch(range(1)).x).tobytes()).hexdigest()[:16]
+        chosen = plan.prediction, plan.points, plan.solver, images.count
+        return cls(plan.noise.fingerprint, *chosen, first, guidance, share)
 
     def path(self, folder: Path) -> Path:
         """The file of the run."""
@@ -73,15 +81,14 @@ def save_progress(folder: Path, key: Key, progress: Progress) -> None:
     arrays |= {TRIALS + name: values for name, values in sums.trials._asdict().items()}
     arrays |= {BANDS + name: values for name, values in bands.arrays().items()}
     arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
-    write_atomic(key.path(folder), packed(arrays))
+    write_inside(key.path(folder), packed(arrays))
 
 
 def load_progress(folder: Path, key: Key) -> Progress | None:
     """The state of the run in a folder; None if there is none.
 
     Raises:
-        ArgumentError: If the run belongs to another model or has other settings.
-        FileError: If the file is damaged.
+        FileError: If the file is damaged, or the run belongs to another model or has other settings.
     """
     path = key.path(folder)
     if not path.exists():
@@ -93,8 +100,15 @@ def load_progress(folder: Path, key: Key) -> Progress | None:
     except (ValueError, KeyError, msgspec.DecodeError) as error:
         raise FileError(path, f"not a calibration under way: {' '.join(str(error).split())}") from None
     if record.key != key:
-        raise ArgumentError("folder", f"the calibration of {key}", record.key, "give each run a folder of its own")
+        name, theirs, mine = _difference(record.key, key)
+        raise FileError(folder, f"holds a calibration with {name} {brief(theirs)}, not {brief(mine)}; use a new folder")
     return progress
+
+
+def _difference(before: Key, asked: Key) -> tuple[str, Any, Any]:
+    """The first setting that differs, and its values."""
+    pairs = ((name, getattr(before, name), getattr(asked, name)) for name in Key.__struct_fields__)
+    return next(pair for pair in pairs if pair[1] != pair[2])
 
 
 def _progress(record: _Record, arrays: Mapping[str, Array]) -> Progress:

@@ -35,6 +35,8 @@ READERS: tuple[Reader, ...] = (
     CosineReader(),
     BetaReader(),
 )
+# The scheduler of this library (hso.hosts.diffusers.planned) keeps the configuration of another one, and here its class.
+STANDS_FOR = "stands_for"
 # Distilled models know only the levels of their own grid. The first two classes are refused when they come with a model; a
 # bare scheduler object of such a class names no model. The other classes are always refused: they have no other use.
 DISTILLED_WITH_MODEL = ("LCMScheduler", "TCDScheduler")
@@ -80,7 +82,7 @@ def read_mapping(config: Mapping[str, Any], image_seq_len: int | None = None, pi
     Raises:
         ArgumentError: If a field is missing, unknown or impossible, or the model was distilled onto fixed levels.
     """
-    class_name = config.get("_class_name") or ""
+    class_name = config.get(STANDS_FOR) or config.get("_class_name") or ""
     if class_name:
         check_choice("_class_name", class_name, known_classes())
     _refuse_distilled(class_name, DISTILLED_WITH_MODEL)
@@ -104,7 +106,7 @@ def read_scheduler(scheduler: Any, pipeline: str = "", image_seq_len: int | None
         pipeline: The class of its pipeline, if it is known.
         image_seq_len: Tokens of the image.
     """
-    values = _values(scheduler)
+    values = scheduler_values(scheduler)
     return _read(Configuration(values, values["_class_name"], image_seq_len, pipeline))
 
 
@@ -116,7 +118,7 @@ def _read_object(source: Any, name: str, image_seq_len: int | None) -> Reading:
         raise ArgumentError("config", expected, type(source).__name__)
     if scheduler is source:
         return Reading(*read_scheduler(scheduler, image_seq_len=image_seq_len), name)
-    values = _values(scheduler)
+    values = scheduler_values(scheduler)
     _refuse_distilled(values["_class_name"], DISTILLED_WITH_MODEL)
     parts = getattr(source, "config", None)
     index = {"_class_name": type(source).__name__, **(parts if isinstance(parts, Mapping) else {})}
@@ -125,7 +127,7 @@ def _read_object(source: Any, name: str, image_seq_len: int | None) -> Reading:
     return Reading(clock, path, name, _traits(index, values) if isinstance(parts, Mapping) else UNKNOWN)
 
 
-def _values(scheduler: Any) -> dict[str, Any]:
+def scheduler_values(scheduler: Any) -> dict[str, Any]:
     """The configuration of a live scheduler, with its known class and what was set on it later."""
     return {**scheduler.config, **_live(scheduler), "_class_name": _class_of(scheduler, scheduler.config)}
 
@@ -152,7 +154,8 @@ def _class_of(scheduler: Any, config: Mapping[str, Any]) -> str:
     for kind in type(scheduler).__mro__:
         if kind.__name__ in known:
             return kind.__name__
-    return check_choice("_class_name", config.get("_class_name", type(scheduler).__name__), known)
+    named = config.get(STANDS_FOR) or config.get("_class_name", type(scheduler).__name__)
+    return check_choice("_class_name", named, known)
 
 
 def _live(scheduler: Any) -> dict[str, Any]:

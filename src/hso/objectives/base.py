@@ -151,6 +151,11 @@ class Objective(ABC):
     name: str
     strategy: str = "exact"
 
+    @property
+    def most_nodes(self) -> int | None:
+        """The most nodes of a schedule that it can judge; None if only the noise schedule limits them."""
+        return None
+
     @abstractmethod
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> KnotFunction:
         """The function of the knots for a run with this solver.

@@ -74,6 +74,11 @@ class Replay(Objective):
         if self.begins is not None:
             check_choice("begins", self.begins, (NOISE, STATE))
 
+    @property
+    def most_nodes(self) -> int:
+        """As many as the teacher has points: what is finer than the teacher cannot be held against it."""
+        return len(self.calibration.lambdas)
+
     def ends(self, noise: NoiseSchedule, start: float | None = None) -> Ends:
         """Wide ranges, because the objective itself finds the best ends."""
         low, high = noise.t_range

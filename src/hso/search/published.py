@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hso.errors import ArgumentError, HSOError
 from hso.noise.base import Array
 from hso.objectives import KnotFunction
 from hso.schedule import T_MIN
@@ -61,7 +62,13 @@ class Published(Strategy):
 
         def fitness(psi: Array) -> float:
             nonlocal evaluations
-            knots, calls = self._lower(function, problem.start(*psi))
+            try:
+                knots, calls = self._lower(function, problem.start(*psi))
+            except ArgumentError as error:
+                # SciPy would take this error for one of its own.
+                raise HSOError(
+                    f"strategy: expected none but {self.name}, whose search tries any knots; {error}"
+                ) from None
             evaluations += calls
             return float(problem.fitness(knots))
 

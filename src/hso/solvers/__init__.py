@@ -8,7 +8,7 @@ from hso.solvers.dpmpp import DPMSolverPP
 from hso.solvers.dpmpp_2s import DPMSolverPP2S
 from hso.solvers.euler import Euler
 from hso.solvers.heun import Heun
-from hso.solvers.learned import Learned, learned_for, made_for
+from hso.solvers.learned import Learned, learned_for, made_for, restored
 from hso.solvers.loop import Node, nodes, sample
 from hso.solvers.named import AUTO, SOLVERS, label_of, make_solver
 from hso.solvers.prediction import PREDICTIONS, to_data, to_noise
@@ -38,6 +38,7 @@ __all__ = [
     "made_for",
     "make_solver",
     "nodes",
+    "restored",
     "sample",
     "to_data",
     "to_noise",

@@ -168,8 +168,13 @@ def levels(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Level, ...
     if schedule.noise_fingerprint != noise.fingerprint:
         expected = f"a sampling schedule made for {noise.name}"
         raise ArgumentError("schedule", expected, f"one made for {schedule.noise_name}", "fingerprints differ")
+    return levels_of(schedule)
+
+
+def levels_of(schedule: SamplingSchedule) -> tuple[Level, ...]:
+    """The N + 1 levels of the nodes and of the terminal, as the schedule itself knows them from its path."""
     knots = schedule.knots
-    alphas, sigmas = np.exp(noise.log_alpha(knots)), np.exp(noise.log_sigma(knots))
+    alphas, sigmas = np.exp(schedule.path.log_alpha(knots)), np.exp(schedule.path.log_sigma(knots))
     found = [Level(*values) for values in zip(knots.tolist(), alphas.tolist(), sigmas.tolist(), strict=True)]
     return (*found, CLEAN_LEVEL) if schedule.ends_clean else tuple(found)
 

@@ -143,11 +143,29 @@ def made_for(schedule: SamplingSchedule) -> Solver:
     own = settings.get("solver", {}) if isinstance(settings, Mapping) else None
     if not isinstance(name, str) or not isinstance(own, Mapping):
         raise ArgumentError("schedule", "one whose provenance names its solver", name, "hso.optimize writes it there")
-    maker = Learned.restored if name == Learned.name else SOLVERS[check_choice("solver", name, SOLVERS)]
+    return restored(name, own)
+
+
+def restored(name: str, settings: Mapping[str, Any]) -> Solver:
+    """The solver with this name and these settings, which were read from a file.
+
+    Args:
+        name: "learned", or a name in ``hso.solvers.SOLVERS``.
+        settings: What :func:`hso.registry.settings_of` said of the solver.
+
+    Raises:
+        ArgumentError: If there is no such solver, or the settings are not its own.
+
+    Example:
+        >>> restored("unipc", {"order": 2})
+        UniPC(order=2, variant='bh2', corrector=True)
+    """
+    names = (*SOLVERS, Learned.name)
+    maker = Learned.restored if name == Learned.name else SOLVERS[check_choice("solver", name, names)]
     try:
-        return maker(**own)
+        return maker(**settings)
     except TypeError as error:
-        raise ArgumentError("schedule", f"settings of {name} in its provenance", own) from error
+        raise ArgumentError("solver", f"settings of {name}", dict(settings)) from error
 
 
 def learned_for(schedule: SamplingSchedule) -> Learned | None:

@@ -22,6 +22,9 @@ from hso.schedule import SamplingSchedule
 from hso.solvers.base import Level, Solver, StepPlan, levels
 from hso.solvers.prediction import PREDICTIONS, to_data
 
+# Real numbers have a kind with one of these in its name, in every array library.
+REAL = ("float", "int")
+
 
 class Node(NamedTuple):
     r"""Where the network is called.
@@ -104,11 +107,11 @@ def sample(
     if noise_source is None and any(step.update.noise for step in plan):
         raise ArgumentError("noise_source", "a function that draws noise like x", None, f"{solver} is stochastic")
     places = nodes(noise, schedule)
-    terms: deque[Any] = deque(maxlen=_memory(plan))
+    terms: deque[Any] = deque(maxlen=memory(plan))
     anchor = x
     for step in plan:
         node = places[step.node]
-        data = to_data(prediction, _checked(model(x, node), x, node), x, node.alpha, node.sigma)
+        data = to_data(prediction, check_output(model(x, node), x, node), x, node.alpha, node.sigma)
         terms.appendleft(solver.term(data, x, Level(node.lambda_, node.alpha, node.sigma)))
         anchor = x if step.anchor is None else step.anchor.of(anchor, terms)
         x = step.update.of(anchor, terms)
@@ -119,17 +122,24 @@ def sample(
     return x
 
 
-def _memory(plan: Sequence[StepPlan]) -> int:
+def memory(plan: Sequence[StepPlan]) -> int:
     """The most terms that any combination of the plan needs."""
     return max(len(made.outputs) for step in plan for made in (step.anchor, step.update) if made is not None)
 
 
-def _checked(output: Any, x: Any, node: Node) -> Any:
+def check_output(output: Any, x: Any, node: Node) -> Any:
+    """What the network returned at a node for x, if it has the shape of x and finite real numbers.
+
+    Raises:
+        ArgumentError: If not; the node is named.
+    """
     where = f"at node {node.index} (lambda = {node.lambda_:.6g})"
     shape = getattr(output, "shape", None)
     if shape != x.shape:
         came = type(output).__name__ if shape is None else f"shape {tuple(shape)}"
         raise ArgumentError("model", f"an output of shape {tuple(x.shape)} {where}", came)
+    if not any(kind in str(output.dtype) for kind in REAL):
+        raise ArgumentError("model", f"real numbers {where}", str(output.dtype))
     # inf - inf and nan - nan are nan in every array library.
     with np.errstate(invalid="ignore"):
         finite = bool((output - output == 0).all())

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hso.errors import check_choice, check_integer
+from hso.errors import ArgumentError, check_choice, check_integer
 from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
 from hso.solvers.elementary import expm1
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
@@ -77,6 +77,8 @@ class UniPC(Solver):
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)
         check_choice("variant", self.variant, VARIANTS)
+        if not isinstance(self.corrector, bool):
+            raise ArgumentError("corrector", "true or false", self.corrector)
 
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
         orders = lowered_at_both_ends(self.order, levels)

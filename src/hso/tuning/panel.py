@@ -18,6 +18,7 @@ import numpy as np
 
 from hso.errors import ArgumentError, FileError
 from hso.models.bands import Bands
+from hso.models.calibration_file import LARGEST
 from hso.models.images import Images
 from hso.models.recording import (
     Model,
@@ -35,7 +36,7 @@ from hso.noise.base import Array, as_array
 from hso.registry import settings_of
 from hso.schedule import SamplingSchedule
 from hso.solvers import Node, Solver, nodes
-from hso.team import Team
+from hso.team import Team, team_of
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
 from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums
@@ -53,6 +54,9 @@ FIRST = 3
 class Setting:
     """How students and their teacher are run.
 
+    Raises:
+        ArgumentError: If the features are no function.
+
     Attributes:
         plan: How the teacher is run; its noise schedule and prediction are those of students too.
         solver: The students' solver.
@@ -62,6 +66,10 @@ class Setting:
     plan: Plan
     solver: Solver
     features: Features | None = None
+
+    def __post_init__(self) -> None:
+        if self.features is not None and not callable(self.features):
+            raise ArgumentError("features", "a function from images to one row for each", self.features)
 
     def calls(self, schedule: SamplingSchedule) -> int:
         """Network calls of one image."""
@@ -112,7 +120,7 @@ class Recorder:
         self, name: str, setting: Setting, images: Images, store: Store, ledger: Ledger, team: Team | None = None
     ) -> None:
         self.name, self.setting, self.images, self.store, self.ledger = name, setting, images, store, ledger
-        self.team = team or Team()
+        self.team = team_of(team)
         self.cuts = list(images.cut(range(images.count)))
         self.parts = self.team.share(self.cuts)
 
@@ -192,6 +200,8 @@ class Panel:
     """
 
     def __init__(self, recorder: Recorder, bands: Bands, parts: list[Part]) -> None:
+        if len({part.rows.shape[1] for part in parts}) > 1:
+            raise ArgumentError("features", "rows as long as those that the folder has", "rows of other lengths")
         self.recorder, self.bands, self.parts = recorder, bands, parts
         self.setting, self.images = recorder.setting, recorder.images
         plan = self.setting.plan
@@ -332,13 +342,20 @@ def rows_of(setting: Setting, images: Array, like: Any) -> Array:
     """Features of images, float64, shape (B, d).
 
     Raises:
-        ArgumentError: If the features are not one row of finite numbers for each image.
+        ArgumentError: If the features are not one row of numbers for each image, or are too large.
     """
     if setting.features is None:
         return np.empty((len(images), 0))
     given = like.new_tensor(images) if hasattr(like, "new_tensor") else images.astype(like.dtype)
-    rows = as_array(setting.features(given))
-    if rows.ndim != 2 or len(rows) != len(images) or not np.all(np.isfinite(rows)):
-        expected = f"a row of finite numbers for each of {len(images)} images"
-        raise ArgumentError("features", expected, f"shape {rows.shape}")
+    found = setting.features(given)
+    try:
+        rows = np.empty(0) if np.iscomplexobj(found) else as_array(found)
+    except (TypeError, ValueError):
+        raise ArgumentError("features", f"a row of numbers for each of {len(images)} images", found) from None
+    if rows.ndim != 2 or len(rows) != len(images) or not rows.shape[1]:
+        raise ArgumentError(
+            "features", f"a row of real numbers for each of {len(images)} images", f"shape {rows.shape}"
+        )
+    if not np.abs(rows).max() <= LARGEST:
+        raise ArgumentError("features", f"numbers within {LARGEST:g} of 0", "larger ones, nan or inf")
     return rows

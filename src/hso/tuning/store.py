@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hso.errors import ArgumentError, FileError
-from hso.files import make_folder, packed, read_archive, write_atomic, write_new
+from hso.errors import FileError
+from hso.files import make_folder, packed, read_archive, settle, write_inside
 from hso.noise.base import Array
 
 # Called with the stage, how much of it is done, and how much there is.
@@ -25,8 +24,7 @@ class Store:
         settings: What the run is asked for, as JSON can hold it.
 
     Raises:
-        ArgumentError: If the folder holds another run.
-        FileError: If the folder cannot be used.
+        FileError: If the folder cannot be used, or holds another run.
     """
 
     def __init__(self, folder: str | Path | None, settings: Mapping[str, Any]) -> None:
@@ -34,13 +32,7 @@ class Store:
         if self.folder is None:
             return
         make_folder(self.folder)
-        content = json.dumps(settings, indent=1, sort_keys=True).encode()
-        path = self.folder / RUN
-        # Looking first and writing then would let two runs with different settings into one folder.
-        if not path.exists() and write_new(path, content):
-            return
-        if path.read_bytes() != content:
-            raise ArgumentError("folder", "a new folder, or one of the same run", str(folder), _changed(path, settings))
+        settle(self.folder / RUN, settings, "use a new folder")
 
     def load(self, name: str) -> dict[str, Array] | None:
         """The arrays of this name, None if there are none.
@@ -64,7 +56,7 @@ class Store:
         """
         path = self._path(name)
         if path is not None:
-            write_atomic(path, packed(arrays))
+            write_inside(path, packed(arrays))
 
     def _path(self, name: str) -> Path | None:
         return None if self.folder is None else self.folder / f"{name}.npz"
@@ -105,12 +97,3 @@ def digest(*parts: bytes) -> str:
         found.update(len(part).to_bytes(8, "little"))
         found.update(part)
     return found.hexdigest()[:16]
-
-
-def _changed(path: Path, settings: Mapping[str, Any]) -> str:
-    """What differs from the settings of the folder."""
-    try:
-        before = json.loads(path.read_bytes())
-        return f"{', '.join(name for name in settings if before.get(name) != settings[name])} changed"
-    except (ValueError, AttributeError):
-        return f"{RUN} is damaged"

@@ -141,6 +141,7 @@ def tune(
         constraints: Where the knots may lie.
         points: Number of points of the teacher, if no calibration says it.
         folder: Where what was run is kept. A run that was interrupted goes on from there, and ends as if it had not been.
+            It cannot tell one network from another: give each a folder of its own.
         progress: Called with the stage, the calls that were made and the budget.
         seed: Seed of the searches.
         team: The processes that share the images: ``hso.Team.launched()`` in a program that ``accelerate launch`` starts.

@@ -34,7 +34,10 @@ def start_many(kind, barrier, folder, number, results):
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("compare", "holds a run with seed {theirs}, not {mine}; give another folder"), ("tune", "seed changed")],
+    [
+        ("compare", "holds a run with seed {theirs}, not {mine}; give another folder"),
+        ("tune", "holds a run with seed {theirs}, not {mine}; use a new folder"),
+    ],
 )
 def test_of_two_runs_with_different_settings_one_is_refused(tmp_path, kind, says):
     context = multiprocessing.get_context("spawn")

@@ -125,6 +125,8 @@ def test_moments_of_a_folder_are_those_of_its_images(tmp_path):
         ({"model": "gausian"}, "did you mean 'gaussian'"),
         ({"model": "./absent"}, "expected a diffusers pipeline folder, found nothing"),
         ({"model": "digits@much"}, "digits@G with a number G"),
+        ({"model": "digits@"}, "digits@G with a number G"),
+        ({"model": "digits@3", "guidance": 7.0}, "guidance: expected none with digits@3, which says it"),
         ({"model": "gaussian@3"}, "guidance: expected 1 for gaussian"),
         ({"model": "gaussian", "features": "inception"}, "features: expected pixels"),
         ({"model": "gaussian", "features": "sound"}, "features: expected one of"),

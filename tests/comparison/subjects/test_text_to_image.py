@@ -130,3 +130,11 @@ def test_a_folder_that_is_no_pipeline_is_named(tmp_path, captions):
     with pytest.raises(hso.FileError, match="cannot load a pipeline"):
         load_subject(SubjectSettings(str(tmp_path), captions=captions, features="pixels"))
     assert set(text_to_image.SCHEDULERS) >= {"ddim", "unipc", "dpmpp_2m"}
+
+
+def test_other_prompts_are_another_subject(subject, captions):
+    before = subject.identity
+    captions.write_text("\n".join(reversed(subject.captions)))
+    after = TextToImage("tiny", subject.pipe, subject.settings).identity
+    assert before.keys() == after.keys() == {"prompts"}
+    assert before != after

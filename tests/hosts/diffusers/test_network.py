@@ -29,10 +29,11 @@ CASES = [
     ("StableDiffusion3", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, "euler"),
     ("Flux", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, "euler"),
     ("Wan", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0}, "euler"),
+    ("Wan", "FlowMatchEulerDiscreteScheduler", {"shift": 3.0, "invert_sigmas": True}, "euler"),
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}-{len(case[2])}")
 def case(request):
     return request.param
 

@@ -12,6 +12,7 @@ diffusers = pytest.importorskip("diffusers")
 pytest.importorskip("transformers")
 
 from benchmarks.recording import HERE, make_scheduler, record, told  # noqa: E402
+from benchmarks.tiny_others import OTHERS, ZERO_SNR, cogvideox, controlnet  # noqa: E402
 from benchmarks.tiny_pipelines import (  # noqa: E402
     DYNAMIC,
     FLOW,
@@ -74,12 +75,17 @@ def without_strength(call):
 
 SAMPLERS = plain(*(name for name in VP_SCHEDULERS if name not in DISTILLED))
 CASES: dict[str, Tiny] = {
-    **{name: tiny for name, tiny in PIPELINES.items() if "Img2Img" in name},
+    **{name: tiny for name, tiny in {**PIPELINES, **OTHERS}.items() if "Img2Img" in name},
     "StableDiffusionInpaint": Tiny(
         lambda s: stable_diffusion(s, "StableDiffusionInpaintPipeline"), lambda: clip_call(**masked_latents()), SAMPLERS
     ),
     "StableDiffusionXLInpaint": Tiny(
         lambda s: sdxl(s, "StableDiffusionXLInpaintPipeline"), lambda: pooled(**masked_latents()), SAMPLERS[:1]
+    ),
+    "StableDiffusionControlNetInpaint": Tiny(
+        lambda s: encoding_to_the_image(controlnet(s, "StableDiffusionControlNetInpaintPipeline")),
+        lambda: clip_call(**masked_pixels(), control_image=random(1, 3, 16, 16)),
+        plain("DDIMScheduler", "UniPCMultistepScheduler"),
     ),
     "FluxInpaint": Tiny(
         lambda s: encoding_to_the_image(flux(s, "FluxInpaintPipeline")),
@@ -173,6 +179,17 @@ def test_video_to_video_too(name, settings):
     steps = call.pop("num_inference_steps")
     seen, _ = recorded(Tiny(tiny.build, lambda: call, tiny.schedulers), pipe, steps)
     np.testing.assert_allclose(list(dict.fromkeys(seen)), told(scheduler, schedule), atol=4e-5, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "settings"), OTHERS["CogVideoX"].schedulers)
+def test_cogvideox_from_a_video_too(name, settings):
+    pipe = cogvideox(make_scheduler(name, **settings), "CogVideoXVideoToVideoPipeline")
+    schedule = recommend(pipe, 4, constraints=Constraints(start=START))
+    call = {**clip_call(**size()), "video": random(1, 9, 3, 16, 16), "max_sequence_length": 5}
+    call |= call_arguments(pipe, schedule)
+    steps = call.pop("num_inference_steps")
+    seen, _ = recorded(Tiny(cogvideox, lambda: call, ((name, ZERO_SNR),)), pipe, steps)
+    np.testing.assert_allclose(list(dict.fromkeys(seen)), told(pipe.scheduler, schedule), atol=4e-5, rtol=1e-7)
 
 
 def test_one_step_is_dropped_however_a_pipeline_rounds():

@@ -99,7 +99,7 @@ def test_a_copy_or_a_pickle_of_an_attached_pipeline_keeps_the_schedule(pipeline,
 
 
 @pytest.mark.parametrize(("pipeline", "name", "settings"), KEPT)
-def test_a_saved_pipeline_is_the_plain_one_and_says_so(pipeline, name, settings, tmp_path):
+def test_the_scheduler_of_a_saved_pipeline_is_the_plain_one_and_says_so(pipeline, name, settings, tmp_path):
     pipe = make(ALL[pipeline], name, settings)
     before = pipe.scheduler.config
     attach(pipe, made_for(pipe.scheduler, 4))
@@ -115,3 +115,18 @@ def test_a_saved_pipeline_is_the_plain_one_and_says_so(pipeline, name, settings,
     schedule = made_for(loaded, 5)
     attach(loaded, schedule)
     assert len(loaded.timesteps) == 5
+
+
+def test_a_whole_pipeline_is_saved_and_loaded_with_its_plain_scheduler(tmp_path):
+    tiny = ALL["DiT"]
+    pipe = make(tiny, "DPMSolverMultistepScheduler", {})
+    attach(pipe, made_for(pipe.scheduler, 4))
+    with pytest.warns(UserWarning, match="saved without the attached schedule"):
+        pipe.save_pretrained(tmp_path)
+    loaded = quiet(diffusers.DiTPipeline.from_pretrained(tmp_path))
+    assert type(loaded.scheduler) is diffusers.DPMSolverMultistepScheduler
+    assert type(pipe.scheduler) is not type(loaded.scheduler)
+    schedule = made_for(loaded.scheduler, 5)
+    attach(loaded, schedule)
+    seen, _ = recorded(tiny, loaded, 5)
+    np.testing.assert_allclose(list(dict.fromkeys(seen)), told(loaded.scheduler, schedule), atol=4e-5)

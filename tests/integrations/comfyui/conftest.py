@@ -52,6 +52,7 @@ def samplers_double() -> ModuleType:
     module.SCHEDULER_HANDLERS = {"uniform": SchedulerHandler(uniform)}
     module.SCHEDULER_NAMES = ["uniform"]
     module.SAMPLER_NAMES = ["euler", "heun", "dpm_2", "dpmpp_2m", "res_multistep", "uni_pc", "ddim"]
+    module.sampler_object = lambda name: SimpleNamespace(name=name)
     return module
 
 
@@ -72,7 +73,7 @@ def _kind(name):
 def api_double() -> ModuleType:
     """What the pack needs of ``comfy_api.latest``: schemas that keep what they are given."""
     module: Any = ModuleType("comfy_api.latest")
-    kinds = {name: _kind(name) for name in ("Model", "Int", "Float", "Combo", "Sigmas", "Image")}
+    kinds = {name: _kind(name) for name in ("Model", "Int", "Float", "Combo", "Sigmas", "Sampler", "Image")}
     schema = lambda **settings: SimpleNamespace(**{"is_output_node": False, **settings})  # noqa: E731
     module.io = SimpleNamespace(ComfyNode=object, Schema=schema, NodeOutput=Output, **kinds)
     module.ui = SimpleNamespace(PreviewImage=lambda image, cls: SimpleNamespace(image=image))

@@ -76,11 +76,16 @@ def test_a_calibration_of_the_folder_makes_the_schedule(nodes, host, model_of):
     calibration = hso.calibrate(network, noise, x, points=12)
     calibration.save(host.models / "hso" / "tiny.calibration")
     assert nodes["HSOCalibrated"].define_schema().inputs[1].options == ["tiny.calibration"]
+    inputs = nodes["HSOCalibrated"].define_schema().inputs
+    assert next(each for each in inputs if each.id == "solver").options == ["auto", *host.samplers.SAMPLER_NAMES]
     model = model_of(KINDS["discrete, eps"])
-    (sigmas,) = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="ddim")
+    sigmas, sampler = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="ddim")
     expected = sigmas_of(read_sampling(KINDS["discrete, eps"]), Run(6, "ddim", calibration=calibration))
     assert sigmas.tolist() == torch.FloatTensor(expected).tolist()
-    with pytest.raises(ArgumentError, match="solver: expected one of"):
+    assert sampler.name == "ddim"
+    _, sampler = run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="auto")
+    assert sampler.name in host.samplers.SAMPLER_NAMES
+    with pytest.raises(ArgumentError, match="solver: expected auto or one of"):
         run(nodes, "HSOCalibrated", model, "tiny.calibration", solver="res_multistep")
 
 
@@ -115,6 +120,9 @@ def test_the_preview_draws_every_step(nodes):
     for nothing in ([], [0.0, 0.0]):
         with pytest.raises(ValueError, match=r"^sigmas: expected at least two"):
             nodes["HSOPreview"].execute(torch.FloatTensor(nothing))
+    for broken in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"^sigmas: expected finite numbers"):
+            nodes["HSOPreview"].execute(torch.FloatTensor([broken, 1.0, 0.0]))
 
 
 def test_inputs_and_what_execute_takes_agree(nodes, model_of, host):
@@ -221,6 +229,12 @@ def test_example_workflows_are_whole(workflow, nodes):
 
 def test_there_are_example_workflows():
     assert len(list((FOLDER / "example_workflows").glob("*.json"))) >= 3
+
+
+def test_the_heading_says_whether_the_run_ends_clean(pack):
+    heading = sys.modules[pack.__name__ + ".picture"]._heading
+    assert heading([1.0, 0.5, 0.0], 1.0, 0.5) == "sigma, logarithmic; 2 steps from 1 to 0.5, then 0"
+    assert heading([1.0, 0.875], 1.0, 0.875) == "sigma, logarithmic; 1 step from 1 to 0.875"
 
 
 def test_the_picture_shows_steps_in_order(pack):

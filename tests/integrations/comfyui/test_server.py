@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from benchmarks import comfyui_doubles as doubles
 from benchmarks.comfyui_server import RefusedError, Server, graph_of, graph_of_drop_down, told_after
@@ -79,12 +80,27 @@ def test_files_of_the_folder_are_used_and_damaged_ones_named(server):
         server.run(graph_of("flux, mu 1.15", "HSOScheduleFile", {"schedule": "three.json"}))
 
 
+def test_a_calibration_gives_the_sigmas_and_the_sampler(server):
+    noise = hso.NoiseSchedule.preset("sd1.5")
+    x = np.random.default_rng(0).standard_normal((8, 1, 4, 4))
+    calibration = hso.calibrate(lambda state, node: state * node.sigma, noise, x, points=12)
+    calibration.save(server.work / "models" / "hso" / "tiny.calibration")
+    graph = graph_of("discrete, eps", "HSOCalibrated", {**ASKED, "calibration": "tiny.calibration", "solver": "auto"})
+    graph["run"]["inputs"]["sampler"] = ["sigmas", 1]
+    run = Run(5, "auto", calibration=calibration)
+    assert told(server, graph) == wanted("discrete, eps", run).round().tolist()
+
+
 @pytest.mark.parametrize(
     ("kind", "changes", "said"),
     [
         ("discrete, eps", {"steps": 0}, "smaller than min"),
         ("discrete, eps", {"steps": 10_001}, "bigger than max"),
-        ("discrete, eps", {"steps": 10_000}, "steps: expected a value that this model can be run with, got 10000"),
+        (
+            "discrete, eps",
+            {"steps": 10_000},
+            "steps: expected a number of steps that this model has room for, got 10000",
+        ),
         ("discrete, eps", {"denoise": 0.0}, "smaller than min"),
         ("discrete, eps", {"solver": "magic"}, "not in list"),
         ("discrete, eps", {"denoise": 0.5, "start_sigma": 2.0}, "start_sigma: expected none with a denoise below 1"),

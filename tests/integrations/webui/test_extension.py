@@ -187,6 +187,27 @@ def test_the_second_pass_has_its_own_schedule_and_its_own_type(modules, extensio
     assert program.sigmas(8).tolist() == best(SD, 8)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("HSO", None, {"Schedule type": "HSO"}),
+        ("HSO", "HSO", {"Schedule type": "HSO"}),
+        ("Flat", "HSO", {"Schedule type": "Flat", "Hires schedule type": "HSO"}),
+    ],
+)
+def test_the_information_of_a_picture_names_the_schedule_type_of_each_pass(modules, extension, first, second, said):
+    program = Program(modules, SD, scheduler=first, hr_scheduler=second, denoising_strength=0.5, hr_second_pass_steps=4)
+    script = extension.HSOScript()
+    script.process_batch(program.p)
+    program.sigmas(8)
+    # The program itself names the types that are its own.
+    program.p.extra_generation_params.setdefault("Schedule type", first)
+    program.p.is_hr_pass = True
+    script.before_hr(program.p)
+    program.image_to_image(4)
+    assert program.p.extra_generation_params == said
+
+
 def test_other_schedule_types_and_overrides_are_left_alone(modules, extension):
     program = Program(modules, SD, scheduler="Flat")
     extension.HSOScript().process_batch(program.p)
@@ -206,7 +227,9 @@ def test_what_a_model_cannot_do_is_one_line(modules, extension):
     with pytest.raises(HostError, match=r"^webui: the model's sigmas cannot be read: sigmas: .*log-uniform"):
         Program(modules, edm).sigmas(8)
     program = Program(modules, SD, steps=2000)
-    with pytest.raises(ArgumentError, match=r"^steps: expected a value that this model can be run with, got 2000"):
+    with pytest.raises(
+        ArgumentError, match=r"^steps: expected a number of steps that this model has room for, got 2000"
+    ):
         program.sigmas(2000)
     strange = SimpleNamespace(sigmas=torch.linspace(0.01, 0.9, 1000) ** 3)
     with pytest.raises(HostError, match="rectified flow with a shift"):
@@ -224,13 +247,16 @@ def test_a_text_schedule_and_the_extension_agree(modules, extension):
 
 @pytest.mark.skipif("HSO_WEBUI" not in os.environ, reason="HSO_WEBUI names no installation")
 def test_the_real_file_of_schedule_types_takes_the_entry(modules, monkeypatch):
-    sampling: Any = ModuleType("k_diffusion.sampling")
-    for name in ("get_sigmas_karras", "get_sigmas_exponential", "get_sigmas_polyexponential", "append_zero"):
-        setattr(sampling, name, flat)
-    package: Any = ModuleType("k_diffusion")
-    package.sampling = sampling
-    monkeypatch.setitem(sys.modules, "k_diffusion", package)
-    monkeypatch.setitem(sys.modules, "k_diffusion.sampling", sampling)
+    sampling: Any = ModuleType("sampling")
+    # Its schedule types are functions of k-diffusion, which this test does not call.
+    sampling.__getattr__ = lambda name: flat
+    for name in ("k_diffusion", "k_diff", "k_diff.k_diffusion"):
+        package: Any = ModuleType(name)
+        package.sampling, package.k_diffusion = sampling, package
+        monkeypatch.setitem(sys.modules, name, package)
+        monkeypatch.setitem(sys.modules, f"{name}.sampling", sampling)
+    # reForge asks which samplers it runs with.
+    modules.shared.opts = SimpleNamespace(sd_sampling="A1111")
     path = Path(os.environ["HSO_WEBUI"]) / "modules" / "sd_schedulers.py"
     spec = importlib.util.spec_from_file_location("modules.sd_schedulers", path)
     real = importlib.util.module_from_spec(spec)

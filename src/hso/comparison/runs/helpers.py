@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +24,9 @@ from hso.comparison.runs.work import Shard, work
 from hso.comparison.subjects import Subject, SubjectSettings, loader_of
 from hso.errors import ArgumentError, HSOError
 
+KILLED = "one of the processes was killed, perhaps because memory ran out; the same command goes on from here"
+# Seconds in which an interrupt reaches all processes.
+INTERRUPT = 0.3
 # In a helper process: its subject, or what went wrong when it was loaded.
 _loaded: list[Subject | str] = []
 
@@ -84,9 +88,17 @@ def _end_with_parent() -> None:
 
 
 def deal_shares(pool: ProcessPoolExecutor, count: int, settings: ComparisonSettings, folder: Path) -> list[Future[str]]:
-    """Deal all shares but the first to so many helpers."""
+    """Deal all shares but the first to so many helpers.
+
+    Raises:
+        HSOError: If one of them was killed.
+    """
     shards = [Shard(index, count + 1) for index in range(1, count + 1)]
-    return [pool.submit(_share_of, settings, folder, shard) for shard in shards]
+    try:
+        return [pool.submit(_share_of, settings, folder, shard) for shard in shards]
+    except BrokenProcessPool:
+        time.sleep(INTERRUPT)
+        raise HSOError(KILLED) from None
 
 
 def wait_for(shares: list[Future[str]]) -> None:
@@ -123,4 +135,6 @@ def _problem(share: Future[str]) -> str:
     try:
         return share.result()
     except BrokenProcessPool:
-        return "one of the processes was killed, perhaps because memory ran out; the same command goes on from here"
+        # An interrupt of all processes may end a helper before this process hears of it.
+        time.sleep(INTERRUPT)
+        return KILLED

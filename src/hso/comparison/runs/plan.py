@@ -13,11 +13,11 @@ import msgspec
 
 from hso.comparison.contestants import RefusedContestant, ScheduleTask, check_names, enter, is_file
 from hso.comparison.runs.settings import ComparisonSettings, fingerprint_of
-from hso.comparison.runs.store import RunFolder, read_json
+from hso.comparison.runs.store import RunFolder
 from hso.comparison.runs.threads import one_thread
 from hso.comparison.subjects import Subject, data_of
 from hso.errors import ArgumentError, FileError
-from hso.files import write_inside
+from hso.files import read_object, write_inside
 from hso.rules import rule_schedule
 from hso.schedule import SamplingSchedule
 from hso.solvers import DPMSolverPP, Solver, label_of, learned_for
@@ -180,7 +180,7 @@ def load_plan(settings: ComparisonSettings, store: RunFolder) -> ComparisonPlan 
         FileError: If it is damaged.
     """
     path = store.folder / PLAN
-    content = read_json(path) if path.exists() else {}
+    content = read_object(path) if path.exists() else {}
     if content.get("asked") != settings.asked():
         return None
     solvers = {label_of(solver): solver for solver in (REFERENCE_SOLVER, *settings.methods)}

@@ -15,7 +15,6 @@ that begin together in an empty folder only one writes run.json. The others read
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +25,8 @@ import numpy as np
 
 from hso import files
 from hso.comparison.statistics.blocks import Block, Integers
-from hso.errors import FileError, brief
-from hso.files import make_folder, packed, write_inside, write_new
+from hso.errors import FileError
+from hso.files import make_folder, packed, settle, write_inside
 from hso.noise.base import Array
 
 
@@ -47,18 +46,7 @@ class RunFolder:
         self.folder, self.keep_features = folder, keep_features
         for path in (folder, *(folder / name for name in ("schedules", "sums", "reference"))):
             make_folder(path)
-        self._agree(json.loads(json.dumps(common)))
-
-    def _agree(self, common: Mapping[str, Any]) -> None:
-        path = self.folder / "run.json"
-        # Looking first and writing then would let two runs with different settings into one folder.
-        if not path.exists() and write_new(path, json.dumps(common, indent=2).encode()):
-            return
-        before = read_json(path)
-        for name in sorted({*before, *common}):
-            if before.get(name) != common.get(name):
-                theirs, mine = brief(before.get(name)), brief(common.get(name))
-                raise FileError(self.folder, f"holds a run with {name} {theirs}, not {mine}; give another folder")
+        settle(folder / "run.json", common, "give another folder")
 
     def sums_path(self, key: str, images: range) -> Path:
         """The file of a batch's sums."""
@@ -173,23 +161,6 @@ class RunFolder:
 
     def _reference(self, images: range) -> Path:
         return self.folder / "reference" / f"{_name(images)}.npy"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file of a run.
-
-    Raises:
-        FileError: If it is missing or damaged.
-    """
-    try:
-        content = files.read_json(path)
-    except OSError as error:
-        raise FileError(path, f"cannot read: {error.strerror}") from None
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise FileError(path, "expected a JSON object, found something else")
-    return content
 
 
 def _name(images: range) -> str:

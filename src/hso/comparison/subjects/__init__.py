@@ -18,7 +18,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from hso.comparison.subjects.base import LoopSubject, Start, Subject, SubjectSettings, data_of
+from hso.comparison.subjects.base import NO_GUIDANCE, LoopSubject, Start, Subject, SubjectSettings, data_of
 from hso.comparison.subjects.exact import digits_empirical, gaussian, mixture
 from hso.comparison.subjects.features import FEATURES
 from hso.comparison.subjects.network import digits
@@ -82,23 +82,39 @@ def loader_of(settings: SubjectSettings) -> Callable[[], Subject]:
     """
     if settings.features is not None:
         check_choice("features", settings.features, FEATURES)
-    name, _, scale = settings.model.partition("@")
-    if factory := SUBJECTS.get(name) or _from_entry_point(name):
-        return partial(factory, _with_guidance(settings, name, scale) if scale else settings)
-    if scale and Path(name).exists():
-        return partial(from_pipeline, _with_guidance(settings, name, scale))
-    is_path = Path(settings.model).exists() or settings.model.startswith((os.sep, "."))
-    if not is_path and "/" not in settings.model:
+    asked = with_guidance(settings)
+    if factory := SUBJECTS.get(asked.model) or _from_entry_point(asked.model):
+        return partial(factory, asked)
+    is_path = Path(asked.model).exists() or asked.model.startswith((os.sep, "."))
+    if not is_path and "/" not in asked.model:
         known = (*SUBJECTS, *(point.name for point in metadata.entry_points(group=ENTRY_POINTS)))
-        check_choice("model", name, known, " or the folder of a pipeline")
-    return partial(from_pipeline, settings)
+        check_choice("model", asked.model.partition("@")[0], known, " or the folder of a pipeline")
+    return partial(from_pipeline, asked)
 
 
-def _with_guidance(settings: SubjectSettings, name: str, scale: str) -> SubjectSettings:
+def with_guidance(settings: SubjectSettings) -> SubjectSettings:
+    """The settings with the guidance that the model's name asks for, where it is NAME@G.
+
+    Raises:
+        ArgumentError: If G is no guidance, or the settings ask for another one.
+
+    Example:
+        >>> settings = with_guidance(SubjectSettings("digits@3"))
+        >>> settings.model, settings.guidance
+        ('digits', 3.0)
+    """
+    name, at, scale = settings.model.partition("@")
+    # A folder may have this sign in its name.
+    is_folder = Path(name).exists() and not Path(settings.model).exists()
+    if not at or not (name in SUBJECTS or _from_entry_point(name) or is_folder):
+        return settings
     try:
-        return dataclasses.replace(settings, model=name, guidance=float(scale))
+        found = dataclasses.replace(settings, model=name, guidance=float(scale))
     except ValueError:
         raise ArgumentError("model", f"{name}@G with a number G", settings.model) from None
+    if settings.guidance not in (NO_GUIDANCE, found.guidance):
+        raise ArgumentError("guidance", f"none with {settings.model}, which says it", settings.guidance)
+    return found
 
 
 def _from_entry_point(name: str) -> Factory | None:
@@ -124,4 +140,5 @@ __all__ = [
     "load_subject",
     "loader_of",
     "register",
+    "with_guidance",
 ]

@@ -36,6 +36,10 @@ TEACHER_IMAGES = range(2**40, 2**40 + 64)
 CALIBRATION_IMAGES, TUNING_IMAGES = 2**41, 2**42
 
 
+# The scale of guidance that leaves the model as it is.
+NO_GUIDANCE = 1.0
+
+
 @dataclass(frozen=True)
 class SubjectSettings:
     """Which model is judged, and how.
@@ -57,7 +61,7 @@ class SubjectSettings:
     """
 
     model: str
-    guidance: float = 1.0
+    guidance: float = NO_GUIDANCE
     seed: int = 0
     device: str = "cpu"
     features: str | None = None

@@ -6,6 +6,7 @@ schedule is attached to them. So the images that are judged are those that a use
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,8 @@ class TextToImage(Subject):
         self.pipe, self.settings = pipe, settings
         self.noise = at_guidance(NoiseSchedule.from_config(pipe), settings.guidance)
         self.captions = read_captions(settings)
+        # The file of the captions may change while a run is stopped.
+        self.identity = {"prompts": hashlib.sha256("\n".join(self.captions).encode()).hexdigest()[:16]}
         self._features = FEATURES[settings.features or "inception"](settings.device)
         if settings.data is not None:
             self.moments = folder_moments(settings.data, self._features)

@@ -8,34 +8,28 @@ schedule is the optimum among whole timesteps, so that ComfyUI's rounding change
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hso.errors import ArgumentError, check_integer, check_real
+from hso.hosts.comfyui.samplers import AUTO, simulated_solvers, solver_of_sampler
 from hso.hosts.comfyui.sampling import NEAR, Sampling
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.noise.traits import Traits
-from hso.optimize import optimize
-from hso.schedule import SamplingSchedule
-from hso.search import Boundary, Constraints
+from hso.objectives import Replay
+from hso.objectives.base import Ends
+from hso.optimize import Result, objective_for, optimize
+from hso.schedule import CLEAN, SamplingSchedule
+from hso.search import Boundary, Constraints, Problem
 from hso.search.exact import TRAINING, Exact
-from hso.solvers import Solver, make_solver
+from hso.search.whole_timesteps import descend_on_timesteps
+from hso.solvers import Learned, Solver
 
-# ComfyUI's samplers that are solvers of this library: same coefficients, one network call for each step (Heun: two).
-SOLVER_OF_SAMPLER: Mapping[str, str] = {
-    "ddim": "ddim",
-    "deis": "deis",
-    "dpmpp_2m": "dpmpp_2m",
-    "euler": "euler",
-    "heun": "heun",
-    "uni_pc": "unipc",
-    "uni_pc_bh2": "unipc",
-}
-# For other samplers the analytic objective uses this one. A calibration must know the sampler itself.
-OTHER_SAMPLERS = "dpmpp_2m"
 MOST_STEPS = 10_000
 # ComfyUI takes a denoise above this for 1.
 WHOLE_RUN = 0.9999
@@ -51,10 +45,12 @@ class Run:
 
     Attributes:
         steps: Number of steps, that is of nodes.
-        sampler: ComfyUI's name of the sampler that will run.
+        sampler: ComfyUI's name of the sampler that will run. With a calibration "auto" takes the best one for so many
+            network calls as there are steps.
         denoise: Share of the noise schedule that is run, in (0, 1]: the run begins at time t = denoise.
         start_sigma: The sigma at which the run begins, in place of ``denoise``; None if that says it.
-        guidance: Scale of classifier-free guidance ("cfg"); None if unknown, which counts as guided.
+        guidance: Scale of classifier-free guidance ("cfg"); None if unknown, which counts as guided, or as that of the
+            calibration.
         calibration: A calibration of the model; None for the analytic objective.
 
     Raises:
@@ -79,21 +75,26 @@ class Run:
         if self.start_sigma is not None and self.denoise < WHOLE_RUN:
             cause = "both say where the run begins"
             raise ArgumentError("start_sigma", "none with a denoise below 1", self.start_sigma, cause)
-        if self.calibration is not None and self.sampler not in SOLVER_OF_SAMPLER:
-            known = ", ".join(SOLVER_OF_SAMPLER)
-            raise ArgumentError(
-                "solver", f"one of {known} with a calibration", self.sampler, "others are not simulated"
-            )
+        if self.sampler == AUTO and self.calibration is None:
+            raise ArgumentError("solver", "the sampler that will run", AUTO, "only a calibration compares samplers")
+        self._check_guidance()
+
+    def _check_guidance(self) -> None:
+        made_with = None if self.calibration is None else self.calibration.guidance
+        if made_with is not None and self.guidance is not None and not math.isclose(made_with, self.guidance):
+            cause = "a schedule is best for one guidance; 0 takes the calibration's"
+            raise ArgumentError("cfg", f"{made_with:g}, with which the calibration was made", self.guidance, cause)
 
     @property
     def solver(self) -> Solver:
         """The solver of this library that the sampler is, or the one that stands for it."""
-        return make_solver(SOLVER_OF_SAMPLER.get(self.sampler, OTHER_SAMPLERS))
+        return solver_of_sampler(self.sampler)
 
     def start(self, sampling: Sampling) -> float | None:
         """The time at which the run begins; None if it is a whole run."""
         if self.start_sigma is None:
-            return None if self.denoise > WHOLE_RUN else sampling.on_grid(self.denoise)
+            noisiest = sampling.noise.t_range[1]
+            return None if self.denoise > WHOLE_RUN else sampling.on_grid(min(self.denoise, noisiest))
         most = sampling.sigma_max
         sigma = check_real("start_sigma", self.start_sigma, 0.0, most * (1 + NEAR), "the model's noisiest sigma")
         return None if sigma >= most * (1 - NEAR) else sampling.time_of_sigma(sigma)
@@ -114,22 +115,44 @@ def schedule_of(sampling: Sampling, run: Run, boundary: Boundary | None = None) 
     Raises:
         ArgumentError: If the model cannot be run like that.
     """
-    noise = sampling.noise.with_traits(Traits(space="latent", guidance=run.guidance))
-    start = run.start(sampling)
-    whole = sampling.table is not None and run.calibration is None
-    calibration = None if run.calibration is None else _fitted(run.calibration, noise)
-    try:
-        result = optimize(
-            noise,
-            run.solver.nfe(run.steps),
-            solver=run.solver,
-            strategy=Exact(grid=TRAINING) if whole else None,
-            calibration=calibration,
-            constraints=Constraints(start=start, boundary=boundary),
-        )
-    except ArgumentError as error:
-        raise _in_words_of_the_host(error, run) from error
+    if run.calibration is not None:
+        return calibrated(sampling, run, boundary)[1]
+    whole = Exact(grid=TRAINING) if sampling.table is not None else None
+    asked = {"solver": run.solver, "strategy": whole}
+    result = _optimized(sampling, run, run.solver.nfe(run.steps), boundary, asked)
     return sampling.landed(result.schedule)
+
+
+def calibrated(sampling: Sampling, run: Run, boundary: Boundary | None = None) -> tuple[str, SamplingSchedule]:
+    """The sampler and the schedule of a run with a calibration.
+
+    Raises:
+        ArgumentError: If the model cannot be run like that.
+    """
+    assert run.calibration is not None
+    solvers = simulated_solvers(sampling, run.sampler)
+    calls = run.steps if run.sampler == AUTO else run.solver.nfe(run.steps)
+    calibration = _fitted(run.calibration, sampling.noise)
+    asked = {"solver": list(solvers.values()), "calibration": calibration}
+    result = _optimized(sampling, run, calls, boundary, asked)
+    sampler = next(name for name, solver in solvers.items() if solver == result.solver)
+    schedule = sampling.landed(result.schedule)
+    if sampling.table is None:
+        return sampler, schedule
+    function = Replay(calibration).on(sampling.noise, result.solver, CLEAN, schedule.start)
+    problem = Problem(function, schedule.nfe, CLEAN, result.constraints)
+    best = descend_on_timesteps(problem, schedule.timesteps)
+    return sampler, SamplingSchedule.from_timesteps(sampling.noise, best.astype(float), start=schedule.start)
+
+
+def _optimized(sampling: Sampling, run: Run, calls: int, boundary: Boundary | None, asked: Mapping[str, Any]) -> Result:
+    noise = sampling.noise.with_traits(Traits(space="latent", guidance=run.guidance))
+    constraints = Constraints(start=run.start(sampling), boundary=boundary)
+    try:
+        return optimize(noise, calls, constraints=constraints, **asked)
+    except ArgumentError as error:
+        ends = objective_for(None, asked.get("calibration"), calls).ends(noise, constraints.start)
+        raise _in_words_of_the_host(error, sampling, run, ends) from error
 
 
 def expert_sigmas(sampling: Sampling, run: Run, boundary: float, least: int = 1) -> tuple[list[float], list[float]]:
@@ -146,10 +169,19 @@ def expert_sigmas(sampling: Sampling, run: Run, boundary: float, least: int = 1)
     Raises:
         ArgumentError: If the run has too few steps, or lies on one side of the boundary.
     """
+    check_integer("steps", run.steps, 2, MOST_STEPS, "each of the two networks gets at least one")
     check_integer("least", least, 1, run.steps // 2, "each of the two networks gets that many of the steps")
     sigma = check_real("boundary", boundary, 0.0, sampling.sigma_max)
     time = sampling.time_of_sigma(sigma)
-    values = sampling.sigmas(schedule_of(sampling, run, Boundary(time, least)))
+    try:
+        values = sampling.sigmas(schedule_of(sampling, run, Boundary(time, least)))
+    except ArgumentError as error:
+        if error.argument != "boundary":
+            raise
+        begins = run.start(sampling)
+        most = sampling.sigma_max if begins is None else sampling.sigma_of_time(begins)
+        expected = f"a sigma below {most:.4g} with room for {least} of the steps on each side"
+        raise ArgumentError("boundary", expected, boundary) from error
     first = int(np.sum(np.array(values[:-1]) >= sigma))
     return values[: first + 1], values[first:]
 
@@ -158,11 +190,14 @@ def sigmas_of_file(sampling: Sampling, schedule: SamplingSchedule) -> list[float
     """The sigmas of a schedule that was made elsewhere, and a last 0, shape (N + 1,).
 
     Raises:
-        ArgumentError: If it was made for another model, or does not end at the clean sample.
+        ArgumentError: If it was made for another model or for a learned solver, or does not end at the clean sample.
     """
     if not schedule.ends_clean:
         cause = "ComfyUI would leave noise in the image; optimize with terminal clean"
         raise ArgumentError("schedule", "one that ends at the clean sample", repr(schedule), cause)
+    if schedule.provenance.get("solver") == Learned.name:
+        cause = "no sampler of ComfyUI has its coefficients"
+        raise ArgumentError("schedule", "one for a sampler", "one for a solver that was learned", cause)
     noise = sampling.noise
     low, high = noise.t_range
     noisiest, cleanest = noise.lambda_([high, low])
@@ -196,11 +231,14 @@ def _fitted(calibration: Calibration, noise: NoiseSchedule) -> Calibration:
     return dataclasses.replace(calibration, noise_fingerprint=noise.fingerprint)
 
 
-def _in_words_of_the_host(error: ArgumentError, run: Run) -> ArgumentError:
-    """The same error with the name of the input that the user sees."""
-    seen = {"nfe": "steps", "start": "denoise" if run.start_sigma is None else "start_sigma"}
-    name = seen.get(error.argument, error.argument)
-    values = {"steps": run.steps, "denoise": run.denoise, "start_sigma": run.start_sigma}
-    if name == error.argument:
-        return error
-    return ArgumentError(name, "a value that this model can be run with", values[name], str(error))
+def _in_words_of_the_host(error: ArgumentError, sampling: Sampling, run: Run, ends: Ends) -> ArgumentError:
+    """The same error with the name of the input that the user sees, and in its unit."""
+    cause = "nearly no noise is left there"
+    if error.argument == "nfe":
+        return ArgumentError("steps", "a number of steps that this model has room for", run.steps, str(error))
+    if error.argument == "start" and run.start_sigma is None:
+        return ArgumentError("denoise", f"more than {ends.t_min[1]:.3g}", run.denoise, cause)
+    if error.argument == "start":
+        least = sampling.sigma_of_time(ends.t_min[1])
+        return ArgumentError("start_sigma", f"more than {least:.3g}", run.start_sigma, cause)
+    return error

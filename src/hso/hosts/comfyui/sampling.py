@@ -96,7 +96,11 @@ class Sampling:
     @property
     def sigma_min(self) -> float:
         """The cleanest sigma of the noise schedule, as ComfyUI means it."""
-        lambda_ = self.noise.lambda_(self.noise.t_range[0])
+        return self.sigma_of_time(self.noise.t_range[0])
+
+    def sigma_of_time(self, t: float) -> float:
+        """The sigma of a time, as ComfyUI means it."""
+        lambda_ = self.noise.lambda_(t)
         return float((flow_sigma_of_lambda if self.means_flow_sigma else sigma_of_lambda)(lambda_))
 
     def time_of_sigma(self, sigma: float) -> float:

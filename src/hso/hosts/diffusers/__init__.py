@@ -19,10 +19,28 @@ Example:
     [999.0, 640.0, 210.5]
 """
 
-from hso.hosts.diffusers.attachment import Attachment, attach, detach
+from typing import TYPE_CHECKING, Any
+
+from hso.errors import MissingExtraError
+from hso.hosts.diffusers.attachment import Attachment, attach
 from hso.hosts.diffusers.network import PipelineNetwork
+from hso.hosts.diffusers.own import detach
 from hso.hosts.diffusers.part_way import call_arguments
 from hso.hosts.diffusers.recommend import recommend
 from hso.hosts.diffusers.registry import REFUSED, SCHEDULERS
 
+if TYPE_CHECKING:
+    from hso.hosts.diffusers.planned import PlannedScheduler as PlannedScheduler
+
 __all__ = ["REFUSED", "SCHEDULERS", "Attachment", "PipelineNetwork", "attach", "call_arguments", "detach", "recommend"]
+
+
+def __getattr__(name: str) -> Any:
+    # Its class derives from classes of diffusers, which is imported only when it is used.
+    if name != "PlannedScheduler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from hso.hosts.diffusers.planned import PlannedScheduler
+    except ImportError as error:
+        raise MissingExtraError(error.name or "diffusers", extra="diffusers") from None
+    return PlannedScheduler

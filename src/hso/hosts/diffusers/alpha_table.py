@@ -62,6 +62,9 @@ class Ddim(AlphaTable):
     The scheduler's formula for the next timestep gives the next rank once num_inference_steps is N_train.
     """
 
+    def exact(self, config: Config) -> bool:
+        return not config.get("clip_sample") and not config.get("thresholding")
+
     def takes(self, flow: bool) -> Takes:
         return Takes()
 

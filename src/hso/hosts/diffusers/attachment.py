@@ -22,6 +22,7 @@ from hso.hosts.diffusers.family import Call, Config
 from hso.hosts.diffusers.registry import family_of
 from hso.noise.base import as_array
 from hso.schedule import SamplingSchedule
+from hso.solvers import learned_for
 
 SLOT, LANDING = "_hso_attachment", "_hso_landing"
 NOT_SAVED = (
@@ -134,19 +135,12 @@ class Attachment:
             )
         steps = arguments.get("num_inference_steps")
         steps = len(next(iter(given.values()))) if steps is None and given else steps
-        self._check_steps(steps)
+        part_way.lead_of(self._class.__name__, self.schedule, steps)
         if "mu" in signature.parameters and self.config.get("use_dynamic_shifting"):
             arguments.setdefault("mu", 1.0)
         # Sigmas alone mean nothing, since the schedule has its own; beside timesteps they say what the network is told.
         kept = given if "timesteps" in given else {}
         return {**arguments, "num_inference_steps": steps, **kept}
-
-    def _check_steps(self, steps: int | None) -> None:
-        nfe = self.schedule.nfe
-        if steps == nfe or (self._part_way and steps == nfe + 1):
-            return
-        remedy = watch.PASS_ARGUMENTS if self._part_way else f"pass num_inference_steps={nfe}"
-        self._refuse(f"the attached schedule has {nfe} nodes, {steps} steps were asked for; {remedy}")
 
     def _refuse(self, problem: str) -> None:
         raise HostError(self._class.__name__, problem)
@@ -167,7 +161,8 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
         was before any schedule was attached.
 
     Raises:
-        ArgumentError: If an argument is of the wrong type.
+        ArgumentError: If an argument is of the wrong type, or the schedule was made for a learned solver, which no
+            scheduler of diffusers runs.
         HostError: If the scheduler cannot take the schedule, with the reason. A schedule attached before then stays.
 
     Example:
@@ -183,10 +178,15 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
     """
     scheduler = scheduler_of(target)
     pipeline = "" if scheduler is target else type(target).__name__
+    if isinstance(schedule, SamplingSchedule) and learned_for(schedule):
+        cause = (
+            "use recommend(pipeline, ...), or pipeline.scheduler = PlannedScheduler.from_scheduler(pipeline, schedule)"
+        )
+        raise ArgumentError("schedule", "one for a published solver", "one for a learned solver", cause)
     if pipeline:
         check_pipeline(target, scheduler, schedule)
     previous = attachment_of(scheduler)
-    detach(scheduler)
+    take_off(scheduler)
     try:
         return Attachment(scheduler, schedule, pipeline)
     except HSOError:
@@ -195,13 +195,8 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
         raise
 
 
-def detach(target: Any) -> None:
-    """Take the schedule off a scheduler or pipeline; nothing happens if there is none.
-
-    Raises:
-        ArgumentError: If the argument is neither.
-    """
-    scheduler = scheduler_of(target)
+def take_off(scheduler: Any) -> None:
+    """Take the attached schedule off a scheduler; nothing happens if there is none."""
     attachment = attachment_of(scheduler)
     if attachment:
         attachment._restore(scheduler)

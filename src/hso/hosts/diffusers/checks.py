@@ -42,11 +42,22 @@ def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) ->
 
 
 def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSchedule, pipeline: str = "") -> None:
-    """Refuse a schedule that was made for another model, contradicts itself or has no meaning for this scheduler.
+    """Refuse a schedule that :func:`check_model` refuses, or that has no meaning for this scheduler.
+
+    Raises:
+        ArgumentError: If it is no SamplingSchedule, or the model's noise schedule cannot be read.
+        HostError: With the reason.
+    """
+    check_model(scheduler, schedule, pipeline)
+    if problem := family.objection(scheduler.config, schedule):
+        raise HostError(type(scheduler).__name__, problem)
+
+
+def check_model(scheduler: Any, schedule: SamplingSchedule, pipeline: str = "") -> None:
+    """Refuse a schedule that was made for another model, or contradicts itself.
 
     Args:
         scheduler: The scheduler.
-        family: Its family.
         schedule: The schedule.
         pipeline: The class of the scheduler's pipeline, if there is one. The schedule may be made for the pipeline, or for
             what the scheduler says by itself.
@@ -63,10 +74,8 @@ def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSc
             name, f"the schedule ends at lambda {schedule.terminal:g} but at t = {schedule.terminal_time:g}"
         )
     problems = [_problem(scheduler, schedule, each) for each in dict.fromkeys((pipeline, ""))]
-    problem = "" if "" in problems else problems[0]
-    problem = problem or family.objection(scheduler.config, schedule)
-    if problem:
-        raise HostError(name, problem)
+    if "" not in problems:
+        raise HostError(name, problems[0])
 
 
 def _problem(scheduler: Any, schedule: SamplingSchedule, pipeline: str) -> str:

@@ -61,6 +61,9 @@ class EulerTable(SigmaTable):
     def takes(self, flow: bool) -> Takes:
         return Takes() if flow else Takes(timesteps=FRACTIONAL, sigmas=WITH_ZERO)
 
+    def exact(self, config: Config) -> bool:
+        return True
+
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:
         continuous = config["timestep_type"] == "continuous" and config["prediction_type"] == "v_prediction"
         return Edm().landing(config, schedule) if continuous else super().landing(config, schedule)

@@ -46,11 +46,13 @@ class SchedulerFamily(ABC):
 
     Attributes:
         for_flow_only: Whether its schedulers run flow models only.
+        divides_by_alpha: Whether the samples of its schedulers are x / alpha instead of x where x preserves the variance.
         wrapped: Methods and properties of the scheduler, besides ``set_timesteps``, that the method of this class with the
             same name stands in for; its first argument is the :class:`Call`.
     """
 
     for_flow_only: bool = False
+    divides_by_alpha: bool = False
     wrapped: tuple[str, ...] = ()
 
     def takes(self, flow: bool) -> Takes:
@@ -60,6 +62,10 @@ class SchedulerFamily(ABC):
     @abstractmethod
     def solver(self, config: Config) -> Solver:
         """The solver of this library that a scheduler with this configuration is, or the nearest one."""
+
+    def exact(self, config: Config) -> bool:
+        """Whether a scheduler with this configuration takes exactly the steps of :meth:`solver`, as far as it is tested."""
+        return False
 
     @abstractmethod
     def landing(self, config: Config, schedule: SamplingSchedule) -> Landing:

@@ -47,6 +47,9 @@ class FlowMatch(SchedulerFamily):
     def solver(self, config: Config) -> Solver:
         return Euler()
 
+    def exact(self, config: Config) -> bool:
+        return not config.get("stochastic_sampling")
+
     def objection(self, config: Config, schedule: SamplingSchedule) -> str:
         if schedule.path.name == "flow":
             return ""

@@ -14,6 +14,10 @@ class FlowMatchHeun(HeunTable):
 
     for_flow_only = True
 
+    def exact(self, config: Config) -> bool:
+        # It takes the mean of the slopes in the flow's sigma, and our Heun in sigma / alpha.
+        return False
+
     def takes(self, flow: bool) -> Takes:
         return Takes()
 

@@ -17,7 +17,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from hso.errors import HostError
-from hso.hosts.diffusers.attachment import detach, scheduler_of
+from hso.hosts.diffusers.attachment import scheduler_of
+from hso.hosts.diffusers.own import detach
 from hso.noise import NoiseSchedule
 from hso.noise.path import VarianceExploding
 from hso.solvers import Node
@@ -30,7 +31,7 @@ class PipelineNetwork:
     """The network of a pipeline: x and a node to its prediction, as :func:`hso.solvers.sample` takes it.
 
     Args:
-        pipe: The pipeline. An attached schedule is taken off.
+        pipe: The pipeline. It is detached, so that it has its own scheduler.
         arguments: Arguments of its call for the images of a batch: ``prompt``, ``guidance_scale``, ``height`` ...
 
     Attributes:
@@ -85,7 +86,9 @@ class PipelineNetwork:
             raise HostError(
                 name, "changes the latents that it is given, so that its network cannot be asked at a state"
             )
-        return torch.as_tensor(asked.output).to(x)
+        # With reversed sigmas the network gives the velocity towards the data.
+        sign = -1 if self._plain.config.get("invert_sigmas") else 1
+        return sign * torch.as_tensor(asked.output).to(x)
 
     def _ask(self, timestep: float, extra: Mapping[str, Any]) -> _OneNode:
         import torch

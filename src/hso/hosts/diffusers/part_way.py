@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from hso.errors import HostError
 from hso.hosts.diffusers.family import Landing
+from hso.hosts.diffusers.watch import PASS_ARGUMENTS
 from hso.schedule import SamplingSchedule
 
 # Of the first interval: where the level of the leading node lies before the first. No step uses it.
@@ -49,6 +51,25 @@ def call_arguments(pipeline: Any, schedule: SamplingSchedule) -> dict[str, Any]:
     if begins_part_way(schedule) or takes_strength(pipeline):
         return {"num_inference_steps": schedule.nfe, "strength": 1.0}
     return {"num_inference_steps": schedule.nfe}
+
+
+def lead_of(host: str, schedule: SamplingSchedule, steps: int | None) -> int:
+    """How many nodes a run of so many steps has before the schedule's first: 0, or 1 to be left out.
+
+    Args:
+        host: Name of the scheduler.
+        schedule: Its schedule.
+        steps: Number of steps that are asked for.
+
+    Raises:
+        HostError: If the number does not fit the schedule.
+    """
+    if steps == schedule.nfe:
+        return 0
+    if begins_part_way(schedule) and steps == schedule.nfe + 1:
+        return 1
+    remedy = PASS_ARGUMENTS if begins_part_way(schedule) else f"pass num_inference_steps={schedule.nfe}"
+    raise HostError(host, f"its schedule has {schedule.nfe} nodes, {steps} steps were asked for; {remedy}")
 
 
 def takes_strength(pipeline: Any) -> bool:

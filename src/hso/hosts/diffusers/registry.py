@@ -90,6 +90,10 @@ REFUSED: Mapping[str, str] = {
 }
 
 
+# The scheduler of this library, which has a schedule of its own.
+PLANNED = "PlannedScheduler"
+
+
 def family_of(scheduler: object) -> SchedulerFamily:
     """How a schedule is landed on this scheduler.
 
@@ -99,6 +103,9 @@ def family_of(scheduler: object) -> SchedulerFamily:
     name = type(scheduler).__name__
     if name in REFUSED:
         raise HostError(name, f"cannot take a schedule: {REFUSED[name]}")
+    if name == PLANNED:
+        remedy = "make another with from_scheduler, or call detach(pipeline) first"
+        raise HostError(name, f"has a schedule and a solver of its own; {remedy}")
     if name not in SCHEDULERS:
         raise HostError(name, f"no adapter; there is one for {', '.join(SCHEDULERS)}")
     return SCHEDULERS[name]

@@ -7,6 +7,7 @@ The table holds :math:`\tilde\sigma`, or the flow's :math:`\sigma` where ``use_f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,27 @@ from hso.noise.levels import flow_sigma_of_lambda
 from hso.schedule import T_MIN, SamplingSchedule
 from hso.solvers import DEIS, DPMSolverPP, DPMSolverPP2S, Euler, Heun, Solver, UniPC
 
+# The settings with which the schedulers of diffusers are the solvers of this library.
+DPMPP_MIDPOINT = {
+    "algorithm_type": "dpmsolver++",
+    "solver_type": "midpoint",
+    "lower_order_final": True,
+    "euler_at_final": False,
+}
+UNIPC_BH2 = {
+    "solver_type": "bh2",
+    "predict_x0": True,
+    "lower_order_final": True,
+    "disable_corrector": [],
+    "solver_p": None,
+}
 NO_LIMIT = "has no limit at the clean sample; use a schedule with terminal 't_min'"
 
 
 class SigmaTable(SchedulerFamily):
     """Its formulas hold for any terminal."""
+
+    divides_by_alpha = True
 
     def solver(self, config: Config) -> Solver:
         return Euler()
@@ -57,6 +74,9 @@ class HeunTable(SigmaTable):
     def solver(self, config: Config) -> Solver:
         return Heun()
 
+    def exact(self, config: Config) -> bool:
+        return True
+
     def write(self, scheduler: Any, landing: Landing) -> None:
         twice = Landing(_twice(landing.timesteps), np.append(_twice(landing.levels[:-1]), landing.levels[-1]))
         super().write(scheduler, twice)
@@ -82,11 +102,16 @@ class Lms(SigmaTable):
 class Multistep(SigmaTable):
     """``final_sigmas_type`` follows the schedule's end; to end clean, ``algorithm_type`` must be a '++'."""
 
+    divides_by_alpha = False
+
     def takes(self, flow: bool) -> Takes:
         return Takes(timesteps=WHOLE)
 
     def solver(self, config: Config) -> Solver:
         return DPMSolverPP(order_of(config))
+
+    def exact(self, config: Config) -> bool:
+        return config["solver_order"] <= 2 and has(config, DPMPP_MIDPOINT)
 
     def settings(self, config: Config, schedule: SamplingSchedule) -> dict[str, Any]:
         return final_sigmas(schedule)
@@ -101,6 +126,9 @@ class Multistep(SigmaTable):
 class Singlestep(Multistep):
     """``lower_order_final`` is set if the nodes do not fill the last block, or if the schedule ends clean."""
 
+    def exact(self, config: Config) -> bool:
+        return False
+
     def solver(self, config: Config) -> Solver:
         return DPMSolverPP2S()
 
@@ -112,6 +140,8 @@ class Singlestep(Multistep):
 
 class Deis(SigmaTable):
     """It has no step to the clean sample; its own tables end at the training minimum too."""
+
+    divides_by_alpha = False
 
     def solver(self, config: Config) -> Solver:
         return DEIS(order_of(config))
@@ -132,6 +162,9 @@ class UniPCTable(Multistep):
     def solver(self, config: Config) -> Solver:
         return UniPC(order_of(config))
 
+    def exact(self, config: Config) -> bool:
+        return has(config, UNIPC_BH2)
+
     def objection(self, config: Config, schedule: SamplingSchedule) -> str:
         if config["solver_p"] is not None:
             return "solver_p takes steps of its own that no schedule reaches; leave it None"
@@ -144,6 +177,11 @@ class UniPCTable(Multistep):
         if not config["lower_order_final"] and config["solver_order"] > 1 and schedule.nfe > 1:
             return f"a last step of order {config['solver_order']} {NO_LIMIT}, or lower_order_final=True"
         return ""
+
+
+def has(config: Config, settings: Mapping[str, Any]) -> bool:
+    """Whether a configuration has these settings, and does not clip the data."""
+    return not config.get("thresholding") and all(config.get(name) == value for name, value in settings.items())
 
 
 def final_sigmas(schedule: SamplingSchedule) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def level_dtype() -> torch.dtype:
     return torch.float32 if torch.backends.mps.is_available() else torch.float64
 
 
-def level_tensor(values: Array | float) -> torch.Tensor:
+def level_tensor(values: Array | list[float] | float) -> torch.Tensor:
     """Noise levels in the best precision that the machine has."""
     import torch
 

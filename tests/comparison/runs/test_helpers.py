@@ -1,0 +1,40 @@
+"""Processes that help: one that is killed is told apart from an interrupt of all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from hso.comparison.runs.helpers import deal_shares, wait_for
+from hso.errors import HSOError
+
+
+def broken():
+    share = Future()
+    share.set_exception(BrokenProcessPool())
+    return share
+
+
+class BrokenPool:
+    def submit(self, *_):
+        raise BrokenProcessPool
+
+
+def test_a_killed_helper_is_one_line():
+    with pytest.raises(HSOError, match="one of the processes was killed"):
+        wait_for([broken()])
+    with pytest.raises(HSOError, match="one of the processes was killed"):
+        deal_shares(BrokenPool(), 1, None, None)
+
+
+def test_an_interrupt_that_ends_a_helper_first_is_an_interrupt():
+    late = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    late.start()
+    with pytest.raises(KeyboardInterrupt):
+        wait_for([broken()])
+    late.join()
