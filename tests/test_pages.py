@@ -16,8 +16,8 @@ from hso.models.gaussian import GaussianModel
 from tests.pages import PAGES, ROOT, blocks, commands, mentioned
 
 TUTORIAL = "docs/tutorial.md"
-# Commands that run networks do it in the tutorial, with fewer images; elsewhere only their words are checked. "explore" would
-# not end.
+# Commands that run networks do it in the tutorial, with fewer images; elsewhere only their words are checked. So are those of
+# "explore", which would not end.
 FEWER = {
     "calibrate": ["--images", "16", "--points", "16"],
     "tune": ["--images", "24"],
