@@ -16,7 +16,7 @@ from hso.models.gaussian import GaussianModel
 from tests.pages import PAGES, ROOT, blocks, commands, mentioned
 
 TUTORIAL = "docs/tutorial.md"
-# Commands that run networks do it in the tutorial, with fewer images; elsewhere only their words are checked. So are those of
+# Commands that run networks do it in the tutorial, with fewer images. Elsewhere only their words are checked, and those of
 # "explore", which would not end.
 FEWER = {
     "calibrate": ["--images", "16", "--points", "16"],
@@ -25,7 +25,7 @@ FEWER = {
 }
 ONLY_WORDS = ("calibrate", "tune", "compare", "demo", "explore")
 # Pages whose code speaks of a model that the reader has.
-WITH_A_MODEL = {"docs/calibration.md"}
+WITH_A_MODEL, WITH_A_CALIBRATION = {"docs/calibration.md"}, {"docs/learned.md"}
 WITH_A_PIPELINE = {"README.md", "docs/use/diffusers.md"}
 
 
@@ -76,7 +76,10 @@ def prepared(request, tmp_path, monkeypatch):
     if page in WITH_A_PIPELINE:
         tiny_pipelines(tmp_path / "tiny", monkeypatch)
     monkeypatch.chdir(tmp_path)
-    return own_model() if page in WITH_A_MODEL else {}
+    names = own_model() if page in WITH_A_MODEL | WITH_A_CALIBRATION else {}
+    if page in WITH_A_CALIBRATION:
+        names["calibration"] = hso.calibrate(names["model"], names["noise"], names["x"], "epsilon")
+    return names
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.language for block in blocks(page))])
