@@ -94,7 +94,7 @@ def test_hso_knows_the_guidance_and_the_solver(sd):
     assert [group.names for group in groups] == [("hso", "hso_exact"), ("hso_exact_jump",)]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "pfdiff"])
 def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
     diffusers = pytest.importorskip("diffusers")
     classes = {
@@ -117,6 +117,13 @@ def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
     unknown = sd.with_traits(Traits("latent", 7.5))
     (group,), _ = enter(["host_default"], ScheduleTask(unknown, method.nfe(5), solver=method))
     assert group.schedule.timesteps.tolist() == theirs
+
+
+def test_a_solver_that_diffusers_does_not_have_has_no_default(sd):
+    unknown = sd.with_traits(Traits("latent", 7.5))
+    groups, refused = enter(["host_default", "trailing"], ScheduleTask(unknown, 4, solver=make_solver("pfdiff")))
+    assert [(group.names, len(group.schedule.lambdas)) for group in groups] == [(("trailing",), 7)]
+    assert refused[0].reason == "diffusers has no scheduler for the solver pfdiff"
 
 
 @pytest.mark.parametrize("name", ["sd3", "mochi", "cogview4", "wan2.2", "sana", "flux2-dev"])
@@ -143,15 +150,15 @@ def test_contestants_say_how_often_they_called_the_network(sd):
 
     teacher = Teacher(network, sd, np.ones((3, 2)), prediction="sample", points=8)
     task = ScheduleTask(sd, 4, teacher=teacher)
-    groups, _ = enter(["trailing", "gits", "klub"], task)
+    groups, _ = enter(["trailing", "gits", "klub", "watson"], task)
     told = {name: number for group in groups for name, number in group.preparation.items()}
-    # GITS needs the trajectory alone, and KLUB as many calls once more.
-    assert told == {"gits": 8 * 3, "klub": 2 * 8 * 3}
-    assert sum(calls) == 2 * 8 * 3
+    # GITS needs the trajectory alone, and KLUB and Watson's objective as many calls once more each.
+    assert told == {"gits": 8 * 3, "klub": 2 * 8 * 3, "watson": 2 * 8 * 3}
+    assert sum(calls) == 3 * 8 * 3
     # A further budget of the same plan costs nothing, and the same is said of it.
-    again, _ = enter(["gits", "klub"], dataclasses.replace(task, nfe=5))
+    again, _ = enter(["gits", "klub", "watson"], dataclasses.replace(task, nfe=5))
     assert {name: number for group in again for name, number in group.preparation.items()} == told
-    assert sum(calls) == 2 * 8 * 3
+    assert sum(calls) == 3 * 8 * 3
 
 
 def test_a_search_is_made_once_for_all_solvers_of_a_plan(sd, monkeypatch):
