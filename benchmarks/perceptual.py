@@ -1,7 +1,7 @@
 """Perceptual search: schedules that real runs find in the features of a classifier, in pixels and in bands.
 
     python -m benchmarks.perceptual --runs runs/perceptual                # less than a quarter of an hour on an idle core
-    python -m benchmarks.perceptual --runs runs/large --images 192 --tries 24 --points 56 --samples 500
+    python -m benchmarks.perceptual --runs runs/large --nfe 4 --images 120 --tries 16 --samples 200
 
 The model is the bundled one at guidance 3. All schedules are judged on fresh images by the Frechet distance to what 50
 calls give, in the classifier's features, and by the root mean square error of paired images. 95 % intervals are in
@@ -14,27 +14,28 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.prepared import BANDS, Cost, Workshop, figure, judged, row_of
 
-MODEL, SOLVERS, BUDGETS = "digits@3", ("ddim", "unipc"), (4, 6)
+MODEL, SOLVERS = "digits@3", ("ddim", "unipc")
 OURS = "classifier"
 FEATURES = (BANDS, "pixels", OURS)
 HOST, CALIBRATED = "trailing", "calibrated"
 
 
-def table(shop: Workshop, samples: int) -> list[str]:
+def table(shop: Workshop, budgets: Sequence[int], samples: int) -> list[str]:
     """The table as Markdown."""
     lines = ["| solver | NFE | found in | Frechet distance | paired error | calls | seconds |", "|" + "---|" * 7]
     for solver in SOLVERS:
         made = {}
-        for nfe, features in itertools.product(BUDGETS, FEATURES):
+        for nfe, features in itertools.product(budgets, FEATURES):
             made[nfe, features] = shop.tuned(solver, nfe, features)
-        for nfe in BUDGETS:
+        for nfe in budgets:
             made[nfe, CALIBRATED] = shop.calibrated(solver, nfe)
-        outcome = judged(shop, solver, BUDGETS, [HOST, *(str(one.file) for one in made.values())], samples)
-        for nfe in BUDGETS:
+        outcome = judged(shop, solver, budgets, [HOST, *(str(one.file) for one in made.values())], samples)
+        for nfe in budgets:
             ours = row_of(outcome, made[nfe, OURS].file.name, nfe)
             for name in (HOST, CALIBRATED, *FEATURES):
                 cost = Cost(0, 0.0) if name == HOST else made[nfe, name].cost
@@ -49,13 +50,15 @@ def table(shop: Workshop, samples: int) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, required=True, help="folder of what is prepared and judged")
+    parser.add_argument("--nfe", default="4,6", help="numbers of network calls of an image")
     parser.add_argument("--images", type=int, default=60, help="images to tune with; a third is for the verdict")
     parser.add_argument("--tries", type=int, default=12, help="runs of all tuning images that the search may make")
     parser.add_argument("--points", type=int, default=28, help="points of the calibration's teacher")
     parser.add_argument("--samples", type=int, default=120, help="images to judge with")
     chosen = parser.parse_args()
     shop = Workshop(MODEL, chosen.runs, chosen.points, chosen.images, chosen.tries)
-    print("\n".join(table(shop, chosen.samples)))
+    budgets = tuple(map(int, chosen.nfe.split(",")))
+    print("\n".join(table(shop, budgets, chosen.samples)))
     return 0
 
 
