@@ -34,7 +34,9 @@ def table(shop: Workshop, budgets: Sequence[int], samples: int) -> list[str]:
             made[nfe, features] = shop.tuned(solver, nfe, features)
         for nfe in budgets:
             made[nfe, CALIBRATED] = shop.calibrated(solver, nfe)
-        outcome = judged(shop, solver, budgets, [HOST, *(str(one.file) for one in made.values())], samples)
+        outcome = judged(
+            shop, "perceptual", solver, budgets, [HOST, *(str(one.file) for one in made.values())], samples
+        )
         for nfe in budgets:
             ours = row_of(outcome, made[nfe, OURS].file.name, nfe)
             for name in (HOST, CALIBRATED, *FEATURES):

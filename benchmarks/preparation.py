@@ -47,7 +47,7 @@ def table(shop: Workshop, samples: int) -> list[str]:
     lines = ["| solver | method | calls | seconds | distance to 50 calls | to the data |", "|" + "---|" * 6]
     for solver in SOLVERS:
         made = rows(shop, solver)
-        outcome = judged(shop, solver, (NFE,), [str(one.file) for one in made.values()], samples)
+        outcome = judged(shop, "preparation", solver, (NFE,), [str(one.file) for one in made.values()], samples)
         ours = row_of(outcome, list(made.values())[-1].file.name, NFE)
         for title, (file, cost) in made.items():
             row = row_of(outcome, file.name, NFE)

@@ -148,11 +148,14 @@ class Workshop:
         return Made(file, Cost(int(facts["calls"]), facts["seconds"]))
 
 
-def judged(shop: Workshop, solver: str, budgets: Sequence[int], schedules: Sequence[str], samples: int) -> Outcome:
+def judged(
+    shop: Workshop, name: str, solver: str, budgets: Sequence[int], schedules: Sequence[str], samples: int
+) -> Outcome:
     """Schedules on images that none of them was made with, in the model's own features.
 
     Args:
         shop: What prepared them.
+        name: What the folder of the comparison is called, with the solver.
         solver: The solver.
         budgets: Numbers of calls.
         schedules: Contestants, and files.
@@ -161,7 +164,7 @@ def judged(shop: Workshop, solver: str, budgets: Sequence[int], schedules: Seque
     settings = ComparisonSettings(
         SubjectSettings(shop.model), (solver,), tuple(budgets), tuple(schedules), samples, reference_nfe=50
     )
-    outcome = compare(settings, shop.folder / "judged" / solver, 1)
+    outcome = compare(settings, shop.folder / f"{name}-{solver}", 1)
     assert outcome is not None
     return outcome
 

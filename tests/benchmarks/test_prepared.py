@@ -31,7 +31,7 @@ def test_what_is_found_from_a_calibration_costs_the_calibration_too(shop):
 
 def test_schedules_are_judged_by_what_they_are(shop):
     made = shop.calibrated("unipc", 4)
-    outcome = judged(shop, "unipc", (4,), ["trailing", str(made.file)], 40)
+    outcome = judged(shop, "some", "unipc", (4,), ["trailing", str(made.file)], 40)
     ours, theirs = row_of(outcome, made.file.name, 4), row_of(outcome, "trailing", 4)
     assert ours.figures["reference"].value < theirs.figures["reference"].value
     assert figure(theirs, ours, "reference").endswith(" +")
