@@ -32,7 +32,7 @@ PFDIFF, RIVAL = "pfdiff", "unipc"
 HOST, CALIBRATED = "trailing", "calibrated"
 MEASURED = (HOST, "hso", "gits", "klub", "watson", "score_optimal", CALIBRATED)
 # Images of a model that costs nothing, and of a trained one.
-SAMPLES = {"digits@3": 150}
+SAMPLES = {"digits@3": 120}
 MANY = 500
 
 
