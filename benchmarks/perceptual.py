@@ -4,9 +4,10 @@
     python -m benchmarks.perceptual --runs runs/large --nfe 4 --images 120 --tries 16 --samples 200
 
 The model is the bundled one at guidance 3. All schedules are judged on fresh images by the Frechet distance to what 50
-calls give, in the classifier's features, and by the root mean square error of paired images. 95 % intervals are in
-brackets. + says that the schedule that was tuned in the classifier's features is better by the interval of the difference,
-- that it is worse, = that neither is certain. Calls count each image as one; calls and seconds include the calibration.
+calls give, in the classifier's features, and by the root mean square error of paired images. Figures are without the excess
+that comes from the finite number of images, and 95 % intervals are in brackets. + says that the schedule that was tuned in
+the classifier's features is better by the interval of the difference, - that it is worse, = that neither is certain. Calls
+count each image as one; calls and seconds include the calibration.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=60, help="images to tune with; a third is for the verdict")
     parser.add_argument("--tries", type=int, default=12, help="runs of all tuning images that the search may make")
     parser.add_argument("--points", type=int, default=28, help="points of the calibration's teacher")
-    parser.add_argument("--samples", type=int, default=120, help="images to judge with")
+    parser.add_argument("--samples", type=int, default=240, help="images to judge with")
     chosen = parser.parse_args()
     shop = Workshop(MODEL, chosen.runs, chosen.points, chosen.images, chosen.tries)
     budgets = tuple(map(int, chosen.nfe.split(",")))

@@ -175,11 +175,14 @@ def row_of(outcome: Outcome, name: str, nfe: int) -> JudgedEntry:
 
 
 def figure(row: JudgedEntry, ours: JudgedEntry, metric: str) -> str:
-    """A figure with its interval, and + if ours is better by the interval of the difference, - if worse, = if neither."""
+    """A figure with its interval, and + if ours is better by the interval of the difference, - if worse, = if neither.
+
+    The figure is without the excess that comes from the finite number of images, as its interval is.
+    """
     found = row.figures[metric]
     low, high = found.interval()
     said = "" if row is ours else f" {mark(ours.figures[metric], found)}"
-    return f"{found.value:.3g} ({low:.2g} to {high:.2g}){said}"
+    return f"{found.corrected:.3g} ({low:.2g} to {high:.2g}){said}"
 
 
 def _write(file: Path, facts: Mapping[str, float]) -> None:
