@@ -150,7 +150,10 @@ def test_a_folder_knows_in_which_features_it_was_begun(hso, tmp_path, monkeypatc
 
     monkeypatch.setattr("hso.tuning.tune._run", stopped)
     assert hso(tune, "pixels").code == 130
-    assert "features changed" in hso(tune, "own").err
+    for other in ("own", "bands"):
+        code, _, err = hso(tune, other)
+        assert code == 2
+        assert "features" in err
 
 
 def test_a_run_that_is_killed_while_it_removes_its_folder_can_be_made_again(hso, tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,17 +29,6 @@ hso tune --model path/to/pipeline --captions prompts.txt --nfe 8 --calibration p
 hso tune --model PIPELINE --captions FILE --nfe 6 --features transformers:facebook/dinov2-small -o tuned.json
 """
 BANDS, OWN = "bands", "own"
-
-
-@dataclass(frozen=True)
-class Named:
-    """Features with a name, by which a folder knows them."""
-
-    name: str
-    rows: Callable[[Any], Any]
-
-    def __call__(self, images: Any) -> Any:
-        return self.rows(images)
 
 
 def register(app: typer.Typer) -> None:
@@ -113,7 +101,7 @@ def command(
             strategy=strategy,
             calibration=measured,
             prediction=subject.prediction,
-            features=None if features == BANDS else Named(features, _rows(subject)),
+            features=None if features == BANDS else _rows(subject),
             budget=budget,
             folder=folder,
             progress=None if progress is None else (lambda stage, done, total: progress(done, total)),

@@ -117,7 +117,7 @@ class Task:
             "constraints": settings_of(self.constraints),
             "rules": None if self.rules is None else list(self.rules),
             "images": [self.tuning, self.fresh],
-            "features": None if self.setting.features is None else getattr(self.setting.features, "name", "features"),
+            "features": self.setting.features is not None,
             "calibration": None if calibration is None else digest(calibration.grams.tobytes()),
             "seed": self.seed,
             "hso": VERSION,

@@ -132,8 +132,7 @@ def tune(
             with, and the calls are counted.
         prediction: What the network predicts.
         features: In what images are to be near the teacher's: a function from images, of the kind that the network is
-            given, to one row for each. Bands of coefficients, as in a calibration, by default. By their attribute ``name``,
-            if they have one, the folder knows them.
+            given, to one row for each. Bands of coefficients, as in a calibration, by default.
         fresh: States for the verdict, as x, or Images; the last third of x by default, which is then not used for tuning.
         rules: Rules of :mod:`hso.rules` that are candidates beside the host's default and that of :func:`hso.optimize`;
             all that have a schedule by default.
