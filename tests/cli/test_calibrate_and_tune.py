@@ -126,6 +126,11 @@ def test_tuning_ends_in_a_schedule_that_is_no_worse_than_the_safe_one(hso, calib
         ("tune --model mixture --nfe 4 --calibration none -o t.json", "none: cannot read"),
         ("tune --model mixture --nfe 4 --solver heun -o t.json", "--nfe: expected an odd number of network calls"),
         ("tune --model mixture --nfe 4 --features nothing -o t.json", "features: expected"),
+        ("tune --model mixture --nfe 4 --features band -o t.json", "did you mean 'bands'?"),
+        (
+            "tune --model digits --nfe 4 --features transformers -o t.json",
+            "features: expected transformers:ID_OR_FOLDER",
+        ),
         ("optimize --noise cogvideox --nfe 4 --calibration CALIBRATION", "calibration made for"),
         ("optimize --noise sd1.5 --nfe 4 --objective replay", "objective: expected one that can be made from its name"),
     ],
@@ -135,6 +140,20 @@ def test_bad_input_is_one_line_and_exit_code_2(hso, calibration, tmp_path, monke
     code, _, err = hso(line.replace("CALIBRATION", str(calibration)))
     assert (code, err.count("\n")) == (2, 1), err
     assert problem in err
+
+
+def test_a_folder_knows_in_which_features_it_was_begun(hso, tmp_path, monkeypatch):
+    tune = f"tune --model gaussian --nfe 2 --images 24 --budget 3000 -o {tmp_path / 't.json'} --features"
+
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hso.tuning.tune._run", stopped)
+    assert hso(tune, "pixels").code == 130
+    for other in ("own", "bands"):
+        code, _, err = hso(tune, other)
+        assert code == 2
+        assert "features" in err
 
 
 def test_a_run_that_is_killed_while_it_removes_its_folder_can_be_made_again(hso, tmp_path, monkeypatch):

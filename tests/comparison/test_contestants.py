@@ -96,7 +96,7 @@ def test_hso_knows_the_guidance_and_the_solver(sd):
     assert [group.names for group in groups] == [("hso", "hso_exact"), ("hso_exact_jump",)]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "pfdiff"])
 def test_the_host_default_is_what_diffusers_does_when_nobody_asks(sd, solver):
     diffusers = pytest.importorskip("diffusers")
     classes = {
@@ -145,6 +145,13 @@ def test_the_host_default_with_another_solver_is_what_its_scheduler_makes_of_the
     assert group.schedule.timesteps.tolist() == [round(t) for t in theirs.timesteps.tolist()]
 
 
+def test_a_solver_that_diffusers_does_not_have_has_no_default(sd):
+    unknown = sd.with_traits(Traits("latent", 7.5))
+    groups, refused = enter(["host_default", "trailing"], ScheduleTask(unknown, 4, solver=make_solver("pfdiff")))
+    assert [(group.names, len(group.schedule.lambdas)) for group in groups] == [(("trailing",), 7)]
+    assert refused[0].reason == "diffusers has no scheduler for the solver pfdiff"
+
+
 @pytest.mark.parametrize("name", ["sd3", "mochi", "cogview4", "wan2.2", "sana", "flux2-dev"])
 def test_the_host_default_of_a_known_model_is_that_of_its_pipeline(name):
     noise, rule = hso.NoiseSchedule.preset(name), presets()[name].default_rule
@@ -169,15 +176,15 @@ def test_contestants_say_how_often_they_called_the_network(sd):
 
     teacher = Teacher(network, sd, np.ones((3, 2)), prediction="sample", points=8)
     task = ScheduleTask(sd, 4, teacher=teacher)
-    groups, _ = enter(["trailing", "gits", "klub"], task)
+    groups, _ = enter(["trailing", "gits", "klub", "watson"], task)
     told = {name: number for group in groups for name, number in group.preparation.items()}
-    # GITS needs the trajectory alone, and KLUB as many calls once more.
-    assert told == {"gits": 8 * 3, "klub": 2 * 8 * 3}
-    assert sum(calls) == 2 * 8 * 3
+    # GITS needs the trajectory alone, and KLUB and Watson's objective as many calls once more each.
+    assert told == {"gits": 8 * 3, "klub": 2 * 8 * 3, "watson": 2 * 8 * 3}
+    assert sum(calls) == 3 * 8 * 3
     # A further budget of the same plan costs nothing, and the same is said of it.
-    again, _ = enter(["gits", "klub"], dataclasses.replace(task, nfe=5))
+    again, _ = enter(["gits", "klub", "watson"], dataclasses.replace(task, nfe=5))
     assert {name: number for group in again for name, number in group.preparation.items()} == told
-    assert sum(calls) == 2 * 8 * 3
+    assert sum(calls) == 3 * 8 * 3
 
 
 def test_a_search_is_made_once_for_all_solvers_of_a_plan(sd, monkeypatch):
@@ -252,7 +259,7 @@ def test_costly_contestants_are_asked_for_by_name_and_say_what_they_cost():
     assert calibrated.schedule.provenance["objective"] == "replay"
     groups, refused = enter(list(COSTLY), ScheduleTask(subject.noise, 4))
     assert not groups
-    assert [each.reason for each in refused] == ["this model's network cannot be called by itself"] * 4
+    assert [each.reason for each in refused] == ["this model's network cannot be called by itself"] * len(COSTLY)
 
 
 def test_a_search_by_rollouts_has_the_calls_of_a_tuning_and_its_calibration():

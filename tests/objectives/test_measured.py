@@ -8,7 +8,7 @@ from hso.models.exact import scales_at
 from hso.models.mixture import GaussianMixture, Guided
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
-from hso.objectives import GITS, KLUB, OBJECTIVES, OSS, ScoreOptimal
+from hso.objectives import GITS, KLUB, OBJECTIVES, OSS, ScoreOptimal, Watson
 from hso.objectives.measured import Measured
 from hso.rules import Span
 from hso.search import Boundary, Constraints
@@ -16,7 +16,7 @@ from hso.search import Boundary, Constraints
 MIXTURE = GaussianMixture([2, 1], [[-1.0, 0.5, 0.0], [0.8, 0.0, -0.4]], [[0.01, 0.3, 0.1], [0.2, 0.05, 0.02]])
 NOISE = NoiseSchedule.linear_vp()
 X = MIXTURE.noisy(24, scales_at(float(NOISE.lambda_(1.0)), NOISE), np.random.default_rng(0))
-MEASURED = [GITS, KLUB, ScoreOptimal]
+MEASURED = [GITS, KLUB, ScoreOptimal, Watson]
 
 
 def found(objective, nfe, terminal="clean", **options):
@@ -96,7 +96,7 @@ def test_the_network_is_called_no_more_than_it_says():
     found(GITS(teacher), 4)
     found(GITS(teacher), 5)
     assert calls == list(range(20))
-    for kind, further in ((ScoreOptimal, 19), (KLUB, 20)):
+    for kind, further in ((ScoreOptimal, 19), (KLUB, 20), (Watson, 20)):
         before = len(calls)
         schedules = [found(kind(teacher), nfe) for nfe in (4, 5, 6, 8, 10)]
         assert len(calls) == before + further

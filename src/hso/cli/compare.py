@@ -59,7 +59,11 @@ def command(
         str, typer.Option(metavar="NAME", help="Where all runs land: clean, t_min, published (UniPC on t_min).")
     ] = "clean",
     features: Annotated[
-        str | None, typer.Option(metavar="NAME", help="pixels or inception; by default the model's own features.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="pixels, inception, classifier or transformers:ID_OR_FOLDER; by default the model's own features.",
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(parser=options.path, metavar="DIR", help="Real images, if they are not known.")

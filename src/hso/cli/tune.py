@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,8 +25,10 @@ EPILOG = """
 hso tune --model digits --guidance 3 --nfe 6 --solver unipc -o digits-6.json
 
 hso tune --model path/to/pipeline --captions prompts.txt --nfe 8 --calibration pipeline.calibration -o tuned.json
+
+hso tune --model PIPELINE --captions FILE --nfe 6 --features transformers:facebook/dinov2-small -o tuned.json
 """
-BANDS = "bands"
+BANDS, OWN = "bands", "own"
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +52,10 @@ def command(
     ] = None,
     features: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Features to compare images by: bands, pixels, inception, own."),
+        typer.Option(
+            metavar="NAME",
+            help="Features to compare images by: bands, pixels, inception, classifier, transformers:ID_OR_FOLDER, own.",
+        ),
     ] = BANDS,
     images: Annotated[
         int, typer.Option(parser=options.integer, metavar="B", help="Images; a third is for the last test.")
@@ -72,9 +78,11 @@ def command(
     """
     from hso.comparison.subjects import load_subject
     from hso.comparison.subjects.base import TUNING_IMAGES
+    from hso.comparison.subjects.features import check_features
     from hso.tuning.tune import tune
 
     views.check_outputs(output)
+    check_features(features, (BANDS, OWN))
     count, size = models.counts(images, batch)
     measured = None if calibration is None else Calibration.load(calibration)
     team = models.team(device)
@@ -129,7 +137,7 @@ def _described(one: Candidate) -> dict[str, Any]:
     return {"name": one.name, "safe": one.is_safe, "loss": loss, "times": one.schedule.times.tolist()}
 
 
-def _rows(subject: Subject) -> Any:
+def _rows(subject: Subject) -> Callable[[Any], Any]:
     rows = subject.state_features
     if rows is None:
         raise ArgumentError("features", f"{BANDS} for {subject.name}, whose states are not images", "other features")

@@ -50,8 +50,8 @@ def compare(
         budgets: Numbers of network calls.
         schedules: Names of contestants (:mod:`hso.comparison.contestants`), or files of saved schedules; "all" means all.
         terminal: Where all land: "clean", "t_min", or "published" (UniPC on t_min, the others on the clean sample).
-        features: In what images are compared: a function from images to rows, shape (B, d), or "pixels" or "inception";
-            pixels by default.
+        features: In what images are compared: a function from images to rows, shape (B, d), or the name of one:
+            "pixels", "inception", "classifier", "transformers:ID_OR_FOLDER". Pixels by default.
         data: Real images of the shape of x, or rows of their features.
         also: Metrics besides the usual ones: "kid", "precision", "recall". They need ``data``.
         reference_nfe: Network calls of the reference.

@@ -22,6 +22,7 @@ from hso.objectives.oss import OSS
 from hso.objectives.replay import Replay
 from hso.objectives.score_optimal import ScoreOptimal
 from hso.objectives.spacing import GAMMA, d_min, spacing_penalty
+from hso.objectives.watson import Watson
 from hso.registry import make
 
 # A new objective is one file and one line here.
@@ -30,6 +31,7 @@ OBJECTIVES: Mapping[str, type[Objective]] = {
     "dm_nonuniform": DMNonUniform,
     "gits": GITS,
     "klub": KLUB,
+    "watson": Watson,
     "score_optimal": ScoreOptimal,
     "oss": OSS,
     "replay": Replay,
@@ -67,6 +69,7 @@ __all__ = [
     "SmoothEdgeSum",
     "SmoothFunction",
     "TabulatedSum",
+    "Watson",
     "d_min",
     "make_objective",
     "spacing_penalty",

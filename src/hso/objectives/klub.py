@@ -79,7 +79,7 @@ def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
     """
     from scipy.integrate import cumulative_trapezoid
 
-    outputs = _outputs_along_a_chain(teacher, seed)
+    outputs = outputs_along_a_chain(teacher, seed)
     products = outputs @ outputs.T / len(teacher.x)
     squares = np.diag(products)
     change = squares + squares[:, None] - 2 * products
@@ -92,7 +92,7 @@ def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
     return np.asarray(costs)
 
 
-def _outputs_along_a_chain(teacher: Teacher, seed: int) -> Array:
+def outputs_along_a_chain(teacher: Teacher, seed: int) -> Array:
     """D at every point, shape (M, B D), for data to which noise is added from point to point."""
     rng, path = np.random.default_rng(seed), teacher.trajectory
     state, before, outputs = path.end, 0.0, []

@@ -11,6 +11,7 @@ from hso.solvers.heun import Heun
 from hso.solvers.learned import Learned, learned_for, made_for, restored
 from hso.solvers.loop import Node, nodes, sample
 from hso.solvers.named import AUTO, SOLVERS, label_of, make_solver
+from hso.solvers.pfdiff import PFDiff
 from hso.solvers.prediction import PREDICTIONS, to_data, to_noise
 from hso.solvers.unipc import UniPC
 
@@ -29,6 +30,7 @@ __all__ = [
     "Learned",
     "Level",
     "Node",
+    "PFDiff",
     "Solver",
     "StepPlan",
     "UniPC",

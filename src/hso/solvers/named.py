@@ -11,6 +11,7 @@ from hso.solvers.dpmpp import DPMSolverPP
 from hso.solvers.dpmpp_2s import DPMSolverPP2S
 from hso.solvers.euler import Euler
 from hso.solvers.heun import Heun
+from hso.solvers.pfdiff import PFDiff
 from hso.solvers.unipc import UniPC
 
 # A new solver is one file and one line here.
@@ -23,6 +24,7 @@ SOLVERS: Mapping[str, Callable[[], Solver]] = {
     "deis": DEIS,
     "euler": Euler,
     "heun": Heun,
+    "pfdiff": PFDiff,
 }
 # The solvers that "auto" chooses from: all that are deterministic, in the settings that differ.
 AUTO = (

@@ -70,6 +70,20 @@ def drawn_here(subject, solver, schedule, start):
     return images.clamp(-1, 1).permute(0, 2, 3, 1).numpy()
 
 
+def test_clean_states_have_the_features_of_the_images_that_the_pipeline_makes_of_them(subject):
+    schedule = rule_schedule("uniform_lambda", subject.noise, 3)
+    start = subject.begin(range(2))
+    images, latents = subject.sample("ddim", schedule, start), []
+    decode = subject.pipe.vae.decode
+    subject.pipe.vae.decode = lambda x, *_, **options: latents.append(x) or decode(x, **options)
+    subject.sample("ddim", schedule, start)
+    subject.pipe.vae.decode = decode
+    states = latents[0] * subject.pipe.vae.config.scaling_factor
+    np.testing.assert_allclose(subject.state_features(states), subject.features(images), atol=2e-4)
+    with pytest.raises(hso.ArgumentError, match=r"features: expected bands for tiny.*packs its states"):
+        subject.state_features(states.flatten(2))
+
+
 @pytest.mark.parametrize("terminal", ["t_min", "clean"])
 @pytest.mark.parametrize("solver", ["unipc", "ddim"])
 def test_the_last_step_lands_where_the_schedule_says(subject, solver, terminal):

@@ -15,7 +15,7 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
   objective inside the bi-level search (configuration B of the paper's Table 7), with a population of 6 for each variable,
   8 generations and 30 local iterations, because its lower level has no fast solution. This one and ``hso_published`` take
   up to a minute.
-- ``gits``, ``score_optimal`` and ``klub`` are measured on the subject's own network.
+- ``gits``, ``score_optimal``, ``klub`` and ``watson`` are measured on the subject's own network.
 - ``calibrated`` is what :func:`hso.optimize` gives with a calibration of the subject, and ``tuned`` what :func:`hso.tune`
   makes of it by running schedules, in the features in which the comparison judges. Their images are others than those that
   are judged.

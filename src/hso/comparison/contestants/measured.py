@@ -14,7 +14,7 @@ from hso.models.exact import Denoiser
 from hso.models.images import Images
 from hso.models.recording import Plan
 from hso.models.teacher import Teacher
-from hso.objectives import GITS, KLUB, OSS, Objective, ScoreOptimal
+from hso.objectives import GITS, KLUB, OSS, Objective, ScoreOptimal, Watson
 from hso.optimize import optimize
 from hso.solvers import Node
 from hso.tuning.panel import Setting
@@ -22,7 +22,12 @@ from hso.tuning.simplex import search_by_rollouts
 from hso.tuning.tune import tune
 
 # Objectives that are tables of what a teacher showed, whatever the solver and the number of nodes.
-PEERS: Mapping[str, Callable[[Teacher], Objective]] = {"gits": GITS, "score_optimal": ScoreOptimal, "klub": KLUB}
+PEERS: Mapping[str, Callable[[Teacher], Objective]] = {
+    "gits": GITS,
+    "score_optimal": ScoreOptimal,
+    "klub": KLUB,
+    "watson": Watson,
+}
 # Images of which a calibration is made, and with which schedules are tuned; a third of the latter passes the verdict.
 CALIBRATED_WITH, TUNED_WITH = 64, 192
 ALONE = "this model's network cannot be called by itself"

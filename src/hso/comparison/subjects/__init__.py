@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hso.comparison.subjects.base import NO_GUIDANCE, LoopSubject, Start, Subject, SubjectSettings, data_of
 from hso.comparison.subjects.exact import digits_empirical, gaussian, mixture
-from hso.comparison.subjects.features import FEATURES
+from hso.comparison.subjects.features import FEATURES, check_features
 from hso.comparison.subjects.network import digits
 from hso.comparison.subjects.pipelines import from_pipeline
 from hso.errors import ArgumentError, HSOError, check_choice
@@ -81,7 +81,7 @@ def loader_of(settings: SubjectSettings) -> Callable[[], Subject]:
         ArgumentError: If the name is unknown, and the nearest one is suggested.
     """
     if settings.features is not None:
-        check_choice("features", settings.features, FEATURES)
+        check_features(settings.features)
     asked = with_guidance(settings)
     if factory := SUBJECTS.get(asked.model) or _from_entry_point(asked.model):
         return partial(factory, asked)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hso.comparison.subjects.base import LoopSubject, Start, channels_last, noisiest_scale
-from hso.comparison.subjects.features import FEATURES, Features
+from hso.comparison.subjects.features import Features, named_features
 from hso.errors import ArgumentError, check_choice
 from hso.models.bundled import Moments, moments_of
 from hso.models.teacher import Network, Teacher
@@ -102,7 +102,7 @@ class CallableSubject(LoopSubject):
         given = "pixels" if self.given_features is None else self.given_features
         if callable(given):
             return given
-        named = FEATURES[check_choice("features", given, FEATURES)]("cpu")
+        named = named_features(given, "cpu")
         return lambda images: named(channels_last(images))
 
     def _real_data(self) -> tuple[Moments | None, Callable[[], Array] | None]:

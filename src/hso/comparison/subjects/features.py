@@ -1,15 +1,21 @@
-"""In what images are compared, and the moments of a folder of real images."""
+"""In what images are compared, and the moments of a folder of real images.
+
+Features have names, which ``--features`` takes: ``pixels``, ``inception``, ``classifier``, and
+``transformers:ID_OR_FOLDER`` for a vision model of transformers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hso.comparison.statistics.blocks import pooled, sums
-from hso.errors import ArgumentError, FileError, MissingExtraError
+from hso.comparison.subjects.classifier import classifier
+from hso.comparison.subjects.vision import coloured, vision_model
+from hso.errors import ArgumentError, FileError, MissingExtraError, check_choice
 from hso.models.bundled import Moments
 from hso.noise.base import Array
 
@@ -25,8 +31,13 @@ def pixels(device: str) -> Features:
     return lambda images: np.asarray(images, dtype=np.float64).reshape(len(images), -1)
 
 
-def inception(device: str) -> Features:
+def inception(device: str, network: Any = INCEPTION_DIMENSIONS) -> Features:
     """The pooled features of the Inception network that FID is defined with, by torchmetrics.
+
+    Args:
+        device: Where the network runs.
+        network: The number of Inception's features, or another network: a torch module from images (n, 3, H, W) of
+            type uint8 to rows. Only the first needs torch-fidelity.
 
     Raises:
         MissingExtraError: If torchmetrics or torch-fidelity is not installed.
@@ -35,7 +46,7 @@ def inception(device: str) -> Features:
     try:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
-        network = FrechetInceptionDistance(feature=INCEPTION_DIMENSIONS).inception.to(device).eval()
+        made = FrechetInceptionDistance(feature=network).inception.to(device).eval()
     except (ImportError, RuntimeError):  # RuntimeError: torchvision was built for another torch
         package = "torch-fidelity with a torchvision that fits torch (--features pixels needs neither)"
         raise MissingExtraError(package, extra="fid") from None
@@ -46,16 +57,80 @@ def inception(device: str) -> Features:
     def features(images: Array) -> Array:
         import torch
 
-        colours = np.clip(127.5 * (_coloured(images) + 1), 0, 255).round().astype(np.uint8)
+        colours = coloured(images)
         with torch.inference_mode():
-            found = network(torch.from_numpy(np.ascontiguousarray(colours.transpose(0, 3, 1, 2))).to(device))
+            found = made(torch.from_numpy(np.ascontiguousarray(colours.transpose(0, 3, 1, 2))).to(device))
         return np.asarray(found.cpu(), dtype=np.float64)
 
     return features
 
 
-# New features are one function and one line here: a device to a function of images (n, H, W[, 3]) in [-1, 1].
-FEATURES: Mapping[str, Callable[[str], Features]] = {"pixels": pixels, "inception": inception}
+class FeatureKind(NamedTuple):
+    """A kind of features.
+
+    Attributes:
+        make: From a device, and from what follows the colon where something does, to a function of images
+            (n, H, W[, 3]) in [-1, 1].
+        source: What follows the colon after the name; empty if nothing does.
+    """
+
+    make: Callable[..., Features]
+    source: str = ""
+
+
+# New features are one function and one line here.
+FEATURES: Mapping[str, FeatureKind] = {
+    "pixels": FeatureKind(pixels),
+    "inception": FeatureKind(inception),
+    "classifier": FeatureKind(classifier),
+    "transformers": FeatureKind(vision_model, "ID_OR_FOLDER"),
+}
+
+
+def check_features(name: str, besides: tuple[str, ...] = ()) -> None:
+    """Refuse a name that no features have. Nothing is loaded.
+
+    Args:
+        name: The name.
+        besides: What else the caller takes.
+
+    Raises:
+        ArgumentError: If the name is unknown (the nearest one is suggested), or what follows it is missing or too much.
+
+    Example:
+        >>> check_features("transformers:facebook/dinov2-small")
+    """
+    kind, colon, source = name.partition(":")
+    if kind not in FEATURES and "/" in kind:
+        raise ArgumentError(
+            "features", f"one of {', '.join(_shown(besides))}", name, f"for a model: transformers:{name}"
+        )
+    check_choice("features", kind, (*FEATURES, *besides))
+    wanted = FEATURES[kind].source if kind in FEATURES else ""
+    if bool(source) != bool(wanted) or bool(colon) != bool(wanted):
+        raise ArgumentError("features", f"{kind}:{wanted}" if wanted else f"{kind} with nothing after it", name)
+
+
+def named_features(name: str, device: str) -> Features:
+    """The features of this name.
+
+    Raises:
+        ArgumentError: If the name is unknown, and the nearest one is suggested.
+        FileError: If weights cannot be loaded.
+        MissingExtraError: If a library is not installed.
+
+    Example:
+        >>> named_features("pixels", "cpu")(np.zeros((2, 4, 4))).shape
+        (2, 16)
+    """
+    check_features(name)
+    kind, _, source = name.partition(":")
+    made = FEATURES[kind].make
+    return made(device, source) if source else made(device)
+
+
+def _shown(besides: tuple[str, ...]) -> list[str]:
+    return sorted((*besides, *(f"{name}:{kind.source}" if kind.source else name for name, kind in FEATURES.items())))
 
 
 def folder_moments(folder: Path, features: Features) -> Moments:
@@ -113,11 +188,3 @@ def _read(path: Path, shape: tuple[int, ...] | None = None) -> Array:
     if shape is not None and found.shape != shape:
         raise FileError(path, f"expected an image of shape {shape} like its neighbours, got {found.shape}")
     return found
-
-
-def _coloured(images: Array) -> Array:
-    if images.ndim == 3:
-        return np.repeat(images[..., None], 3, axis=3)
-    if images.ndim == 4 and images.shape[3] == 3:
-        return images
-    raise ArgumentError("images", "shape (n, height, width) or (n, height, width, 3)", f"shape {images.shape}")

@@ -18,13 +18,13 @@ import numpy as np
 
 from hso import files
 from hso.comparison.subjects.base import LoopSubject, SubjectSettings, at_guidance, channels_last, refuse
+from hso.comparison.subjects.classifier import ClassifierFeatures
 from hso.comparison.subjects.device import check_device
-from hso.comparison.subjects.features import FEATURES, Features, folder_features, folder_moments
+from hso.comparison.subjects.features import Features, folder_features, folder_moments, named_features
 from hso.errors import ArgumentError, FileError
 from hso.models.bundled import (
     digits_folder,
     guided,
-    load_digits_classifier,
     load_digits_model,
     load_digits_moments,
     upsample_digits,
@@ -122,7 +122,7 @@ class NetworkSubject(LoopSubject):
 
     def _judge(self, settings: SubjectSettings) -> None:
         """The features and the data that the settings ask for."""
-        self._features = FEATURES[settings.features or "inception"](self.device)
+        self._features = named_features(settings.features or "inception", self.device)
         if settings.data is not None:
             self.moments = folder_moments(settings.data, self._features)
             self.data = partial(folder_features, settings.data, self._features)
@@ -185,27 +185,12 @@ class FolderSubject(NetworkSubject):
             return
         refuse(f"{self.name} in its own features", settings, "data")
         try:
-            self._features, self.moments = _Classifier(self.folder), load_digits_moments(self.folder)
+            self._features, self.moments = ClassifierFeatures(self.folder), load_digits_moments(self.folder)
         except Exception as error:  # safetensors, torch and NumPy have many names for a damaged file
             problem = f"cannot load classifier and reference_features.npz: {brief(error)}"
             raise FileError(self.folder, problem) from None
         if self.folder == digits_folder():
             self.data = lambda: self._features(_training_images())
-
-
-class _Classifier:
-    """The features of a folder's own classifier."""
-
-    def __init__(self, folder: Path) -> None:
-        self.network = load_digits_classifier(folder)
-
-    def __call__(self, images: Array) -> Array:
-        import torch
-
-        channels = images[:, None] if images.ndim == 3 else np.moveaxis(images, -1, 1)
-        with torch.inference_mode():
-            rows = self.network.features(torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32)))
-        return np.asarray(rows, dtype=np.float64)
 
 
 def digits(settings: SubjectSettings) -> FolderSubject:

@@ -7,16 +7,16 @@ schedule is attached to them. So the images that are judged are those that a use
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_guidance
+from hso.comparison.subjects.base import Start, Subject, SubjectSettings, at_guidance, channels_last
 from hso.comparison.subjects.device import check_device
-from hso.comparison.subjects.features import FEATURES, folder_features, folder_moments, image_paths
+from hso.comparison.subjects.features import folder_features, folder_moments, image_paths, named_features
 from hso.errors import ArgumentError, FileError, MissingExtraError
 from hso.files import read_text
 from hso.models.images import Batch
@@ -60,7 +60,7 @@ class TextToImage(Subject):
         self.captions = read_captions(settings)
         # The file of the captions may change while a run is stopped.
         self.identity = {"prompts": hashlib.sha256("\n".join(self.captions).encode()).hexdigest()[:16]}
-        self._features = FEATURES[settings.features or "inception"](settings.device)
+        self._features = named_features(settings.features or "inception", settings.device)
         if settings.data is not None:
             self.moments = folder_moments(settings.data, self._features)
             self.data = partial(folder_features, settings.data, self._features)
@@ -105,6 +105,28 @@ class TextToImage(Subject):
 
     def features(self, images: Array) -> Array:
         return self._features(images)
+
+    @property
+    def state_features(self) -> Callable[[Any], Array] | None:
+        """The features of decoded states; None if the pipeline does not decode images with an AutoencoderKL."""
+        vae = getattr(self.pipe, "vae", None)
+        return self._features_of_latents if type(vae).__name__ == "AutoencoderKL" else None
+
+    def _features_of_latents(self, x: Any) -> Array:
+        """The features of the images that clean states stand for.
+
+        Raises:
+            ArgumentError: If the pipeline packs its states, so that they are no latents of its autoencoder.
+        """
+        import torch
+
+        if x.ndim != 4:
+            raise ArgumentError("features", f"bands for {self.name}, which packs its states", "features of images")
+        vae = self.pipe.vae
+        with torch.inference_mode():
+            latents = x.to(vae.device, vae.dtype) / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
+            images = vae.decode(latents).sample.clamp(-1, 1).float().cpu()
+        return self.features(channels_last(np.asarray(images)))
 
     def check_samples(self, samples: int) -> None:
         super().check_samples(samples)
