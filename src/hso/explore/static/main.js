@@ -1,0 +1,370 @@
+// The page: the state, what is asked for it, and what is drawn of the answers.
+
+import { Chart } from "./chart.js";
+import { copyText, fillSelect, find, fixed, make, shown } from "./dom.js";
+import { drawBands, drawCompared, drawGaps, drawNodes, drawObjective } from "./panels.js";
+import { Pictures } from "./pictures.js";
+import { sigmaOf } from "./scale.js";
+import { source as chosenSource } from "./source.js";
+import { EMPTY, fromFragment, number, question, toFragment } from "./state.js";
+
+const TYPED = ["nfe", "start", "boundary", "per_expert"];
+const OWN_SOLVER = "the model's own";
+const QUIET = 350;
+
+class Page {
+  constructor(source, catalogue) {
+    this.source = source;
+    this.catalogue = catalogue;
+    this.state = { ...EMPTY, ...catalogue.first };
+    this.view = null;
+    this.others = [];
+    this.asked = 0;
+    this.chart = new Chart(find("chart"), (index, t, began) => this.moveNode(index, t, began), (index) => this.look(index));
+    this.pictures = catalogue.run ? new Pictures(source, catalogue.run, (cell) => this.choose({ cell })) : null;
+    this.fill();
+    this.listen();
+  }
+
+  // The controls.
+
+  fill() {
+    const { models, solvers, hosts, calibration } = this.catalogue;
+    fillSelect(find("noise"), models.map(({ name, title, group }) => ({ value: name, text: title, group })));
+    const names = calibration ? ["auto", ...solvers] : solvers;
+    fillSelect(find("solver"), [{ value: "", text: OWN_SOLVER }, ...names.map((name) => ({ value: name, text: name }))]);
+    fillSelect(find("host"), hosts.map((host) => ({
+      value: host, text: host, group: host.startsWith("diffusers:") ? "Schedulers of diffusers" : "Programs",
+    })));
+    find("calibration-field").hidden = !calibration;
+    find("opener").hidden = !this.source.live;
+    find("part").hidden = !this.source.live;
+  }
+
+  listen() {
+    find("controls").addEventListener("submit", (event) => event.preventDefault());
+    find("noise").addEventListener("change", () => this.ask({ noise: find("noise").value }));
+    find("solver").addEventListener("change", () => this.ask({ solver: find("solver").value }));
+    find("calibrated").addEventListener("change", () => this.ask({ calibrated: find("calibrated").checked }));
+    for (const name of TYPED) find(name).addEventListener("change", () => this.ask({ [name]: number(find(name).value) }));
+    find("fewer").addEventListener("click", () => this.step(-1));
+    find("more").addEventListener("click", () => this.step(1));
+    find("config").addEventListener("change", () => this.open(find("config").files[0]));
+    find("reset").addEventListener("click", () => this.putBack());
+    find("axis").addEventListener("change", (event) => this.choose({ axis: event.target.value }));
+    find("host").addEventListener("change", () => this.choose({ host: find("host").value }));
+    find("copy").addEventListener("click", () => this.copied(find("text").textContent, "The text is copied."));
+    find("download").addEventListener("click", () => this.download());
+    find("link").addEventListener("click", () => this.copied(location.href, "The link is copied."));
+    find("theme").addEventListener("click", () => turnTheme());
+    window.addEventListener("hashchange", () => this.restore());
+  }
+
+  step(by) {
+    const now = number(find("nfe").value);
+    this.ask({ nfe: typeof now === "number" ? now + by : now });
+  }
+
+  /** A configuration from a file of the visitor: its text is the name of the model, so that a link holds it too. */
+  async open(file) {
+    if (!file) return;
+    const text = await file.text();
+    find("config").value = "";
+    try {
+      await this.ask({ noise: JSON.stringify(JSON.parse(text)) });
+    } catch {
+      this.fail(new Error(`${file.name}: expected a scheduler configuration in JSON, found something else`));
+    }
+  }
+
+  showControls() {
+    const { noise, solver, calibrated, axis } = this.state;
+    const select = find("noise");
+    const isKnown = [...select.options].some((option) => option.value === noise);
+    select.querySelector("[data-opened]")?.remove();
+    if (!isKnown) select.prepend(make("option", { value: noise, "data-opened": "1" }, noise.startsWith("{") ? "Opened file" : noise));
+    select.value = noise;
+    if (![...find("solver").options].some((option) => option.value === solver)) find("solver").append(make("option", { value: solver }, solver));
+    find("solver").value = solver;
+    const own = this.catalogue.models.find((model) => model.name === noise)?.solver;
+    find("solver").options[0].textContent = own ? `${OWN_SOLVER} (${own})` : OWN_SOLVER;
+    for (const name of TYPED) if (find(name) !== document.activeElement || find(name).value === "") find(name).value = this.state[name] ?? "";
+    if (this.state.start !== null || this.state.boundary !== null || this.state.per_expert !== null) find("part").open = true;
+    find("calibrated").checked = calibrated;
+    for (const button of document.getElementsByName("axis")) button.checked = button.value === axis;
+  }
+
+  // Questions.
+
+  /** Change the question. Nodes that were moved belong to the old one. */
+  async ask(change) {
+    await this.load({ ...this.state, times: null, ...change });
+  }
+
+  async restore() {
+    if (location.hash === this.written) return;
+    const found = fromFragment(location.hash);
+    if (found) await this.load(found);
+  }
+
+  /** Ask everything for a state. If it is no good, say so and keep what is drawn. */
+  async load(state) {
+    const turn = (this.asked += 1);
+    document.documentElement.dataset.busy = "1";
+    try {
+      const view = await this.source.view(question(state));
+      if (turn !== this.asked) return;
+      const best = state.times ? await this.source.view({ ...question(state), times: null }) : view;
+      if (turn !== this.asked) return;
+      Object.assign(this, { state, view, best: best.schedule, others: [] });
+      this.succeed();
+      this.draw();
+      const others = await this.source.compared(question({ ...state, times: null }));
+      if (turn !== this.asked) return;
+      this.others = others;
+      this.draw();
+      await this.pictures?.show(state.cell);
+      await this.showText();
+    } catch (error) {
+      if (turn === this.asked) this.fail(error, state);
+    } finally {
+      if (turn === this.asked) delete document.documentElement.dataset.busy;
+    }
+  }
+
+  /** Change how the page looks, not the question. */
+  choose(change) {
+    Object.assign(this.state, change);
+    if (!this.view) return;
+    this.draw();
+    if ("host" in change) this.showText();
+    if ("cell" in change) this.pictures.show(change.cell);
+  }
+
+  putBack() {
+    this.state.times = null;
+    this.load(this.state);
+    this.say("The nodes are back.");
+  }
+
+  succeed() {
+    find("error").hidden = true;
+    find("error").textContent = "";
+  }
+
+  fail(error, state = this.state) {
+    find("error").hidden = false;
+    find("error").textContent = error.message;
+    if (!this.view) Object.assign(this.state, state);
+    document.documentElement.dataset.ready = "1";
+  }
+
+  // Moving a node.
+
+  get isMoved() {
+    return this.state.times !== null;
+  }
+
+  /** Draw the node at once, and ask what it is worth; of many moves the last is asked. */
+  moveNode(index, t, began) {
+    const schedule = this.chart.schedule;
+    const times = [...schedule.t];
+    times[index] = t;
+    this.state.times = times;
+    const lambda = [...schedule.lambda];
+    lambda[index] = this.chart.lambdaAt(t);
+    this.chart.move({ ...schedule, t: times, lambda }, true);
+    this.look(index);
+    this.began ??= began ?? performance.now();
+    this.judgeSoon();
+  }
+
+  async judgeSoon() {
+    if (this.isJudging) return;
+    this.isJudging = true;
+    while (this.began !== null && this.began !== undefined) {
+      const { began, state, asked } = { began: this.began, state: question(this.state), asked: this.asked };
+      this.began = null;
+      try {
+        const found = await this.source.judge({ ...state, solver: this.view.solver });
+        if (asked !== this.asked) break;
+        this.succeed();
+        this.judged(found, this.began === null);
+        performance.measure("hso-update", { start: began, end: performance.now() });
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+    this.isJudging = false;
+  }
+
+  judged({ schedule, judged }, isLast) {
+    Object.assign(this.view, { judged });
+    if (!isLast) {
+      this.drawPanels(this.chart.schedule);
+      return;
+    }
+    this.view.schedule = schedule;
+    this.chart.move(schedule, true);
+    this.drawPanels(schedule);
+    this.look(this.looked ?? null);
+    clearTimeout(this.later);
+    this.later = setTimeout(() => {
+      this.remember();
+      this.showText();
+      this.announce();
+    }, QUIET);
+  }
+
+  // Drawing.
+
+  draw() {
+    this.showControls();
+    this.showHead();
+    this.showCalibration();
+    const { state, view } = this;
+    this.chart.draw({
+      noise: view.noise, axis: state.axis, schedule: view.schedule, best: this.best, moved: this.isMoved,
+      mine: this.mineTitle(), limits: view.limits, start: state.start, boundary: view.boundary,
+      lanes: this.others.filter((one) => one.schedule && !state.hidden.includes(one.name)),
+    });
+    this.drawPanels(view.schedule);
+    this.look(null);
+    this.remember();
+    document.documentElement.dataset.ready = "1";
+  }
+
+  mineTitle() {
+    const name = this.view.calibrated ? "HSO, calibrated" : "HSO";
+    return this.isMoved ? `${name}, moved by you` : name;
+  }
+
+  showHead() {
+    const { noise, solver, schedule, message, feasible } = this.view;
+    find("model").textContent = noise.title;
+    const calls = `${this.state.nfe} network ${this.state.nfe === 1 ? "call" : "calls"}`;
+    const nodes = schedule.t.length === this.state.nfe ? "" : `, ${schedule.t.length} nodes`;
+    find("summary").textContent = `${calls}${nodes} with ${solver}. ${feasible ? "" : "Spacing is not kept. "}${message}`;
+    document.title = `${noise.title}, ${this.state.nfe} calls – HSO explore`;
+  }
+
+  showCalibration() {
+    const known = this.catalogue.calibration;
+    if (!known) return;
+    const fits = this.view.calibration_fits;
+    find("calibrated").disabled = !fits;
+    const guided = known.guidance === null ? "" : `, guidance ${known.guidance}`;
+    const made = `Made for ${known.noise}${guided}, from ${known.images} images.`;
+    find("calibration-note").textContent = fits ? [made, known.caution].filter(Boolean).join(" ") : `${made} It does not fit this model.`;
+  }
+
+  drawPanels(schedule) {
+    const { view } = this;
+    drawObjective(view.judged, this.bestObjective(), this.isMoved, this.source.live);
+    drawGaps(view.judged, schedule.t.length);
+    drawBands(view.judged, view);
+    drawNodes(schedule, view.noise, view.judged.gaps);
+    const mine = { title: this.mineTitle(), schedule, judged: view.judged };
+    drawCompared(mine, this.others, this.state.hidden, view.calibrated, (name, hide) => this.hide(name, hide));
+    find("reset").disabled = !this.isMoved;
+  }
+
+  bestObjective() {
+    return this.view.best;
+  }
+
+  hide(name, isHidden) {
+    const hidden = this.state.hidden.filter((each) => each !== name);
+    this.choose({ hidden: isHidden ? [...hidden, name] : hidden });
+    document.querySelector(`[data-rival="${name}"]`)?.focus();
+  }
+
+  /** The node that is looked at, in words. */
+  look(index) {
+    this.looked = index;
+    const schedule = this.chart.schedule;
+    if (index === null || index >= schedule.t.length) {
+      find("readout").textContent = "Drag a node, or move it with the arrow keys.";
+      return;
+    }
+    const [name, sigma] = sigmaOf(schedule.lambda[index], this.view.noise.flow);
+    const steps = schedule.timesteps ? ` · timestep ${schedule.timesteps[index]}` : "";
+    const rest = ` · t ${fixed(schedule.t[index], 4)}${steps} · ${name} ${shown(sigma)} · λ ${fixed(schedule.lambda[index], 3)}`;
+    find("readout").replaceChildren(make("b", {}, `Node ${index + 1}`), rest);
+  }
+
+  // Words, links and files.
+
+  say(text) {
+    find("status").textContent = text;
+  }
+
+  announce() {
+    this.say(`J ${find("objective").textContent}. ${find("objective-note").textContent} ${find("spacing-note").textContent}`);
+  }
+
+  remember() {
+    this.written = `#${toFragment(this.state)}`;
+    history.replaceState(null, "", this.written);
+  }
+
+  async showText() {
+    const host = this.state.host || this.catalogue.hosts.find((each) => each === "diffusers-timesteps") || this.catalogue.hosts[0];
+    find("host").value = host;
+    try {
+      this.written_text = await this.source.text({ ...question(this.state), solver: this.view.solver }, host);
+      find("text").textContent = this.written_text.text;
+      find("lands").textContent = this.written_text.lands ? `What it does with the numbers: ${this.written_text.lands}.` : "";
+    } catch (error) {
+      this.written_text = null;
+      find("text").textContent = error.message;
+      find("lands").textContent = "";
+    }
+    for (const name of ["copy", "download"]) find(name).disabled = this.written_text === null;
+  }
+
+  async copied(text, words) {
+    await copyText(text);
+    this.say(words);
+    find("readout").textContent = words;
+  }
+
+  download() {
+    const { text, file } = this.written_text;
+    const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/plain" }));
+    make("a", { href: address, download: file }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+    this.say(`${file} is downloaded.`);
+  }
+}
+
+/** Which theme is shown, chosen or the system's. */
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function turnTheme() {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("hso-theme", theme);
+  } catch {
+    // Without storage the choice lasts as long as the page.
+  }
+  find("theme").setAttribute("aria-pressed", String(isDark()));
+}
+
+async function begin() {
+  find("theme").setAttribute("aria-pressed", String(isDark()));
+  try {
+    const source = await chosenSource();
+    const page = new Page(source, await source.catalogue());
+    await page.load(fromFragment(location.hash) ?? page.state);
+  } catch (error) {
+    find("error").hidden = false;
+    find("error").textContent = error.message;
+  }
+}
+
+begin();

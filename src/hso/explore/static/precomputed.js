@@ -1,0 +1,1 @@
+export async function precomputed(file) { throw new Error(file); }
