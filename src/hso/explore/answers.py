@@ -27,8 +27,8 @@ from hso.solvers import AUTO, SOLVERS, label_of
 
 BUNDLED, OPENED = "digits", "opened file"
 USUAL_SOLVER = "unipc"
-# Points of a noise schedule's curve.
-POINTS = 161
+# Points of a noise schedule's curve, in t and in lambda; beyond this lambda it is almost pure noise, or almost clean.
+POINTS, STEEP = 81, 9.0
 # The schedule itself, which `hso show` and `hso convert` read; it is listed with the hosts.
 FILE = "schedule file"
 ENDINGS = {FILE: "json", "stable-diffusion.cpp-json": "json", "python": "py"}
@@ -174,8 +174,6 @@ class Explorer:
 
 def described(noise: NoiseSchedule) -> dict[str, Any]:
     """A noise schedule: its name, its ends, and its curve from noise to data."""
-    low, high = noise.t_range
-    times = np.linspace(high, low, POINTS)
     known = presets().get(noise.name)
     return {
         "name": noise.name,
@@ -185,8 +183,17 @@ def described(noise: NoiseSchedule) -> dict[str, Any]:
         "flow": is_flow(noise),
         "steps": noise.train_steps,
         "boundary": noise.boundary_time,
-        "curve": {"t": _short(times), "lambda": _short(noise.lambda_(times))},
+        "curve": _curve(noise),
     }
+
+
+def _curve(noise: NoiseSchedule) -> dict[str, list[float]]:
+    """Points of t and lambda from noise to data: half of them even in t, and half of them even in lambda."""
+    ends = noise.t_range
+    first, last = np.clip(noise.lambda_(ends[::-1]), -STEEP, STEEP).tolist()
+    even = np.linspace(*ends, POINTS), noise.time(np.linspace(first, last, POINTS))
+    times = np.unique(np.concatenate(even).round(6).clip(*ends))[::-1]
+    return {"t": _short(times), "lambda": _short(noise.lambda_(times))}
 
 
 def drawn(schedule: SamplingSchedule) -> dict[str, Any]:

@@ -44,7 +44,7 @@ HEADERS = {
 }
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request that is not answered: the status, and one line that says why."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._check_sender()
             reply = find()
-        except Refused as error:
+        except RequestError as error:
             # What is left of the request is not read, so the connection cannot be used again.
             self.close_connection = True
             reply = _error(error.status, error.reason)
@@ -177,39 +177,39 @@ class _Handler(BaseHTTPRequestHandler):
     def _check_sender(self) -> None:
         """Refuse what a page from elsewhere sends."""
         if self.headers.get_all("Host") not in [[host] for host in self.server.hosts]:
-            raise Refused(HTTPStatus.FORBIDDEN, f"the host must be {self.server.hosts[0]}")
+            raise RequestError(HTTPStatus.FORBIDDEN, f"the host must be {self.server.hosts[0]}")
         origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site", "same-origin")
         if origin is not None and origin not in [f"http://{host}" for host in self.server.hosts]:
-            raise Refused(HTTPStatus.FORBIDDEN, "requests of other pages are refused")
+            raise RequestError(HTTPStatus.FORBIDDEN, "requests of other pages are refused")
         if self.command == "POST" and site not in ("same-origin", "none"):
-            raise Refused(HTTPStatus.FORBIDDEN, "requests of other pages are refused")
+            raise RequestError(HTTPStatus.FORBIDDEN, "requests of other pages are refused")
 
     def _file(self) -> Reply:
         name = self.path.partition("?")[0].removeprefix("/") or "index.html"
         if name not in self.server.files:
-            raise Refused(HTTPStatus.NOT_FOUND, "there is no such page")
+            raise RequestError(HTTPStatus.NOT_FOUND, "there is no such page")
         return Reply(HTTPStatus.OK, KINDS[name.rpartition(".")[2]], self.server.files[name])
 
     def _question(self) -> Reply:
         ask = QUESTIONS.get(self.path)
         if ask is None:
-            raise Refused(HTTPStatus.NOT_FOUND, "there is no such question")
+            raise RequestError(HTTPStatus.NOT_FOUND, "there is no such question")
         found = ask(self.server.explorer, self._body())
         return Reply(HTTPStatus.OK, "application/json", json.dumps(found, allow_nan=False).encode())
 
     def _body(self) -> Any:
         if self.headers.get_content_type() != "application/json":
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "questions are JSON")
+            raise RequestError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "questions are JSON")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "the length of the question is missing")
+            raise RequestError(HTTPStatus.LENGTH_REQUIRED, "the length of the question is missing")
         # Before the number is made: one of a million digits takes long.
         if len(length) > len(str(MOST_BODY)) or int(length) > MOST_BODY:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a question has at most {MOST_BODY} bytes")
+            raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a question has at most {MOST_BODY} bytes")
         try:
             return json.loads(self.rfile.read(int(length)))
         except (RecursionError, ValueError):
-            raise Refused(HTTPStatus.BAD_REQUEST, "expected JSON, got something else") from None
+            raise RequestError(HTTPStatus.BAD_REQUEST, "expected JSON, got something else") from None
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)

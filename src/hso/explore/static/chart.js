@@ -3,9 +3,10 @@
 import { draw, fixed, shown } from "./dom.js";
 import { Curve, axes, lambdaRange, roundTicks, sigmaOf, sigmaTicks } from "./scale.js";
 
-const LEFT = 46;
+const LEFT = 40;
 const TOP = 30;
-const LANE = 36;
+const LANE = 40;
+const RAIL = 24;
 const LEAST_APART = 22;
 
 const clamped = (value) => Math.min(1, Math.max(0, value));
@@ -56,7 +57,7 @@ export class Chart {
     const marks = schedule.t.flatMap((t, index) => {
       const [x, y] = this.point({ t, lambda: schedule.lambda[index] });
       this.placeNode(index, x, y);
-      const lane = this.lanesTop + 24;
+      const lane = this.lanesTop + RAIL;
       return [
         draw("line", { class: "drop", x1: x, x2: x, y1: y, y2: this.bottom }),
         draw("line", { class: "tick own", x1: x, x2: x, y1: lane - 6, y2: lane + 6 }),
@@ -148,10 +149,10 @@ export class Chart {
 
   path() {
     const { t, lambda } = this.curve;
-    const inside = t.map((each, index) => ({ t: each, lambda: lambda[index] }));
     const [first, last] = lambdaRange(this.curve);
-    const drawn = inside.filter((node) => node.lambda >= first - 1e-9 && node.lambda <= last + 1e-9);
-    return drawn.map((node, index) => `${index ? "L" : "M"}${this.point(node).map((v) => v.toFixed(1)).join(" ")}`).join("");
+    const inside = t.map((each, index) => ({ t: each, lambda: lambda[index] })).filter((node) => node.lambda > first && node.lambda < last);
+    const ends = [first, last].map((each) => ({ t: this.curve.timeAt(each), lambda: each }));
+    return [ends[0], ...inside, ends[1]].map((node, index) => `${index ? "L" : "M"}${this.point(node).map((v) => v.toFixed(1)).join(" ")}`).join("");
   }
 
   /** The part of the range that is not run. */
@@ -179,11 +180,11 @@ export class Chart {
       const y = this.lanesTop + LANE * row;
       const ticks = (schedule?.t ?? []).map((t, index) => {
         const x = this.x({ t, lambda: schedule.lambda[index] });
-        return draw("line", { class: "tick", x1: x, x2: x, y1: y + 19, y2: y + 29 });
+        return draw("line", { class: "tick", x1: x, x2: x, y1: y + RAIL - 5, y2: y + RAIL + 5 });
       });
       return [
         draw("text", { x: LEFT, y: y + 11, class: kind }, title),
-        draw("line", { class: "rail", x1: LEFT, x2: this.right, y1: y + 24, y2: y + 24 }),
+        draw("line", { class: "rail", x1: LEFT, x2: this.right, y1: y + RAIL, y2: y + RAIL }),
         ...ticks,
       ];
     });

@@ -50,6 +50,12 @@ export function shown(value, digits = 4) {
   return String(Number(value.toPrecision(digits))).replace("-", "−");
 }
 
+/** A number with so many significant digits, zeros at the end included, so that a column of them lines up. */
+export function precise(value, digits = 5) {
+  const text = shown(value, digits);
+  return /^−?[\d.]+$/.test(text) ? value.toPrecision(digits).replace("-", "−") : text;
+}
+
 /** A number with so many digits after the point. */
 export function fixed(value, digits) {
   return value.toFixed(digits).replace("-", "−");

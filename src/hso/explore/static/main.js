@@ -241,11 +241,12 @@ class Page {
 
   showHead() {
     const { noise, solver, schedule, message, feasible } = this.view;
-    find("model").textContent = noise.title;
+    const title = this.catalogue.models.find((model) => model.name === this.state.noise)?.title ?? noise.title;
+    find("model").textContent = title;
     const calls = `${this.state.nfe} network ${this.state.nfe === 1 ? "call" : "calls"}`;
     const nodes = schedule.t.length === this.state.nfe ? "" : `, ${schedule.t.length} nodes`;
-    find("summary").textContent = `${calls}${nodes} with ${solver}. ${feasible ? "" : "Spacing is not kept. "}${message}`;
-    document.title = `${noise.title}, ${this.state.nfe} calls – HSO explore`;
+    find("summary").textContent = `${calls}${nodes} with ${solver}. ${feasible ? "" : "Spacing is not kept. "}${sentence(message)}`;
+    document.title = `${title}, ${this.state.nfe} calls – HSO explore`;
   }
 
   showCalibration() {
@@ -337,6 +338,8 @@ class Page {
     this.say(`${file} is downloaded.`);
   }
 }
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Which theme is shown, chosen or the system's. */
 function isDark() {

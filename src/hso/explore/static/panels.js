@@ -1,11 +1,11 @@
 // What stands around the curve: objective, spacing, bands, tables.
 
-import { find, fixed, make, shown } from "./dom.js";
+import { find, fixed, make, precise, shown } from "./dom.js";
 import { sigmaOf } from "./scale.js";
 
 /** J, and how it compares with the best. */
 export function drawObjective(judged, best, isMoved, live) {
-  find("objective").textContent = shown(judged.objective, 5);
+  find("objective").textContent = precise(judged.objective);
   find("objective").parentElement.classList.toggle("moved", isMoved);
   find("objective-note").textContent = objectiveNote(judged, best, isMoved, live);
 }
@@ -16,7 +16,7 @@ function objectiveNote(judged, best, isMoved, live) {
   if (!isMoved || best === null || judged.objective === null) return "J of the nodes that optimize found; less is better.";
   const change = judged.objective / best - 1;
   const words = `${shown(Math.abs(100 * change), 3)} % ${change < 0 ? "below" : "above"}`;
-  return `${words} the schedule that was found (${shown(best, 5)}).`;
+  return `${words} the schedule that was found (${precise(best)}).`;
 }
 
 /** The distances of neighbouring knots in t. */
@@ -39,9 +39,9 @@ export function drawGaps(judged, nodes) {
 
 function spacingNote({ gaps, d_min: least, kept, penalty }) {
   if (gaps.length === 0) return "One node has no neighbour.";
-  const shortest = `Least distance in t ${fixed(Math.min(...gaps), 4)}`;
+  const shortest = `Least distance in t ${fixed(Math.min(...gaps), 5)}`;
   if (least === 0) return `${shortest}; no least distance is asked for.`;
-  const asked = `${fixed(least, 4)} asked for`;
+  const asked = `${fixed(least, 5)} asked for`;
   return kept ? `${shortest}; ${asked}, kept.` : `${shortest}; ${asked}, not kept. Penalty ${shown(penalty, 3)}.`;
 }
 
@@ -133,11 +133,11 @@ export function drawCompared(mine, others, hidden, isCalibrated, onHide) {
 
 function comparedRow(one, isMine, hidden, isCalibrated, onHide) {
   const { judged, schedule } = one;
-  const cells = [shown(judged.objective, 5), ...(isCalibrated ? [judged.bands ? percent(judged.bands.total) : "–"] : [])];
+  const cells = [precise(judged.objective), ...(isCalibrated ? [judged.bands ? percent(judged.bands.total) : "–"] : [])];
   cells.push(judged.gaps.length ? fixed(Math.min(...judged.gaps), 4) : "–", judged.kept ? "yes" : "no");
   const times = make("td", { class: "wide narrow-away" }, schedule.t.map((t) => fixed(t, 3)).join("  "));
   const label = isMine ? one.title : ticked(one, hidden, onHide);
-  return make("tr", { class: isMine ? "own" : null }, make("th", { scope: "row" }, label), ...cells.map((text) => make("td", {}, text)), times);
+  return make("tr", { class: isMine ? "own" : null }, make("th", { scope: "row" }, label), ...cells.map((text) => make("td", { class: text === "no" ? "bad" : null }, text)), times);
 }
 
 function ticked(one, hidden, onHide) {
