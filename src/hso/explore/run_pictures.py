@@ -23,6 +23,8 @@ from hso.schedule import SamplingSchedule
 # Larger images are not sent to a page.
 MOST_BYTES = 32 * 2**20
 COLOURS = 3
+# These have no slash, and are no names of files.
+UP = ("", ".", "..")
 
 
 class _Row(msgspec.Struct):
@@ -56,7 +58,7 @@ class RunPictures:
             self._rows = msgspec.convert(read_json(self._inside(PLAN)), _Plan).entries
         except (FileError, msgspec.ValidationError):
             raise FileError(folder, "expected the folder of a comparison, with a plan.json, found none") from None
-        if any(Path(row.key).name != row.key for row in self._rows):
+        if not self._rows or any(row.key in UP or Path(row.key).name != row.key for row in self._rows):
             raise FileError(folder, "expected the plan of a run, found something else; delete it")
 
     def summary(self) -> dict[str, Any]:

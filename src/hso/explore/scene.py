@@ -1,12 +1,12 @@
 r"""A question with its answer, and what any other nodes are worth for the same question.
 
-The objective judges knots. If it gives the jump to the clean sample a cost, the last knot stands for the clean sample, and the
-network is not called there. Nodes alone do not say where it is, so it is put where the objective is least:
+The objective judges knots. If it gives the jump to the clean sample a cost, the last knot stands for the clean sample, and
+the network is not called there. Nodes alone do not say where it is, so it is put where the objective is least:
 
 .. math::
     J(\lambda_0, \dots, \lambda_{N-1}) = \min_{t_N \in [t_{min}]} J(\lambda_0, \dots, \lambda_{N-1}, \lambda(t_N)),
 
-among times that keep the least distance to the last node, if there are any.
+among times that keep the least distance to the last node, if there are any. The spacing is that of the nodes alone.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ class Scene:
 
     def judged(self, schedule: SamplingSchedule) -> dict[str, Any]:
         """What the objective, the spacing rule and the calibration say of a schedule."""
+        value, note, bands = None, "", None
         try:
-            knots = self._completed(schedule.knots)
-            value = _finite(self.problem.function.value(knots))
-            note = ""
+            value = _finite(self.problem.function.value(self._completed(schedule.knots)))
+            bands = self._bands(schedule.knots)
         except HSOError as error:
-            knots, value, note = schedule.knots, None, str(error)
-        times, distance = self.noise.time(knots), self.problem.d_min
+            note = str(error)
+        times, distance = schedule.knot_times, self.problem.d_min
         gaps = -np.diff(times)
         return {
             "objective": value,
@@ -95,7 +95,7 @@ class Scene:
             "d_min": distance,
             "kept": bool(np.all(gaps >= distance - 2 * ROUNDING)),
             "penalty": float(spacing_penalty(times, distance)),
-            "bands": self._bands(knots) if value is not None else None,
+            "bands": bands,
         }
 
     def _completed(self, knots: Array) -> Array:

@@ -99,9 +99,10 @@ class _Book:
             nodes = solver.nodes(nfe)
         except ArgumentError:
             return -1
-        goal = default_objective(nfe)
-        costed = goal.costs_jump(noise, solver, CLEAN)
-        kind = (noise.fingerprint, noise.boundary_time, goal.exponent(noise), costed, nodes)
+        # Nothing else of the solver and of the number of calls is in the problem.
+        costed = default_objective(nfe).on(noise, solver, CLEAN).costs_jump
+        traits = (noise.traits.space, noise.traits.is_guided)
+        kind = (noise.fingerprint, noise.boundary_time, traits, costed, nodes)
         if kind not in self._scenes:
             self._scenes[kind] = Scene(noise, nfe, solver.name, Constraints(), None)
         key = (*kind, noise.traits.default_rule)

@@ -64,7 +64,9 @@ export class Chart {
       ];
     });
     const before = moved ? best.t.map((t, index) => this.dot({ t, lambda: best.lambda[index] }, "before", 6)) : [];
-    this.own.replaceChildren(...marks, ...before);
+    const title = moved ? `${this.model.mine}, moved by you` : this.model.mine;
+    const name = draw("text", { x: LEFT, y: this.lanesTop + 11, class: "mine" }, title);
+    this.own.replaceChildren(name, ...marks, ...before);
     for (const [index, node] of this.nodes.entries()) this.describe(node, index, noise);
   }
 
@@ -174,16 +176,15 @@ export class Chart {
 
   /** One lane for the schedule itself and one for each other. */
   lanes() {
-    const { lanes, mine } = this.model;
-    const rows = [{ title: mine, schedule: null, kind: "mine" }, ...lanes.map((lane) => ({ ...lane, kind: "name" }))];
-    return rows.flatMap(({ title, schedule, kind }, row) => {
+    const rows = [{ title: "", schedule: null }, ...this.model.lanes];
+    return rows.flatMap(({ title, schedule }, row) => {
       const y = this.lanesTop + LANE * row;
       const ticks = (schedule?.t ?? []).map((t, index) => {
         const x = this.x({ t, lambda: schedule.lambda[index] });
         return draw("line", { class: "tick", x1: x, x2: x, y1: y + RAIL - 5, y2: y + RAIL + 5 });
       });
       return [
-        draw("text", { x: LEFT, y: y + 11, class: kind }, title),
+        draw("text", { x: LEFT, y: y + 11, class: "name" }, title),
         draw("line", { class: "rail", x1: LEFT, x2: this.right, y1: y + RAIL, y2: y + RAIL }),
         ...ticks,
       ];

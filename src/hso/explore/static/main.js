@@ -225,7 +225,7 @@ class Page {
     const { state, view } = this;
     this.chart.draw({
       noise: view.noise, axis: state.axis, schedule: view.schedule, best: this.best, moved: this.isMoved,
-      mine: this.mineTitle(), limits: view.limits, start: state.start, boundary: view.boundary,
+      mine: this.ownTitle(), limits: view.limits, start: state.start, boundary: view.boundary,
       lanes: this.others.filter((one) => one.schedule && !state.hidden.includes(one.name)),
     });
     this.drawPanels(view.schedule);
@@ -234,9 +234,8 @@ class Page {
     document.documentElement.dataset.ready = "1";
   }
 
-  mineTitle() {
-    const name = this.view.calibrated ? "HSO, calibrated" : "HSO";
-    return this.isMoved ? `${name}, moved by you` : name;
+  ownTitle() {
+    return this.view.calibrated ? "HSO, calibrated" : "HSO";
   }
 
   showHead() {
@@ -265,7 +264,8 @@ class Page {
     drawGaps(view.judged, schedule.t.length);
     drawBands(view.judged, view);
     drawNodes(schedule, view.noise, view.judged.gaps);
-    const mine = { title: this.mineTitle(), schedule, judged: view.judged };
+    const title = this.isMoved ? `${this.ownTitle()}, moved by you` : this.ownTitle();
+    const mine = { title, schedule, judged: view.judged };
     drawCompared(mine, this.others, this.state.hidden, view.calibrated, (name, hide) => this.hide(name, hide));
     find("reset").disabled = !this.isMoved;
   }
