@@ -170,13 +170,19 @@ class Page {
     const schedule = this.chart.schedule;
     const times = [...schedule.t];
     times[index] = t;
-    this.state.times = times;
+    this.state.times = times.map((each) => this.rounded(each));
     const lambda = [...schedule.lambda];
     lambda[index] = this.chart.lambdaAt(t);
     this.chart.move({ ...schedule, t: times, lambda }, true);
     this.look(index);
     this.began ??= began ?? performance.now();
     this.judgeSoon();
+  }
+
+  /** A time as a link holds it, inside of the range. */
+  rounded(t) {
+    const [low, high] = this.view.limits;
+    return Math.min(high, Math.max(low, Number(t.toFixed(6))));
   }
 
   async judgeSoon() {

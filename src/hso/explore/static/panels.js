@@ -111,7 +111,7 @@ export function drawNodes(schedule, noise, gaps) {
     row.append(make("td", { class: "narrow-away" }, index < gaps.length ? fixed(gaps[index], 5) : "to the clean sample"));
     table.tBodies[0].append(row);
   }
-  find("nodes").replaceChildren(scrolled(table, "Nodes"));
+  find("nodes").replaceChildren(scrolled(table, "Table of nodes"));
 }
 
 /** One row for each schedule; those that do not apply are listed with the reasons. */
@@ -120,7 +120,7 @@ export function drawCompared(mine, others, hidden, isCalibrated, onHide) {
   const table = make("table", {}, head([...heads, "t"], "narrow-away"), make("tbody"));
   const rows = [mine, ...others.filter((one) => one.schedule)];
   for (const one of rows) table.tBodies[0].append(comparedRow(one, one === mine, hidden, isCalibrated, onHide));
-  const parts = [scrolled(table, "Schedules that are compared")];
+  const parts = [scrolled(table, "Table of schedules")];
   const without = others.filter((one) => !one.schedule);
   if (without.length) {
     const items = without.map((one) => make("li", {}, `${one.title}: ${one.reason}`));

@@ -29,7 +29,7 @@ export function toFragment(state) {
   if (state.solver) words.set("solver", state.solver);
   for (const name of NUMBERS) if (state[name] !== null) words.set(name, state[name]);
   if (state.calibrated) words.set("calibrated", "1");
-  if (state.times) words.set("times", state.times.map((t) => Number(t.toFixed(6))).join(","));
+  if (state.times) words.set("times", state.times.join(","));
   if (state.axis !== "t") words.set("axis", state.axis);
   if (state.hidden.length) words.set("hidden", state.hidden.join(","));
   if (state.host) words.set("host", state.host);
