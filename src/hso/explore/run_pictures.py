@@ -15,11 +15,10 @@ import msgspec
 import numpy as np
 
 from hso import files
-from hso.comparison.runs.plan import PLAN
-from hso.comparison.runs.store import read_json
-from hso.errors import FileError, HSOError, check_integer
+from hso.errors import FileError, check_integer
 from hso.schedule import SamplingSchedule
 
+PLAN, FIGURES = "plan.json", "comparison.json"
 # Larger images are not sent to a page.
 MOST_BYTES = 32 * 2**20
 COLOURS = 3
@@ -55,8 +54,8 @@ class RunPictures:
         except OSError as error:
             raise FileError(folder, f"cannot read the folder of the run: {error.strerror}") from None
         try:
-            self._rows = msgspec.convert(read_json(self._inside(PLAN)), _Plan).entries
-        except (FileError, msgspec.ValidationError):
+            self._rows = msgspec.convert(files.read_json(self._inside(PLAN)), _Plan).entries
+        except (OSError, ValueError):
             raise FileError(folder, "expected the folder of a comparison, with a plan.json, found none") from None
         if not self._rows or any(row.key in UP or Path(row.key).name != row.key for row in self._rows):
             raise FileError(folder, "expected the plan of a run, found something else; delete it")
@@ -118,14 +117,14 @@ class RunPictures:
     def _figures(self) -> Mapping[tuple[str, int, tuple[str, ...]], dict[str, Any]]:
         """The figures of comparison.json by solver, number of calls and names; none if there is no such file."""
         try:
-            rows = read_json(self._inside("comparison.json"))["rows"]
+            rows = files.read_json(self._inside(FIGURES))["rows"]
             return {
                 (str(row["solver"]), int(row["nfe"]), tuple(row["schedules"])): {
                     str(name): float(figure["value"]) for name, figure in row["figures"].items()
                 }
                 for row in rows
             }
-        except (HSOError, AttributeError, LookupError, TypeError, ValueError):
+        except (AttributeError, LookupError, OSError, TypeError, ValueError):
             return {}
 
     def _inside(self, *parts: str) -> Path:
