@@ -208,6 +208,7 @@ class Page {
     Object.assign(this.view, { judged });
     if (!isLast) {
       this.drawPanels(this.chart.schedule);
+      this.look(this.looked ?? null);
       return;
     }
     this.view.schedule = schedule;
@@ -297,7 +298,8 @@ class Page {
     const [name, sigma] = sigmaOf(schedule.lambda[index], this.view.noise.flow);
     const steps = schedule.timesteps ? ` · timestep ${schedule.timesteps[index]}` : "";
     const rest = ` · t ${fixed(schedule.t[index], 4)}${steps} · ${name} ${shown(sigma)} · λ ${fixed(schedule.lambda[index], 3)}`;
-    find("readout").replaceChildren(make("b", {}, `Node ${index + 1}`), rest);
+    const worth = make("span", { class: "wide-away" }, this.isMoved ? ` · J ${find("objective").textContent}` : "");
+    find("readout").replaceChildren(make("b", {}, `Node ${index + 1}`), rest, worth);
   }
 
   // Words, links and files.

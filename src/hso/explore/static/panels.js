@@ -73,7 +73,7 @@ function bandsMissing(judged, view) {
   return "It takes a calibration of this model: hso explore --calibration FILE.";
 }
 
-const percent = (value) => `${shown(100 * value, 3)} %`;
+const percent = (value) => `${precise(100 * value, 3)} %`;
 
 /** Horizontal bars: [{name, title, text, parts: [[class, share]], mark, isShort}]. */
 function bars(rows) {
