@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hso
 from hso.errors import ArgumentError, FileError
@@ -116,7 +119,7 @@ def outcome(function):
     """What a function returns, or the words of its error."""
     try:
         return function()
-    except ArgumentError as error:
+    except hso.HSOError as error:
         return str(error)
 
 
@@ -170,6 +173,28 @@ def test_nodes_outside_of_the_calibration_have_no_objective_and_a_reason(calibra
     judged = explorer.judge(asked(calibrated=True, nfe=2, times=[0.9, low / 2]))["judged"]
     assert judged["objective"] is None
     assert "which the calibration covers" in judged["note"]
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 40),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(["sd2.1", "wan2.2", "edm-cifar10", "unipc", "heun", "auto", '{"shift": 3}']),
+    st.lists(st.floats(0, 1), max_size=6),
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(content=st.dictionaries(st.sampled_from([field.name for field in dataclasses.fields(State)]), ODD))
+def test_odd_states_are_answered_or_refused_in_one_line(explorer, content):
+    def answers():
+        state = State.read({"noise": "sd2.1", "nfe": 4, **content})
+        found = [explorer.view(state), explorer.judge(state), explorer.text(state, "comfyui")]
+        return json.dumps(found, allow_nan=False)
+
+    assert len(outcome(answers).splitlines()) == 1
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,7 @@ def command(
     if export is not None:
         from hso.explore.static_export import write
 
+        views.note("computing the schedules of all presets; it takes about a minute")
         for path in write(export):
             views.note(f"wrote {path}")
         return
@@ -86,6 +88,8 @@ def command(
     explorer.view(State.read(first))
     with _ends_quietly(), Page(explorer, port) as page:
         views.say(f"{page.address}  (Ctrl-C ends it)")
+        # Whoever reads the address from a pipe needs it now.
+        sys.stdout.flush()
         if browser:
             _open(page.address)
         page.serve_forever()

@@ -14,6 +14,7 @@ Every error is one line of JSON, and nothing is printed.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,8 +110,8 @@ class Page(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    # Of two servers on one port each would get some of the requests.
-    allow_reuse_port = False
+    # Of two servers on one port each would get some of the requests. On Windows this switch allows that.
+    allow_reuse_address = os.name == "posix"
 
     def __init__(self, explorer: Explorer, port: int = 0) -> None:
         self.explorer, self.files = explorer, page_files()

@@ -61,6 +61,10 @@ class State:
         ):
             if name in given and not isinstance(given[name], kind):
                 raise ArgumentError(name, words, given[name])
+        for name in ("nfe", "per_expert"):
+            # What numbers may be is for the model and the solver to say.
+            if isinstance(given.get(name), list | dict):
+                raise ArgumentError(name, "an integer", given[name])
         for name in ("start", "boundary"):
             if name in given:
                 given[name] = check_real(name, given[name], 0.0, 1.0)

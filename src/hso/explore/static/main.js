@@ -53,9 +53,9 @@ class Page {
     find("reset").addEventListener("click", () => this.putBack());
     find("axis").addEventListener("change", (event) => this.choose({ axis: event.target.value }));
     find("host").addEventListener("change", () => this.choose({ host: find("host").value }));
-    find("copy").addEventListener("click", () => this.copied(find("text").textContent, "The text is copied."));
+    find("copy").addEventListener("click", () => this.copied(find("copy"), find("text").textContent, "The text is copied."));
     find("download").addEventListener("click", () => this.download());
-    find("link").addEventListener("click", () => this.copied(location.href, "The link is copied."));
+    find("link").addEventListener("click", () => this.copied(find("link"), location.href, "The link is copied."));
     find("theme").addEventListener("click", () => turnTheme());
     window.addEventListener("hashchange", () => this.restore());
   }
@@ -123,7 +123,7 @@ class Page {
       if (turn !== this.asked) return;
       this.others = others;
       this.draw();
-      await this.pictures?.show(state.cell);
+      await this.pictures?.show(state.cell || `${view.solver} ${state.nfe}`);
       await this.showText();
     } catch (error) {
       if (turn === this.asked) this.fail(error, state);
@@ -155,7 +155,10 @@ class Page {
   fail(error, state = this.state) {
     find("error").hidden = false;
     find("error").textContent = error.message;
-    if (!this.view) Object.assign(this.state, state);
+    if (!this.view) {
+      Object.assign(this.state, state);
+      this.showControls();
+    }
     document.documentElement.dataset.ready = "1";
   }
 
@@ -192,7 +195,7 @@ class Page {
       const { began, state, asked } = { began: this.began, state: question(this.state), asked: this.asked };
       this.began = null;
       try {
-        const found = await this.source.judge({ ...state, solver: this.view.solver });
+        const found = await this.source.judge(state);
         if (asked !== this.asked) break;
         this.succeed();
         this.judged(found, this.began === null);
@@ -201,6 +204,7 @@ class Page {
         this.fail(error);
       }
     }
+    this.began = null;
     this.isJudging = false;
   }
 
@@ -251,8 +255,18 @@ class Page {
     find("model").textContent = title;
     const calls = `${this.state.nfe} network ${this.state.nfe === 1 ? "call" : "calls"}`;
     const nodes = schedule.t.length === this.state.nfe ? "" : `, ${schedule.t.length} nodes`;
-    find("summary").textContent = `${calls}${nodes} with ${solver}. ${feasible ? "" : "Spacing is not kept. "}${sentence(message)}`;
+    const parts = [`${calls}${nodes} with ${solver}.`, this.networks(), feasible ? "" : "Spacing is not kept.", sentence(message)];
+    find("summary").textContent = parts.filter(Boolean).join(" ");
+    find("source").textContent = [noise.source && `Constants of the model: ${noise.source}.`, noise.note].filter(Boolean).join(" ");
     document.title = `${title}, ${this.state.nfe} calls – HSO explore`;
+  }
+
+  /** How many nodes each of two networks has. */
+  networks() {
+    const { boundary, schedule } = this.view;
+    if (boundary === null) return "";
+    const first = schedule.t.filter((t) => t >= boundary - 1e-6).length;
+    return `Networks change at t ${fixed(boundary, 4)}: ${first} nodes, then ${schedule.t.length - first}.`;
   }
 
   showCalibration() {
@@ -321,7 +335,7 @@ class Page {
     const host = this.state.host || this.catalogue.hosts.find((each) => each === "diffusers-timesteps") || this.catalogue.hosts[0];
     find("host").value = host;
     try {
-      this.written_text = await this.source.text({ ...question(this.state), solver: this.view.solver }, host);
+      this.written_text = await this.source.text(question(this.state), host);
       find("text").textContent = this.written_text.text;
       find("lands").textContent = this.written_text.lands ? `What it does with the numbers: ${this.written_text.lands}.` : "";
     } catch (error) {
@@ -332,10 +346,12 @@ class Page {
     for (const name of ["copy", "download"]) find(name).disabled = this.written_text === null;
   }
 
-  async copied(text, words) {
+  async copied(button, text, words) {
     await copyText(text);
     this.say(words);
-    find("readout").textContent = words;
+    const name = (button.dataset.name ??= button.textContent);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = name), 1500);
   }
 
   download() {
