@@ -94,6 +94,13 @@ def test_errors_are_those_of_the_core(explorer, values, message):
         explorer.view(asked(**values))
 
 
+def test_what_was_asked_before_makes_no_wrong_number_right(explorer):
+    explorer.view(asked(nfe=1))
+    for nfe in (1.0, True):
+        with pytest.raises(ArgumentError, match="nfe: expected an integer from 1 to 1000"):
+            explorer.view(asked(nfe=nfe))
+
+
 def test_the_text_of_a_configuration_is_a_model(explorer):
     config = presets()["sdxl"].config
     view = explorer.view(asked(noise=json.dumps(config), solver="unipc"))

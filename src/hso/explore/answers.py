@@ -143,9 +143,10 @@ class Explorer:
         return _from_text(name) if name.lstrip().startswith("{") else NoiseSchedule.preset(name)
 
     def _of(self, state: State) -> Scene:
-        return self._scene(state.unmoved())
+        # 5 and 5.0 are equal, but only one of them is a number of calls; their texts differ.
+        return self._scene(repr(state.unmoved()), state.unmoved())
 
-    def _new_scene(self, state: State) -> Scene:
+    def _new_scene(self, text: str, state: State) -> Scene:
         noise = self.noise(state.noise)
         calibration = self.calibration if state.calibrated else None
         if state.calibrated and calibration is None:
