@@ -90,6 +90,7 @@ def test_a_browser_is_opened_at_the_address(tmp_path):
         ("--port 70000", "--port: expected an integer from 0 to 65535, got 70000"),
         ("--port -1", "--port: expected an integer from 0 to 65535, got -1"),
         ("--calibration no.calibration", "no.calibration"),
+        ("--export site --noise sdxl", "--noise: expected none with --export, which has all presets and nothing else"),
         ("--run no/run", "no/run: cannot read the folder of the run: No such file or directory"),
     ],
 )

@@ -13,6 +13,7 @@ from hso.comparison.runs.settings import ComparisonSettings
 from hso.comparison.runs.store import RunFolder
 from hso.comparison.statistics.blocks import Block
 from hso.comparison.subjects import SubjectSettings
+from hso.explore.answers import Explorer
 from hso.models.gaussian import GaussianModel
 from hso.noise import NoiseSchedule
 from hso.rules import rule_schedule
@@ -53,3 +54,48 @@ def run(tmp_path: Path) -> Path:
     for place, entry in enumerate(entries):
         store.write(entry.key, IMAGES, [block], np.zeros((4, 2)), pictures(50 * place))
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser; without one the test is skipped."""
+    from . import browsing
+
+    if browsing.CHROMIUM is None:
+        pytest.skip("no Chromium")
+    with browsing.playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=browsing.CHROMIUM, args=browsing.ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def address(calibration):
+    """The address of a page with a calibration."""
+    from .browsing import serve
+
+    yield from serve(Explorer(calibration=calibration))
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the page with a fragment; a script error or a request to elsewhere fails the test."""
+    from .browsing import DESKTOP, elsewhere, settle
+
+    contexts, problems = [], []
+
+    def open_page(fragment="noise=sd2.1&nfe=5&solver=unipc", where=address, viewport=DESKTOP, scheme="light"):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(request.url) if elsewhere(request.url, where) else None)
+        page.goto(f"{where}#{fragment}" if fragment else where)
+        settle(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []

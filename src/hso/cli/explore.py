@@ -72,11 +72,7 @@ def command(
     from hso.explore.state import State
 
     if export is not None:
-        from hso.explore.static_export import write
-
-        views.note("computing the schedules of all presets; it takes about a minute")
-        for path in write(export):
-            views.note(f"wrote {path}")
+        _export(export, {"noise": noise, "solver": solver, "calibration": calibration, "run": run})
         return
     check_integer("port", port, 0, MOST_PORT)
     measured = None if calibration is None else Calibration.load(calibration)
@@ -93,6 +89,22 @@ def command(
         if browser:
             _open(page.address)
         page.serve_forever()
+
+
+def _export(folder: Path, others: dict[str, Any]) -> None:
+    """Write the page as files.
+
+    Raises:
+        ArgumentError: If an option was given that the files would ignore.
+    """
+    from hso.explore.static_export import write
+
+    for name, value in others.items():
+        if value is not None:
+            raise ArgumentError(name, "none with --export, which has all presets and nothing else", value)
+    views.note("computing the schedules of all presets; it takes about a minute")
+    for path in write(folder):
+        views.note(f"wrote {path}")
 
 
 def _model(noise: str | None, calibration: Calibration | None) -> tuple[str, dict[str, NoiseSchedule]]:

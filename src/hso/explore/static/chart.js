@@ -198,7 +198,7 @@ export class Chart {
         "g",
         { class: "node", role: "slider", tabindex: "0", "aria-orientation": "horizontal" },
         draw("circle", { class: "halo", r: 16 }),
-        draw("circle", { class: "dot", r: 7 }),
+        draw("circle", { class: "dot", r: count > 20 ? 5 : 7 }),
       );
       node.addEventListener("pointerdown", (event) => this.take(event, index));
       node.addEventListener("pointermove", (event) => this.drag(event, index));

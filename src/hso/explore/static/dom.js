@@ -61,8 +61,16 @@ export function fixed(value, digits) {
   return value.toFixed(digits).replace("-", "−");
 }
 
-/** Let a text be on the clipboard; older browsers copy what is selected. */
-export async function copyText(text) {
+/** Let a text be on the clipboard, and the button say so for a moment. */
+export async function copied(button, text) {
+  await copyText(text);
+  const name = (button.dataset.name ??= button.textContent);
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = name), 1500);
+}
+
+/** Older browsers copy what is selected. */
+async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

@@ -1,11 +1,13 @@
 // The page: the state, what is asked for it, and what is drawn of the answers.
 
 import { Chart } from "./chart.js";
-import { copyText, fillSelect, find, fixed, make, shown } from "./dom.js";
+import { copied, fillSelect, find, fixed, make, shown } from "./dom.js";
 import { drawBands, drawCompared, drawGaps, drawNodes, drawObjective } from "./panels.js";
 import { Pictures } from "./pictures.js";
 import { sigmaOf } from "./scale.js";
 import { source as chosenSource } from "./source.js";
+import { Take } from "./take.js";
+import { listenToTheme } from "./look.js";
 import { EMPTY, fromFragment, number, question, toFragment } from "./state.js";
 
 const TYPED = ["nfe", "start", "boundary", "per_expert"];
@@ -22,6 +24,7 @@ class Page {
     this.asked = 0;
     this.chart = new Chart(find("chart"), (index, t, began) => this.moveNode(index, t, began), (index) => this.look(index));
     this.pictures = catalogue.run ? new Pictures(source, catalogue.run, (cell) => this.choose({ cell })) : null;
+    this.take = new Take(source, catalogue.hosts, (host) => this.choose({ host }), (text) => this.say(text));
     this.fill();
     this.listen();
   }
@@ -29,13 +32,10 @@ class Page {
   // The controls.
 
   fill() {
-    const { models, solvers, hosts, calibration } = this.catalogue;
+    const { models, solvers, calibration } = this.catalogue;
     fillSelect(find("noise"), models.map(({ name, title, group }) => ({ value: name, text: title, group })));
     const names = calibration ? ["auto", ...solvers] : solvers;
     fillSelect(find("solver"), [{ value: "", text: OWN_SOLVER }, ...names.map((name) => ({ value: name, text: name }))]);
-    fillSelect(find("host"), hosts.map((host) => ({
-      value: host, text: host, group: host.startsWith("diffusers:") ? "Schedulers of diffusers" : "Programs",
-    })));
     find("calibration-field").hidden = !calibration;
     find("opener").hidden = !this.source.live;
     find("part").hidden = !this.source.live;
@@ -52,11 +52,10 @@ class Page {
     find("config").addEventListener("change", () => this.open(find("config").files[0]));
     find("reset").addEventListener("click", () => this.putBack());
     find("axis").addEventListener("change", (event) => this.choose({ axis: event.target.value }));
-    find("host").addEventListener("change", () => this.choose({ host: find("host").value }));
-    find("copy").addEventListener("click", () => this.copied(find("copy"), find("text").textContent, "The text is copied."));
-    find("download").addEventListener("click", () => this.download());
-    find("link").addEventListener("click", () => this.copied(find("link"), location.href, "The link is copied."));
-    find("theme").addEventListener("click", () => turnTheme());
+    find("link").addEventListener("click", async () => {
+      await copied(find("link"), location.href);
+      this.say("The link is copied.");
+    });
     window.addEventListener("hashchange", () => this.restore());
   }
 
@@ -316,7 +315,7 @@ class Page {
     find("readout").replaceChildren(make("b", {}, `Node ${index + 1}`), rest, worth);
   }
 
-  // Words, links and files.
+  // Words and links.
 
   say(text) {
     find("status").textContent = text;
@@ -326,64 +325,20 @@ class Page {
     this.say(`J ${find("objective").textContent}. ${find("objective-note").textContent} ${find("spacing-note").textContent}`);
   }
 
+  showText() {
+    return this.take.show(question(this.state), this.state.host);
+  }
+
   remember() {
     this.written = `#${toFragment(this.state)}`;
     history.replaceState(null, "", this.written);
-  }
-
-  async showText() {
-    const host = this.state.host || this.catalogue.hosts.find((each) => each === "diffusers-timesteps") || this.catalogue.hosts[0];
-    find("host").value = host;
-    try {
-      this.written_text = await this.source.text(question(this.state), host);
-      find("text").textContent = this.written_text.text;
-      find("lands").textContent = this.written_text.lands ? `What it does with the numbers: ${this.written_text.lands}.` : "";
-    } catch (error) {
-      this.written_text = null;
-      find("text").textContent = error.message;
-      find("lands").textContent = "";
-    }
-    for (const name of ["copy", "download"]) find(name).disabled = this.written_text === null;
-  }
-
-  async copied(button, text, words) {
-    await copyText(text);
-    this.say(words);
-    const name = (button.dataset.name ??= button.textContent);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = name), 1500);
-  }
-
-  download() {
-    const { text, file } = this.written_text;
-    const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/plain" }));
-    make("a", { href: address, download: file }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
-    this.say(`${file} is downloaded.`);
   }
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Which theme is shown, chosen or the system's. */
-function isDark() {
-  const chosen = document.documentElement.dataset.theme;
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-function turnTheme() {
-  const theme = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem("hso-theme", theme);
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
-  find("theme").setAttribute("aria-pressed", String(isDark()));
-}
-
 async function begin() {
-  find("theme").setAttribute("aria-pressed", String(isDark()));
+  listenToTheme();
   try {
     const source = await chosenSource();
     const page = new Page(source, await source.catalogue());

@@ -3,6 +3,9 @@
 import { find, fixed, make, precise, shown } from "./dom.js";
 import { sigmaOf } from "./scale.js";
 
+/** More distances than this are drawn side by side, without numbers. */
+const MOST_ROWS = 12;
+
 /** J, and how it compares with the best. */
 export function drawObjective(judged, best, isMoved, live) {
   find("objective").textContent = precise(judged.objective);
@@ -33,8 +36,7 @@ export function drawGaps(judged, nodes) {
     mark: least > 0 ? least / most : null,
     isShort: least > 0 && gap < least - 1e-9,
   }));
-  find("gaps").replaceChildren(bars(rows));
-  return kept;
+  find("gaps").replaceChildren(rows.length > MOST_ROWS ? columns(rows) : bars(rows));
 }
 
 function spacingNote({ gaps, d_min: least, kept, penalty }) {
@@ -86,6 +88,18 @@ function bars(rows) {
     item.style.display = "contents";
     list.append(item);
   }
+  return list;
+}
+
+/** The same as columns, for many of them. */
+function columns(rows) {
+  const [first, last] = [rows[0], rows[rows.length - 1]];
+  const label = `${rows.length} distances, from ${first.text} to ${last.text}`;
+  const list = make("div", { class: "columns", role: "img", "aria-label": label });
+  for (const { text, parts, isShort } of rows) {
+    list.append(wide(make("div", { class: isShort ? "column short" : "column", title: text }), "height", parts[0][1]));
+  }
+  if (first.mark !== null) list.append(wide(make("div", { class: "least" }), "bottom", first.mark));
   return list;
 }
 
