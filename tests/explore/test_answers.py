@@ -144,6 +144,12 @@ def test_the_schedule_file_can_be_loaded(explorer, tmp_path):
     assert hso.SamplingSchedule.load(path) == hso.optimize(NOISE, 5, solver="ddim").schedule
 
 
+def test_a_schedule_that_was_moved_says_so(explorer):
+    content = json.loads(explorer.text(asked(times=[0.97, 0.7, 0.5, 0.3, 0.05]), FILE)["text"])
+    assert content["provenance"]["strategy"] == "moved by hand"
+    assert json.loads(explorer.text(asked(), FILE)["text"])["provenance"]["strategy"] == "exact"
+
+
 def test_names_of_files_have_no_path_in_them():
     own = hso.NoiseSchedule.from_betas(np.linspace(1e-4, 0.02, 100), name="../../evil name")
     explorer = Explorer({"own": own})

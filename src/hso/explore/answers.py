@@ -22,11 +22,12 @@ from hso.models.bundled import digits_folder
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule, presets
 from hso.schedule import SamplingSchedule
-from hso.search.windows import CLOSEST
 from hso.solvers import AUTO, SOLVERS, label_of
 
 BUNDLED, OPENED = "digits", "opened file"
 USUAL_SOLVER = "unipc"
+# How the list of models is divided, by the space of their samples.
+GROUPS = {"latent": "Latent models", "pixel": "Pixel models", None: "Other noise schedules"}
 # Points of a noise schedule's curve, in t and in lambda; beyond this lambda it is almost pure noise, or almost clean.
 POINTS, STEEP = 81, 9.0
 # The schedule itself, which `hso show` and `hso convert` read; it is listed with the hosts.
@@ -58,17 +59,12 @@ class Explorer:
 
     def catalogue(self) -> dict[str, Any]:
         """The models, solvers and hosts, the calibration, and the first state."""
-        listed = [{"name": name, "title": name, "group": "Your own", "solver": USUAL_SOLVER} for name in self.own]
-        listed += [{"name": BUNDLED, "title": "Digits (bundled)", "group": "Pixel models", "solver": USUAL_SOLVER}]
-        groups = {"latent": "Latent models", "pixel": "Pixel models", None: "Other noise schedules"}
-        listed += [
-            {"name": one.name, "title": one.title, "group": groups[one.space], "solver": one.solver}
-            for one in presets().values()
-        ]
+        models = {name: _entry(name, name, "Your own") for name in self.own}
+        models.setdefault(BUNDLED, _entry(BUNDLED, "Digits (bundled)", GROUPS["pixel"]))
+        for one in presets().values():
+            models.setdefault(one.name, _entry(one.name, one.title, GROUPS[one.space], one.solver))
         return {
-            "models": [
-                one for index, one in enumerate(listed) if one["name"] not in [o["name"] for o in listed[:index]]
-            ],
+            "models": list(models.values()),
             "solvers": list(dict.fromkeys((*SOLVERS, *AUTO))),
             "hosts": [FILE, *HOSTS],
             "first": {"noise": "sd2.1", "nfe": 5, **self.first},
@@ -91,9 +87,8 @@ class Explorer:
             "message": scene.result.message,
             "feasible": scene.result.feasible,
             "limits": [low, high],
-            "closest": CLOSEST,
             "boundary": None if scene.problem.boundary is None else scene.problem.boundary.t,
-            "calibration_fits": self.calibration is not None and self._fits(noise),
+            "calibration_fits": self._fits(noise),
             "calibrated": scene.calibration is not None,
         }
 
@@ -171,6 +166,11 @@ class Explorer:
             "guidance": known.guidance,
             "caution": known.caution,
         }
+
+
+def _entry(name: str, title: str, group: str, solver: str = USUAL_SOLVER) -> dict[str, str]:
+    """A model in the list."""
+    return {"name": name, "title": title, "group": group, "solver": solver}
 
 
 def described(noise: NoiseSchedule) -> dict[str, Any]:

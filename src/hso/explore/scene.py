@@ -11,6 +11,7 @@ among times that keep the least distance to the last node, if there are any. The
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -27,6 +28,7 @@ from hso.schedule import SamplingSchedule
 from hso.search import Constraints, make_strategy
 from hso.search.windows import CLOSEST, ROUNDING
 from hso.solvers import make_solver
+from hso.version import VERSION
 
 # Number of times that are tried for the knot that stands for the clean sample; both ends of its range are among them.
 TRIED = 65
@@ -76,7 +78,9 @@ class Scene:
         nodes = self.problem.nodes
         if len(times) != nodes:
             raise ArgumentError("times", f"{nodes} of them, one for each node", list(times))
-        return SamplingSchedule.from_times(self.noise, times, start=self.problem.constraints.start)
+        schedule = SamplingSchedule.from_times(self.noise, times, start=self.problem.constraints.start)
+        made = {"strategy": "moved by hand", "solver": self.result.solver.name, "hso": VERSION}
+        return dataclasses.replace(schedule, provenance=made)
 
     def judged(self, schedule: SamplingSchedule) -> dict[str, Any]:
         """What the objective, the spacing rule and the calibration say of a schedule."""

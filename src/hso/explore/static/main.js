@@ -280,7 +280,7 @@ class Page {
 
   drawPanels(schedule) {
     const { view } = this;
-    drawObjective(view.judged, this.bestObjective(), this.isMoved, this.source.live);
+    drawObjective(view, this.isMoved, this.source.live);
     drawGaps(view.judged, schedule.t.length);
     drawBands(view.judged, view);
     drawNodes(schedule, view.noise, view.judged.gaps);
@@ -288,10 +288,6 @@ class Page {
     const mine = { title, schedule, judged: view.judged };
     drawCompared(mine, this.others, this.state.hidden, view.calibrated, (name, hide) => this.hide(name, hide));
     find("reset").disabled = !this.isMoved;
-  }
-
-  bestObjective() {
-    return this.view.best;
   }
 
   hide(name, isHidden) {

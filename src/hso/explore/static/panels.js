@@ -7,16 +7,16 @@ import { sigmaOf } from "./scale.js";
 const MOST_ROWS = 12;
 
 /** J, and how it compares with the best. */
-export function drawObjective(judged, best, isMoved, live) {
+export function drawObjective({ judged, best, objective }, isMoved, live) {
   find("objective").textContent = precise(judged.objective);
   find("objective").parentElement.classList.toggle("moved", isMoved);
-  find("objective-note").textContent = objectiveNote(judged, best, isMoved, live);
+  find("objective-note").textContent = objectiveNote(judged, best, objective, isMoved, live);
 }
 
-function objectiveNote(judged, best, isMoved, live) {
+function objectiveNote(judged, best, name, isMoved, live) {
   if (!live && isMoved) return "This page has precomputed schedules. Run hso explore to see what a moved node does to J.";
   if (judged.note) return judged.note;
-  if (!isMoved || best === null || judged.objective === null) return "J of the nodes that optimize found; less is better.";
+  if (!isMoved || best === null || judged.objective === null) return `J of ${name} for the nodes that were found; less is better.`;
   const change = judged.objective / best - 1;
   const words = `${shown(Math.abs(100 * change), 3)} % ${change < 0 ? "below" : "above"}`;
   return `${words} the schedule that was found (${precise(best)}).`;

@@ -47,6 +47,7 @@ function view(book, state) {
     boundary,
     judged: judged(schedule, found, state.times ? null : found.J),
     best: found.J,
+    objective: "mep",
     message: "",
     feasible: found.kept,
     limits: [curve.t[curve.t.length - 1], curve.t[0]],
