@@ -147,6 +147,7 @@ def main() -> int:
     parser.add_argument("--calibration")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--moves", type=int, default=100)
+    parser.add_argument("--no-sizes", dest="sizes", action="store_false", help="do not compute the exported page")
     parser.add_argument("--picture", metavar="FILE", help="write a picture of the page, and measure nothing")
     options = parser.parse_args()
     more = [] if options.calibration is None else ["--calibration", options.calibration]
@@ -167,7 +168,8 @@ def main() -> int:
         missed += statistics.median(times) > limit
         words = f"{limit:.0f}" if limit < math.inf else ""
         print(f"| {name} | {len(times)} | {statistics.median(times):.1f} | {max(times):.1f} | {words} |")
-    sizes()
+    if options.sizes:
+        sizes()
     return int(missed > 0)
 
 
