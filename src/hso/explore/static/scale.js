@@ -25,8 +25,9 @@ function between(places, values, at, isBefore) {
     if (isBefore(places[middle], at)) low = middle;
     else high = middle;
   }
-  const share = (at - places[low]) / (places[high] - places[low]);
-  return values[low] + (values[high] - values[low]) * Math.min(1, Math.max(0, share));
+  const span = places[high] - places[low];
+  const part = span === 0 ? 0 : Math.min(1, Math.max(0, (at - places[low]) / span));
+  return values[low] + (values[high] - values[low]) * part;
 }
 
 /** The share of noise, sigma / (alpha + sigma); for flow models it is their sigma. */

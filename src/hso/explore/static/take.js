@@ -2,7 +2,7 @@
 
 import { copied, fillSelect, find, make } from "./dom.js";
 
-const USUAL = "diffusers-timesteps";
+const USUAL = "comfyui";
 
 export class Take {
   /**
