@@ -58,7 +58,7 @@ def command(
     calibration: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of hso calibrate.")] = None,
     run: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of a comparison, to see its images.")] = None,
     port: Annotated[int, typer.Option(parser=options.integer, metavar="P", help="0 picks a free one.")] = 0,
-    browser: Annotated[bool, typer.Option(" /--no-browser", help="Do not open a browser.")] = True,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
     export: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the page with precomputed schedules, and serve nothing.")
     ] = None,
@@ -86,7 +86,7 @@ def command(
         views.say(f"{page.address}  (Ctrl-C ends it)")
         # Whoever reads the address from a pipe needs it now.
         sys.stdout.flush()
-        if browser:
+        if not no_browser:
             _open(page.address)
         page.serve_forever()
 
