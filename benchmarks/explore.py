@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import psutil
 
 from hso.explore import static_export
 from hso.explore.server import page_files
@@ -43,14 +44,14 @@ Times = list[float]
 
 
 @contextmanager
-def exploring(more: list[str]) -> Iterator[tuple[str, float]]:
-    """The command in a process of its own; its address, and when it began."""
+def exploring(more: list[str]) -> Iterator[tuple[str, float, int]]:
+    """The command in a process of its own; its address, when it began, and its number."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "hso", "explore", "--no-browser", *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[0], began
+            yield process.stdout.readline().split()[0], began, process.pid
         finally:
             process.terminate()
 
@@ -60,9 +61,15 @@ def passed(began: float) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
+def processor_time(number: int) -> float:
+    """Milliseconds of processor time of a process so far; they do not grow with what else the machine does."""
+    times = psutil.Process(number).cpu_times()
+    return 1000 * (times.user + times.system)
+
+
 def server(more: list[str], moves: int) -> dict[str, Times]:
     """Milliseconds from the start to the first view, and for each moved node."""
-    with exploring(more) as (address, began):
+    with exploring(more) as (address, began, number):
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc)
 
         def ask(question: str, content: object) -> Any:
@@ -71,7 +78,11 @@ def server(more: list[str], moves: int) -> dict[str, Times]:
 
         first = ask("catalogue", {})["first"]
         view = ask("view", {"state": first})
-        found: dict[str, Times] = {"server: start to the first schedule": [passed(began)], "server: a moved node": []}
+        found: dict[str, Times] = {
+            "server: start to the first schedule": [passed(began)],
+            "server: processor time of that start": [processor_time(number)],
+            "server: a moved node": [],
+        }
         times, rng = np.array(view["schedule"]["t"]), np.random.default_rng(0)
         for _ in range(moves):
             moved = times.copy()
@@ -90,7 +101,7 @@ def browser(program: str, more: list[str], moves: int) -> dict[str, Times]:
     with sync_playwright() as started:
         launched = started.chromium.launch(executable_path=shutil.which(program), args=ARGUMENTS)
         page = launched.new_page(viewport={"width": 1280, "height": 800})
-        with exploring(more) as (address, began):
+        with exploring(more) as (address, began, _):
             page.goto(address)
             page.wait_for_selector("html[data-ready]")
             found = {"browser: start to the page": [passed(began)]}
@@ -117,7 +128,7 @@ def picture(program: str, more: list[str], file: str) -> None:
     """Write a picture of the page with a node that was moved."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as started, exploring([*more, "--nfe", "6", "--solver", "unipc"]) as (address, _):
+    with sync_playwright() as started, exploring([*more, "--nfe", "6", "--solver", "unipc"]) as (address, *_):
         launched = started.chromium.launch(executable_path=shutil.which(program), args=ARGUMENTS)
         page = launched.new_page(viewport={"width": 1280, "height": 890})
         page.goto(address)
