@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from hso.cli import calibrate, compare, convert, demo, lint, optimize, presets, rule, show, table, tune
+from hso.cli import calibrate, compare, convert, demo, explore, lint, optimize, presets, rule, show, table, tune
 from hso.errors import ArgumentError, HSOError, printable
 from hso.version import VERSION
 
@@ -36,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # A new command is one file and one entry here.
-COMMANDS = (optimize, calibrate, tune, rule, presets, show, convert, lint, table, demo, compare)
+COMMANDS = (optimize, calibrate, tune, rule, presets, show, convert, lint, table, demo, compare, explore)
 for module in COMMANDS:
     module.register(app)
 
@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_left()
+    except explore.Stopped as end:
+        return end.status
     except (Exception, KeyboardInterrupt, _Terminated) as error:
         text, status = _explain(error, words)
         print("hso: error:", printable(" ".join(text.split())), file=sys.stderr)
