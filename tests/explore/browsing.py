@@ -18,10 +18,16 @@ import pytest
 from hso.explore.answers import Explorer
 from hso.explore.server import Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+try:
+    from playwright import sync_api as playwright
+except ImportError:
+    playwright = None
 CHROMIUM = os.environ.get("HSO_CHROMIUM") or shutil.which("chromium")
 AXE = Path(os.environ.get("HSO_AXE") or "node_modules/axe-core/axe.min.js")
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: set HSO_CHROMIUM, or install chromium")
+in_a_browser = pytest.mark.skipif(
+    playwright is None or CHROMIUM is None,
+    reason="no Playwright, or no Chromium: set HSO_CHROMIUM, or install chromium",
+)
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,7 +37,7 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
-expect = playwright.expect
+expect = getattr(playwright, "expect", None)
 
 
 def serve(explorer: Explorer) -> Iterator[str]:

@@ -61,8 +61,8 @@ def browser():
     """A browser; without one the test is skipped."""
     from . import browsing
 
-    if browsing.CHROMIUM is None:
-        pytest.skip("no Chromium")
+    if browsing.playwright is None or browsing.CHROMIUM is None:
+        pytest.skip("no Playwright or no Chromium")
     with browsing.playwright.sync_playwright() as started:
         launched = started.chromium.launch(executable_path=browsing.CHROMIUM, args=browsing.ARGUMENTS)
         yield launched

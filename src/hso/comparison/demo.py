@@ -1,8 +1,8 @@
 """The main job, done on a small model: a comparison with few contestants, and pictures of its samples.
 
-For each solver and number of network calls there are five schedules: what diffusers uses by default, its spacing
-"trailing", DM-NonUniform as its authors set it for models of pixels, what this library gives by default, and what it gives
-with a calibration of the model.
+For each solver and number of network calls there are six schedules: what diffusers uses by default, its spacing
+"trailing", DM-NonUniform as its authors set it for models of pixels, what this library gives by default, what it gives with
+a calibration of the model, and the same with learned coefficients of the solver.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ NAMES = {
     "dm_nonuniform_lambda": "DM-NonUniform",
     "hso": "HSO",
     "calibrated": "calibrated",
+    "learned": "learned",
 }
 SOLVERS, REFERENCE_NFE = ("ddim", "unipc"), 24
 # The network's time for an image falls up to this batch; two of them keep two cores busy.
