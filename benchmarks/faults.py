@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Command] = {
         "-o",
         "t.json",
     ),
-    "demo": Command(("demo", "--samples", "10", "--nfe", "4"), "--out", "demo"),
+    "demo": Command(("demo", "--samples", "50", "--nfe", "4"), "--out", "demo"),
 }
 
 
