@@ -34,6 +34,8 @@ class Running:
         code = 130
         try:
             os.setsid()
+            # A shell starts background jobs with interrupts ignored, and forks inherit that.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(self._said.fileno(), 2)
             # Those of this process may be no longer what they were, as under a test runner.

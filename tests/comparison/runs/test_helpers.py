@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from hso.comparison.runs.helpers import deal_shares, wait_for
+from hso.comparison.runs.helpers import deal_shares, end_with_parent, wait_for
 from hso.errors import HSOError
 
 
@@ -38,3 +38,15 @@ def test_an_interrupt_that_ends_a_helper_first_is_an_interrupt():
     with pytest.raises(KeyboardInterrupt):
         wait_for([broken()])
     late.join()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(signal.SIG_IGN, signal.SIG_IGN), (signal.default_int_handler, signal.SIG_DFL)]
+)
+def test_a_helper_ignores_interrupts_only_where_the_process_that_started_it_does(before, after):
+    own = signal.signal(signal.SIGINT, before)
+    try:
+        end_with_parent()
+        assert signal.getsignal(signal.SIGINT) == after
+    finally:
+        signal.signal(signal.SIGINT, own)

@@ -72,9 +72,11 @@ def _interrupts_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
-    """Let this helper end at an interrupt, and when the process that started it is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def end_with_parent() -> None:
+    """Let this helper end at an interrupt, unless interrupts are ignored, and when the process that started it is gone."""
+    # nohup and shells' background jobs ignore interrupts; then the process that started this one lives on, too.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
@@ -112,7 +114,7 @@ def wait_for(shares: list[Future[str]]) -> None:
 
 
 def _load(load: Callable[[], Subject]) -> None:
-    _end_with_parent()
+    end_with_parent()
     try:
         _loaded.append(load())
     except HSOError as error:
