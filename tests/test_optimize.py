@@ -200,7 +200,7 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"objective": "mep:q=1"}, "objective: expected settings among p, jump, got 'mep:q=1'"),
         ({"objective": "mep:p"}, "objective: expected settings after the name"),
         ({"solver": "unipc:"}, "solver: expected settings after the name"),
-        ({"solver": "unipc:corrector=1"}, "solver: expected true or false as corrector"),
+        ({"solver": "unipc:corrector=1"}, "corrector: expected true or false, got 1"),
         ({"objective": "mep:p=1,p=2"}, "objective: expected each setting once, found p twice"),
         ({"solver": "unipc:order=" + "[" * 100_000}, "order: expected"),
         ({"objective": "gits"}, r"objective: expected one that can be made from its name alone.*GITS\(teacher=...\)"),

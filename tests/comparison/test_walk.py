@@ -13,7 +13,7 @@ STEP = re.compile(r"^\d+\. `(\S+\.py)`, `(?:\w+\.)?(\w+)`", re.MULTILINE)
 
 
 def test_eight_files_lead_from_the_command_to_a_frechet_distance(tmp_path):
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## A walk through the house")[2]
+    text = (ROOT / "docs/extend.md").read_text(encoding="utf-8").partition("## A walk through the house")[2]
     walk = [(str(ROOT / "src/hso" / file), function) for file, function in STEP.findall(text)]
     assert 0 < len(walk) <= 8
     called = []

@@ -61,7 +61,7 @@ def test_only_multistep_solvers_of_guided_models_have_the_jump_costed():
 
 
 def test_the_solvers_that_carry_outputs_are_the_multistep_ones():
-    assert MULTISTEP == ["unipc", "dpmpp_2m", "dpmpp_3m", "deis"]
+    assert MULTISTEP == ["unipc", "dpmpp_2m", "dpmpp_3m", "deis", "pfdiff"]
 
 
 @pytest.mark.parametrize("traits", [Traits("pixel"), Traits("pixel", 7.0), Traits("latent", 1.0)])

@@ -254,7 +254,9 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
         x = sample.to(precise) / self._convention.sample(level)
         data = self._convention.data(_mean(model_output, sample).to(precise), x, level)
         terms = (self.solver.term(data, x, level), *self._state.terms)[: self._memory]
-        anchor = x if plan.anchor is None else plan.anchor.of(self._state.anchor, terms)
+        # Before the first call the anchor is the state itself.
+        before = self._state.anchor if call else x
+        anchor = x if plan.anchor is None else plan.anchor.of(before, terms)
         moved = plan.update.of(anchor, terms) * self._convention.sample(end)
         self._state = _State(anchor, terms)
         found = (moved.to(sample.dtype), data.to(sample.dtype))
