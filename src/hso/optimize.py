@@ -229,6 +229,7 @@ def solvers_for(solver: str | Solver | Sequence[str | Solver], nfe: int) -> list
     asked = [make_solver(one) for one in names]
     if repeated := [label_of(one) for one in asked if asked.count(one) > 1]:
         raise ArgumentError("solver", "each solver once", f"{repeated[0]} more than once")
+    check_integer("nfe", nfe, 1, 2**31, "network calls of the solvers")
     able = [one for one in asked if _can_make(one, nfe)]
     if not able:
         raise ArgumentError("solver", f"one at least that makes exactly {nfe} network calls", solver)
