@@ -192,6 +192,7 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"nfe": 10**6}, "nfe: expected an integer from 1 to 1000, got 1000000"),
         ({"nfe": 4.0}, "nfe: expected an integer from 1 to 1000, got 4.0"),
         ({"nfe": True}, "nfe: expected an integer"),
+        ({"nfe": None, "solver": ["ddim"]}, "nfe: expected an integer"),
         ({"nfe": "4"}, "nfe: expected an integer"),
         ({"solver": "unipcc"}, "did you mean 'unipc'"),
         ({"strategy": "exhaustive"}, "strategy: expected one of bilevel, exact, free, learned, local, published"),
