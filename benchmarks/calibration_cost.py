@@ -34,14 +34,14 @@ from hso.comparison.subjects import SubjectSettings, load_subject
 from hso.comparison.subjects.base import CALIBRATION_IMAGES, TUNING_IMAGES, LoopSubject
 from hso.comparison.subjects.network import NetworkSubject
 from hso.files import write_atomic
-from hso.models.recording import Plan
+from hso.models.recording import Plan, Trial
 from hso.noise.base import Array
 from hso.objectives import Replay
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.solvers import make_solver
 from hso.tuning.losses import BandLoss
-from hso.tuning.panel import Panel, Recorder, Setting
+from hso.tuning.panel import Recorder, Setting
 from hso.tuning.store import Ledger, Store
 from hso.tuning.sums import Ends
 from hso.tuning.verdict import CONFIDENCE, compare
@@ -87,25 +87,22 @@ class Judge:
         self.noise, self.loss = subject.noise, BandLoss(known.bands, Replay.kappa)
         self.plan = Plan(subject.noise, subject.prediction, len(known.lambdas))
         self.images = subject.images(0, images, BATCH)
-        self.first = self._recorder("ddim").panel(known.bands)
-        self.panels: dict[str, Panel] = {}
+        recorder = Recorder("fresh", Setting(self.plan), self.images, Store(None, {}), Ledger(2**60, None))
+        self.panel = recorder.panel(known.bands)
 
     def ends(self, cell: Cell, schedule: SamplingSchedule) -> Ends:
         """The ends of a schedule that is run for real."""
-        solver = cell[0]
-        if solver not in self.panels:
-            self.panels[solver] = Panel(self._recorder(solver), self.first.bands, self.first.parts)
-        return self.panels[solver].rollout(schedule, "a schedule").ends
+        return self.panel.rollout(Trial(make_solver(cell[0]), schedule), "a schedule").ends
 
     def true(self, cell: Cell, schedule: SamplingSchedule) -> float:
         """The true loss."""
-        return self.loss.of(self.ends(cell, schedule), self.first.teacher())
+        return self.loss.of(self.ends(cell, schedule), self.panel.teacher())
 
     def ratio(self, cell: Cell, schedule: SamplingSchedule, other: SamplingSchedule) -> Interval:
         """The loss of a schedule, in units of that of another."""
         if schedule == other:
             return Interval(1.0, 1.0, 1.0)
-        gain = compare(self.loss, self.ends(cell, schedule), self.ends(cell, other), self.first.teacher())
+        gain = compare(self.loss, self.ends(cell, schedule), self.ends(cell, other), self.panel.teacher())
         return Interval(1 - gain.value, 1 - gain.high, 1 - gain.low)
 
     def error(self, cell: Cell, schedule: SamplingSchedule) -> Interval:
@@ -115,10 +112,6 @@ class Judge:
         left_out = np.sqrt((sums.sum() - sums) / (counts.sum() - counts) / size)
         deviation = np.sqrt((len(counts) - 1) * np.var(left_out))
         return Interval.of(float(np.sqrt(sums.sum() / counts.sum() / size)), float(deviation), len(counts))
-
-    def _recorder(self, solver: str) -> Recorder:
-        setting = Setting(self.plan, make_solver(solver))
-        return Recorder("fresh", setting, self.images, Store(None, {}), Ledger(2**60, None))
 
 
 class Study:

@@ -8,7 +8,6 @@ from hso.models.images import Images
 from hso.models.mixture import GaussianMixture
 from hso.models.recording import Plan
 from hso.noise import NoiseSchedule
-from hso.solvers import make_solver
 from hso.tuning.panel import Recorder, Setting
 from hso.tuning.store import Ledger, Store
 
@@ -30,7 +29,7 @@ def measured(count=24, seed=5):
     return calibrate(MODEL.x0, NOISE, states(count, seed), "sample", points=POINTS, bands=BANDS)
 
 
-def panel(solver="unipc", count=24, size=None, features=None, folder=None, model=None):
-    setting = Setting(Plan(NOISE, "sample", POINTS), make_solver(solver), features)
+def panel(count=24, size=None, features=None, folder=None, model=None):
+    setting = Setting(Plan(NOISE, "sample", POINTS), features)
     images = Images.of(model or MODEL.x0, states(count), size)
     return Recorder("tuning", setting, images, Store(folder, {}), Ledger(10**6, None)).panel(BANDS)

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from hso.models.recording import Trial
 from hso.objectives import Replay
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
+from hso.solvers import make_solver
 from hso.tuning.corrected import corrected
 from hso.tuning.losses import BandLoss
 from tests.tuning.helpers import BANDS, NOISE, measured, panel
@@ -22,12 +24,12 @@ def calibration():
 
 def made(calibration, solver, schedule, gains="prior"):
     """The panel, what was run, and the objective that is corrected by it."""
-    images = panel(solver)
-    found = images.rollout(schedule, "a student")
+    images, trial = panel(), Trial(make_solver(solver), schedule)
+    found = images.rollout(trial, "a student")
     known = images.recorded.calibration(calibration)
-    levels = images.setting.levels(schedule)
+    levels = images.setting.levels(trial)
     goal = Replay(corrected(known, images.recorded, found.misses, levels, gains), kappa=KAPPA, doubt=0.0, gains=gains)
-    return images, found, goal.on(NOISE, images.setting.solver, CLEAN)
+    return images, found, goal.on(NOISE, trial.solver, CLEAN)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -40,7 +42,7 @@ def test_the_corrected_prediction_is_the_true_loss_at_the_schedule_that_was_run(
     errors = found.ends.errors.sum(axis=0) / images.images.count
     np.testing.assert_allclose(function.predict(schedule.knots).errors, errors, rtol=1e-7)
     plain = Replay(images.recorded.calibration(calibration), kappa=KAPPA, doubt=0.0).on(
-        NOISE, images.setting.solver, CLEAN
+        NOISE, make_solver(solver), CLEAN
     )
     assert abs(plain.value(schedule.knots) / true - 1) > 1e-3
 
@@ -57,11 +59,13 @@ def test_near_the_schedule_it_foretells_better_than_the_plain_replay(calibration
     schedule = rule_schedule("trailing", NOISE, 4)
     images, _, function = made(calibration, solver, schedule, "measured")
     known = images.recorded.calibration(calibration)
-    plain = Replay(known, kappa=KAPPA, doubt=0.0).on(NOISE, images.setting.solver, CLEAN)
+    plain = Replay(known, kappa=KAPPA, doubt=0.0).on(NOISE, make_solver(solver), CLEAN)
     wrong = []
     for change in 0.1 * np.random.default_rng(0).standard_normal((8, 4)) * [0, 1, 1, 1]:
         moved = SamplingSchedule.from_knots(NOISE, schedule.knots + change, CLEAN)
-        true = BandLoss(BANDS, KAPPA).of(images.rollout(moved, "a student").ends, images.teacher())
+        true = BandLoss(BANDS, KAPPA).of(
+            images.rollout(Trial(make_solver(solver), moved), "a student").ends, images.teacher()
+        )
         wrong.append([abs(true - float(one.value(moved.knots))) for one in (function, plain)])
     corrected_error, plain_error = np.mean(wrong, axis=0)
     assert corrected_error < plain_error / 3

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from hso.errors import ArgumentError, FileError
+from hso.models.recording import Trial
 from hso.rules import rule_schedule
+from hso.solvers import UniPC
 from tests.tuning.helpers import MODEL, NOISE, panel
 
-SCHEDULE = rule_schedule("trailing", NOISE, 3)
+TRIAL = Trial(UniPC(), rule_schedule("trailing", NOISE, 3))
 
 
 def alike(one, other):
@@ -20,7 +22,7 @@ def alike(one, other):
 def test_parts_of_the_images_merge_to_the_whole():
     whole, parts = (panel(size=size, features=lambda x: x[:, :2]) for size in (None, 5))
     for one, other in zip(
-        vars(whole.rollout(SCHEDULE, "one")).values(), vars(parts.rollout(SCHEDULE, "one")).values(), strict=True
+        vars(whole.rollout(TRIAL, "one")).values(), vars(parts.rollout(TRIAL, "one")).values(), strict=True
     ):
         alike(one, other)
     alike(whole.teacher(), parts.teacher())
@@ -30,15 +32,15 @@ def test_parts_of_the_images_merge_to_the_whole():
 def test_the_first_parts_are_part_of_the_whole():
     images = panel(count=24, size=4)
     assert images.first == 2
-    assert images.rollout(SCHEDULE, "one", images.first).ends.counts.sum() == 8
+    assert images.rollout(TRIAL, "one", images.first).ends.counts.sum() == 8
     before = images.recorder.ledger.calls
-    images.rollout(SCHEDULE, "one")
+    images.rollout(TRIAL, "one")
     assert images.recorder.ledger.calls - before == 16 * 3
 
 
 def test_a_rollout_is_counted_once_and_read_again_bit_by_bit(tmp_path):
     first = panel(folder=tmp_path)
-    made = first.rollout(SCHEDULE, "one")
+    made = first.rollout(TRIAL, "one")
     asked = []
 
     def network(x, node):
@@ -46,8 +48,8 @@ def test_a_rollout_is_counted_once_and_read_again_bit_by_bit(tmp_path):
         return MODEL.x0(x, node)
 
     again = panel(folder=tmp_path, model=network)
-    found = again.rollout(SCHEDULE, "one")
-    again.rollout(SCHEDULE, "one")
+    found = again.rollout(TRIAL, "one")
+    again.rollout(TRIAL, "one")
     assert asked == []
     assert again.recorder.ledger.calls == first.recorder.ledger.calls
     for name in ("ends", "misses"):
@@ -73,7 +75,7 @@ def test_who_returned_nan_is_named():
     batch = bad.images.batch
     object.__setattr__(bad.images, "batch", lambda images: batch(images)._replace(model=broken))
     with pytest.raises(ArgumentError, match=r"node 2 \(lambda = .*\) of trailing"):
-        bad.rollout(SCHEDULE, "trailing")
+        bad.rollout(TRIAL, "trailing")
 
 
 @pytest.mark.parametrize("features", [lambda x: x[0], lambda x: x[:-1], lambda x: x / 0.0 * 0.0])
@@ -87,4 +89,4 @@ def test_features_keep_their_shape():
     images = panel(features=lambda x: x[:, : width[0]])
     width[0] = 2
     with pytest.raises(ArgumentError, match=r"features.*\(24, 3\), as before"):
-        images.rollout(SCHEDULE, "one")
+        images.rollout(TRIAL, "one")

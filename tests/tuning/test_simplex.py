@@ -12,7 +12,7 @@ from hso.tuning.panel import Setting
 from hso.tuning.simplex import search_by_rollouts
 from tests.tuning.helpers import MODEL, NOISE, POINTS, states
 
-SETTING = Setting(Plan(NOISE, "sample", POINTS), make_solver("dpmpp_2m"))
+SETTING, SOLVER = Setting(Plan(NOISE, "sample", POINTS)), make_solver("dpmpp_2m")
 
 
 class Network:
@@ -27,7 +27,7 @@ class Network:
 
 
 def searched(further=0, network=MODEL.x0):
-    return search_by_rollouts(SETTING, Images.of(network, states(36)), 4, "clean", further)
+    return search_by_rollouts(SETTING, SOLVER, Images.of(network, states(36)), 4, "clean", further)
 
 
 def test_it_counts_the_calls_that_it_makes_and_spends_what_it_may():
@@ -65,7 +65,7 @@ def test_it_falls_back_where_fresh_images_disagree():
     def batch(images):
         return Batch(MODEL.x0 if images.stop <= 24 else spoilt, states(36)[images.start : images.stop])
 
-    found = search_by_rollouts(SETTING, Images(36, batch, 36), 4, "clean", 5000)
+    found = search_by_rollouts(SETTING, SOLVER, Images(36, batch, 36), 4, "clean", 5000)
     assert found.found.lambdas[-1] == last
     assert not found.verdict.is_confirmed
     assert found.schedule == found.safe.schedule
@@ -76,7 +76,7 @@ def test_it_moves_from_a_schedule_that_fills_the_range():
     """Every longer gap would leave the range, and so the others become shorter."""
     gaussian = GaussianModel.power_law(4)
     x = np.random.default_rng(0).standard_normal((48, 16))
-    found = search_by_rollouts(SETTING, Images.of(gaussian.x0, x), 8, "clean", 5000)
+    found = search_by_rollouts(SETTING, SOLVER, Images.of(gaussian.x0, x), 8, "clean", 5000)
     # The same as uniform_lambda.
     assert found.safe.name == "polyexponential"
     assert found.runs > 20

@@ -8,7 +8,7 @@ import hso
 from hso.errors import ArgumentError, FileError
 from hso.models.gaussian import GaussianModel
 from hso.models.images import Batch
-from hso.models.recording import Plan
+from hso.models.recording import Plan, Trial
 from hso.objectives import Replay
 from hso.rules import rule_schedule
 from hso.schedule import CLEAN, SamplingSchedule
@@ -82,7 +82,7 @@ def test_on_gaussian_data_a_search_without_a_model_finds_nothing_better(solver):
     """Nelder-Mead by true losses, with ten times as many rollouts, from where tuning ended."""
     model, x = GaussianModel.power_law(4), np.random.default_rng(0).standard_normal((48, 16))
     result = hso.tune(model.x0, NOISE, x, nfe=3, solver=solver, prediction="sample")
-    setting = Setting(Plan(NOISE, "sample"), make_solver(solver))
+    setting = Setting(Plan(NOISE, "sample"))
     images, store, ledger = hso.Images.of(model.x0, x[:32]), Store(None, {}), Ledger(0, None)
     panel = Recorder("tuning", setting, images, store, ledger).panel(result.calibration.bands)
     loss, teacher = BandLoss(panel.bands, Replay.kappa), panel.teacher()
@@ -91,7 +91,7 @@ def test_on_gaussian_data_a_search_without_a_model_finds_nothing_better(solver):
         if not (np.all(np.diff(knots) > 0) and NOISE.t_range[0] <= NOISE.time(knots[-1]) and NOISE.time(knots[0]) < 1):
             return np.inf
         schedule = SamplingSchedule.from_knots(NOISE, knots, CLEAN)
-        return loss.of(panel.rollout(schedule, "Nelder-Mead").ends, teacher)
+        return loss.of(panel.rollout(Trial(make_solver(solver), schedule), "Nelder-Mead").ends, teacher)
 
     assert true(result.found.schedule.knots) == pytest.approx(result.loss, rel=1e-9)
     best = minimize(true, result.found.schedule.knots, method="Nelder-Mead", options={"maxfev": 250})

@@ -230,10 +230,8 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
 def record_teacher(plan: Plan, model: Model, x: Any) -> Recording:
     """Run the teacher alone, without trials. It costs ``plan.teacher_calls`` network calls for each image."""
     noise = as_array(x) / plan.scale
-    data, nothing = (
-        run(plan, model, x, Trial(make_solver(plan.solver), plan.schedule)).data,
-        np.empty((0, *noise.shape)),
-    )
+    data = run(plan, model, x, Trial(make_solver(plan.solver), plan.schedule)).data
+    nothing = np.empty((0, *noise.shape))
     return Recording(noise, data, _starts(plan, model, x), nothing, nothing, nothing)
 
 

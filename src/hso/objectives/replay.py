@@ -25,6 +25,7 @@ References:
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -187,7 +188,10 @@ class ReplayFunction(SmoothFunction):
 
     def with_solver(self, solver: Solver) -> ReplayFunction:
         """The same function for another solver."""
-        return ReplayFunction(self.settings, self.student.with_solver(solver))
+        # The moments of the images do not depend on the solver, and a search for coefficients asks very often.
+        other = copy.copy(self)
+        other.student = self.student.with_solver(solver)
+        return other
 
     def by_coefficients(self, knots: Array, moved: Solver) -> tuple[float, Array]:
         """J of one schedule with knots of shape (K,), and its derivatives with respect to coefficients, shape (P,).

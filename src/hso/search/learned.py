@@ -55,10 +55,9 @@ class Learnable(Protocol):
 
 
 class Lesson(NamedTuple):
-    """What was learned: the offsets in one row, J with them, and the number of evaluations."""
+    """A solver that was learned, and the number of evaluations that it took."""
 
-    offsets: Array
-    value: float
+    solver: Learned
     evaluations: int
 
 
@@ -90,48 +89,58 @@ class Learn(Strategy):
             cause = "pass calibration= (--calibration FILE)"
             raise ArgumentError("objective", "replay for strategy learned", type(function).__name__, cause)
         base, found = label_of(function.solver), Free().search(problem, seed)
-        calls = function.solver.nfe(problem.nodes)
+        solver = nothing = as_learned(function.solver, function.solver.nfe(problem.nodes))
         before = value = float(problem.function.value(found.knots))
-        knots, lesson, evaluations = found.knots, Lesson(np.zeros(calls * (calls - 1) // 2), value, 0), 0
+        knots, evaluations = found.knots, found.evaluations
         for _ in range(self.turns):
-            lesson = taught(function, knots, lesson.offsets, np.zeros_like(lesson.offsets), self.caution * before)
-            solver = Learned(base, rows(lesson.offsets))
+            solver, tried = taught(function, knots, solver, nothing, self.caution * before)
             there = replace(problem, function=function.with_solver(solver))
             moved = Free(changes=0).minima(there, knots[None], seed)
             knots, last, value = moved.knots[0], value, float(moved.values[0])
-            evaluations += lesson.evaluations + moved.evaluations
+            evaluations += tried + moved.evaluations
             if value > (1 - ENOUGH) * last:
                 break
         message = f"coefficients were learned: J is {value / before:.3g} times that of {base}"
-        return found._replace(knots=knots, evaluations=found.evaluations + evaluations, message=message, solver=solver)
+        return found._replace(knots=knots, evaluations=evaluations, message=message, solver=solver)
 
 
-def taught(function: Learnable, knots: Array, offsets: Array, centre: Array, weight: float) -> Lesson:
+def taught(function: Learnable, knots: Array, start: Learned, centre: Learned, weight: float) -> Lesson:
     """The offsets that minimize J plus ``weight`` times the square of their distance to a centre.
 
     Args:
-        function: J, for the base or for a solver that was learned from it.
+        function: J, for any solver.
         knots: The knots.
-        offsets: Where the search begins, in one row.
-        centre: Offsets near which the result is to be, likewise.
+        start: Where the search begins.
+        centre: The offsets near which the result is to be. It has the same base.
         weight: How near.
     """
     from scipy.optimize import minimize
 
-    base = function.solver.base if isinstance(function.solver, Learned) else label_of(function.solver)
+    base, middle = start.base, _row(centre)
 
     def judged(row: Array) -> tuple[float, Array]:
         steps = row + COMPLEX_STEP * 1j * np.eye(len(row))
         moved = Learned(base, rows(list(steps.T.reshape(len(row), -1, 1, 1, 1))))
         there: Any = function.with_solver(Learned(base, rows(row)))
         value, slopes = there.by_coefficients(knots, moved)
-        away = row - centre
+        away = row - middle
         return value + weight * away @ away, slopes + 2 * weight * away
 
-    if not len(offsets):
-        return Lesson(offsets, judged(offsets)[0], 1)
-    found = minimize(judged, offsets, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    return Lesson(found.x, float(found.fun), int(found.nfev))
+    if not len(middle):
+        return Lesson(start, 0)
+    found = minimize(judged, _row(start), jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    return Lesson(Learned(base, rows(found.x)), int(found.nfev))
+
+
+def as_learned(solver: Solver, calls: int) -> Learned:
+    """A learned solver as it is, and a published one as a learned solver without offsets, for so many network calls."""
+    if isinstance(solver, Learned):
+        return solver
+    return Learned(label_of(solver), rows(np.zeros(calls * (calls - 1) // 2)))
+
+
+def _row(solver: Learned) -> Array:
+    return np.concatenate([(), *solver.offsets])
 
 
 def rows(offsets: Any) -> tuple[tuple[Any, ...], ...]:

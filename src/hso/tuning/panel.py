@@ -8,10 +8,9 @@ bit.
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,8 +33,7 @@ from hso.models.recording import (
 from hso.models.splines import Splines
 from hso.noise.base import Array, as_array
 from hso.registry import settings_of
-from hso.schedule import SamplingSchedule
-from hso.solvers import Node, Solver, nodes
+from hso.solvers import Node, nodes
 from hso.team import Team, team_of
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
@@ -59,30 +57,24 @@ class Setting:
 
     Attributes:
         plan: How the teacher is run; its noise schedule and prediction are those of students too.
-        solver: The students' solver.
         features: In what images are compared; None for bands.
     """
 
     plan: Plan
-    solver: Solver
     features: Features | None = None
 
     def __post_init__(self) -> None:
         if self.features is not None and not callable(self.features):
             raise ArgumentError("features", "a function from images to one row for each", self.features)
 
-    def calls(self, schedule: SamplingSchedule) -> int:
+    def calls(self, trial: Trial) -> int:
         """Network calls of one image."""
-        return len(self.solver.plan(self.plan.noise, schedule))
+        return len(trial.solver.plan(self.plan.noise, trial.schedule))
 
-    def levels(self, schedule: SamplingSchedule) -> Array:
+    def levels(self, trial: Trial) -> Array:
         """Lambda of each call."""
-        return np.array([schedule.lambdas[step.node] for step in self.solver.plan(self.plan.noise, schedule)])
-
-    def name(self, schedule: SamplingSchedule) -> str:
-        """What files call a student."""
-        solver = json.dumps([self.solver.name, settings_of(self.solver)], sort_keys=True)
-        return digest(schedule.knots.tobytes(), repr(schedule.terminal).encode(), solver.encode())
+        solver, schedule = trial
+        return np.array([schedule.lambdas[step.node] for step in solver.plan(self.plan.noise, schedule)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,12 +203,6 @@ class Panel:
         self._known: dict[tuple[str, int], Rollout] = {}
         self._teacher = self._all("the teacher's ends", self._teacher_ends)
 
-    def by(self, solver: Solver) -> Panel:
-        """The same images, whose students are run by another solver. What was run is shared."""
-        other = copy.copy(self)
-        other.setting = replace(self.setting, solver=solver)
-        return other
-
     @property
     def first(self) -> int:
         """Number of the parts that are run first: about a third of the images."""
@@ -232,29 +218,24 @@ class Panel:
         """Statistics of the teacher's final images: of all images, or of the first ``parts`` parts."""
         return merged_sums(self._teacher[:parts])
 
-    def cost(self, schedule: SamplingSchedule) -> int:
-        """Network calls that a rollout on all images still costs."""
-        name, calls = self.setting.name(schedule), self.setting.calls(schedule)
-        return sum(len(cut) * calls for index, cut in enumerate(self.recorder.cuts) if (name, index) not in self._known)
-
-    def rollout(self, schedule: SamplingSchedule, who: str, parts: int | None = None) -> Rollout:
-        """What a schedule does for real, on all images or on the first parts.
+    def rollout(self, trial: Trial, who: str, parts: int | None = None) -> Rollout:
+        """What a solver does for real with a schedule, on all images or on the first parts.
 
         Args:
-            schedule: The schedule.
+            trial: The solver and the schedule.
             who: What errors call it.
             parts: How many parts.
 
         Raises:
             ArgumentError: If the network or the features return something unusable.
         """
-        name, cuts = self.setting.name(schedule), self.recorder.cuts[:parts]
+        name, cuts = name_of(trial), self.recorder.cuts[:parts]
         missing = [index for index in range(len(cuts)) if (name, index) not in self._known]
         if missing:
-            found = self._all(f"{name} {missing}", lambda part: self._rollout(part, schedule, who), missing)
+            found = self._all(f"{name} {missing}", lambda part: self._rollout(part, trial, who), missing)
             self._known |= {(name, index): one for index, one in zip(missing, found, strict=True)}
             images = sum(len(cuts[index]) for index in missing)
-            self.recorder.ledger.charge(images * self.setting.calls(schedule))
+            self.recorder.ledger.charge(images * self.setting.calls(trial))
         return merged([self._known[name, index] for index in range(len(cuts))])
 
     def _all(self, what: str, of: Callable[[Part], T], wanted: Sequence[int] | None = None) -> list[T]:
@@ -278,23 +259,23 @@ class Panel:
         grams = [wide @ wide.T for wide in (row.astype(np.float64) for row in rows)]
         return np.stack(grams), part.vectors.sum(axis=1, dtype=np.float64)
 
-    def _rollout(self, part: Part, schedule: SamplingSchedule, who: str) -> Rollout:
+    def _rollout(self, part: Part, trial: Trial, who: str) -> Rollout:
         """The sums of a part, which may be kept already."""
-        name, store = self._file(schedule, part), self.recorder.store
+        name, store = self._file(trial, part), self.recorder.store
         stored = store.load(name)
         if stored is not None:
             return Rollout.restore(stored)
-        found = self._run(part, schedule, who)
+        found = self._run(part, trial, who)
         store.save(name, found.arrays())
         return found
 
-    def _run(self, part: Part, schedule: SamplingSchedule, who: str) -> Rollout:
+    def _run(self, part: Part, trial: Trial, who: str) -> Rollout:
         """Run the student on a part, and take the sums."""
         plan, (model, x) = self.setting.plan, self.images.batch(part.images)
-        first = nodes(plan.noise, schedule)[0]
+        first = nodes(plan.noise, trial.schedule)[0]
         begin = x * (float(np.hypot(first.alpha, first.sigma)) / plan.scale)
-        found = run(plan, watch(model, who), begin, Trial(self.setting.solver, schedule))
-        levels = self.setting.levels(schedule)
+        found = run(plan, watch(model, who), begin, trial)
+        levels = self.setting.levels(trial)
         # At the first call every student sees unit noise, so that it is held against what the network said of that.
         known = [self._starts.data(levels[0]), *(self._splines.data(level) for level in levels[1:])]
         states, data = ([self.bands.coefficients(one) for one in several] for several in found[:2])
@@ -316,8 +297,15 @@ class Panel:
         owners = np.asarray(part.images) * groups // self.images.count
         return Ends.of(self.bands, ends, misses, rows, owners, groups)
 
-    def _file(self, schedule: SamplingSchedule, part: Part) -> str:
-        return f"{self.recorder.name}-{self.setting.name(schedule)}-{part.images.start}-{part.images.stop}"
+    def _file(self, trial: Trial, part: Part) -> str:
+        return f"{self.recorder.name}-{name_of(trial)}-{part.images.start}-{part.images.stop}"
+
+
+def name_of(trial: Trial) -> str:
+    """What files call a student."""
+    solver, schedule = trial
+    method = json.dumps([solver.name, settings_of(solver)], sort_keys=True)
+    return digest(schedule.knots.tobytes(), repr(schedule.terminal).encode(), method.encode())
 
 
 def first_part(count: int) -> int:

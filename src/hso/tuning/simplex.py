@@ -24,12 +24,13 @@ import numpy as np
 
 from hso.models.bands import Bands, fit_bands
 from hso.models.images import Images
-from hso.models.recording import Recording, record_teacher
+from hso.models.recording import Recording, Trial, record_teacher
 from hso.noise.base import Array
 from hso.objectives import Replay
 from hso.schedule import SamplingSchedule
 from hso.search import Constraints
 from hso.search.windows import CLOSEST
+from hso.solvers import Solver
 from hso.team import Team
 from hso.tuning.candidates import HOST, Candidate, safe_candidates
 from hso.tuning.losses import BandLoss, FeatureLoss, Loss
@@ -72,12 +73,19 @@ class _SpentError(Exception):
 
 
 def search_by_rollouts(
-    setting: Setting, images: Images, nfe: int, terminal: str, further: int, team: Team | None = None
+    setting: Setting,
+    solver: Solver,
+    images: Images,
+    nfe: int,
+    terminal: str,
+    further: int,
+    team: Team | None = None,
 ) -> Searched:
     """The best schedule that Nelder-Mead finds with the network calls that :func:`hso.tune` has.
 
     Args:
         setting: How students and the teacher are run.
+        solver: The students' solver.
         images: The images; the last third is for the verdict.
         nfe: Number of network calls of an image.
         terminal: Where runs end.
@@ -89,7 +97,7 @@ def search_by_rollouts(
         ArgumentError: If an argument is unusable.
     """
     tuning, verdict = split(images, None, None)
-    task = Task(setting, nfe, terminal, Constraints(), None, tuning.count, verdict.count, 0)
+    task = Task(setting, (solver,), nfe, terminal, Constraints(), None, tuning.count, verdict.count, 0)
     safe = list(safe_candidates(task.blind, None))
     ledger = Ledger(task.budget(None, len(safe), False) + further, None)
     store = Store(None, {})
@@ -101,7 +109,7 @@ def search_by_rollouts(
     judged = None
     if found != best.schedule:
         fresh = Recorder("fresh", setting, verdict, store, ledger, team).panel(panel.bands)
-        judged = judge(true, *(_runs(one, found, best) for one in (panel, fresh)))
+        judged = judge(true, *(_runs(one, Trial(solver, found), best) for one in (panel, fresh)))
     chosen = found if judged is None or judged.is_confirmed else best.schedule
     made = {"strategy": "simplex", "objective": "rollouts", "safe": best.name, **task.record(None)}
     return Searched(replace(chosen, provenance=made), found, loss, best, judged, ledger.calls, search.runs)
@@ -124,7 +132,8 @@ class _Search:
 
     def of(self, schedule: SamplingSchedule, parts: int | None = None) -> float:
         """The true loss, on all tuning images or on the first parts of them."""
-        ends = self.panel.rollout(schedule, "the simplex", parts).ends
+        trial = Trial(self.task.solvers[0], schedule)
+        ends = self.panel.rollout(trial, "the simplex", parts).ends
         return self.loss.of(ends, self.panel.teacher(parts))
 
     def best_of(self, safe: list[Candidate]) -> Candidate:
@@ -185,8 +194,8 @@ def _panel(recorder: Recorder) -> Panel:
     return Panel(recorder, bands, parts)
 
 
-def _runs(panel: Panel, found: SamplingSchedule, safe: Candidate) -> Runs:
-    mine, theirs = (panel.rollout(one, "the verdict").ends for one in (found, safe.schedule))
+def _runs(panel: Panel, found: Trial, safe: Candidate) -> Runs:
+    mine, theirs = (panel.rollout(one, "the verdict").ends for one in (found, safe.trial))
     return Runs(mine, theirs, panel.teacher())
 
 

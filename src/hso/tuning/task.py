@@ -29,6 +29,7 @@ class Task:
 
     Attributes:
         setting: How students and the teacher are run.
+        solvers: The students' solvers; the safe schedules are run with the first.
         nfe: Number of network calls of an image.
         terminal: Where runs end.
         constraints: Where the knots may lie.
@@ -36,7 +37,6 @@ class Task:
         tuning: Number of tuning images.
         fresh: Number of fresh images.
         seed: Seed of the searches.
-        rivals: Solvers besides that of the setting, with which the safe schedules are run.
         learn: How coefficients are learned; None if they are not.
 
     Raises:
@@ -44,6 +44,7 @@ class Task:
     """
 
     setting: Setting
+    solvers: tuple[Solver, ...]
     nfe: int
     terminal: str
     constraints: Constraints
@@ -51,19 +52,13 @@ class Task:
     tuning: int
     fresh: int
     seed: int
-    rivals: tuple[Solver, ...] = ()
     learn: Learn | None = None
 
     def __post_init__(self) -> None:
-        if self.setting.solver.nodes(self.nfe) < 2:
+        if self.solvers[0].nodes(self.nfe) < 2:
             raise ArgumentError("nfe", "calls at 2 nodes or more", self.nfe, "a single node has little to choose")
         if self.constraints.start is not None:
             raise ArgumentError("start", "none, for whole runs are tuned", self.constraints.start)
-
-    @property
-    def solvers(self) -> tuple[Solver, ...]:
-        """All of them."""
-        return (self.setting.solver, *self.rivals)
 
     def request(self, goal: Replay, solver: Solver) -> Request:
         """The same, asked of a calibration and a solver."""
@@ -73,8 +68,8 @@ class Task:
     @property
     def blind(self) -> Request:
         """The same, asked without a calibration."""
-        plan, solver = self.setting.plan, self.setting.solver
-        return Request(plan.noise, self.nfe, solver, Exact(), MEP(), self.constraints, self.terminal, self.seed)
+        noise, solver = self.setting.plan.noise, self.solvers[0]
+        return Request(noise, self.nfe, solver, Exact(), MEP(), self.constraints, self.terminal, self.seed)
 
     @property
     def verdict(self) -> int:

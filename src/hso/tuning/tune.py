@@ -34,7 +34,7 @@ from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_par
 from hso.tuning.store import Ledger, Progress, Store
 from hso.tuning.task import Task
 from hso.tuning.verdict import Gain, Runs, Verdict, judge
-from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, rolled_out, search
+from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, search
 from hso.version import VERSION
 
 # One of so many images is kept for the verdict.
@@ -164,12 +164,12 @@ def tune(
     """
     tuning, verdict = split(model, x, fresh)
     points = points if calibration is None else len(calibration.lambdas)
-    first, *rivals = solvers_for(solver, nfe)
-    setting = Setting(Plan(noise, prediction, points), first, features)
+    solvers = tuple(solvers_for(solver, nfe))
+    setting = Setting(Plan(noise, prediction, points), features)
     asked = Constraints() if constraints is None else constraints
     named = None if rules is None else tuple(rules)
     learn = _learning(strategy)
-    task = Task(setting, nfe, terminal, asked, named, tuning.count, verdict.count, seed, tuple(rivals), learn)
+    task = Task(setting, solvers, nfe, terminal, asked, named, tuning.count, verdict.count, seed, learn)
     if calibration is not None:
         _check_alike(calibration, noise, tuning)
     safe = list(safe_candidates(task.blind, task.rules))
@@ -181,7 +181,7 @@ def tune(
     ledger.stage = "candidates"
     requests = [task.request(Replay(known), one) for one in task.solvers]
     found = distinct((*safe, *calibrated_candidates(requests, learn)), course.problem)
-    ran = _run(found, course)
+    ran = _run(task, course, found)
     ledger.stage = "search"
     best = search(course, _starts(ran, course), lambda cost: ledger.left - task.verdict >= cost)
     ledger.stage = "verdict"
@@ -283,7 +283,7 @@ def _course(task: Task, panel: Panel, known: Calibration) -> Course:
     return Course(panel, loss, problem, goal, settings, task.seed)
 
 
-def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
+def _run(task: Task, course: Course, found: Sequence[Candidate]) -> list[Candidate]:
     """The candidates with their losses, the best first. The best few on the first images are run on the rest.
 
     These are the best of all, since walks begin there, the best of the safe ones, since one of them is what the result is
@@ -293,7 +293,7 @@ def _run(found: Sequence[Candidate], course: Course) -> list[Candidate]:
         ArgumentError: If no safe one keeps what is asked of the knots.
     """
     if not any(one.is_safe for one in found):
-        received = course.problem(course.panel.setting.solver).constraints
+        received = course.problem(task.solvers[0]).constraints
         raise ArgumentError("constraints", "some that a safe schedule keeps", received, "name other rules")
     ranked = sorted(found, key=lambda one: course.first_loss(one.trial, one.name))
     safe = [one for one in ranked if one.is_safe]
@@ -313,8 +313,8 @@ def _judged(task: Task, course: Course, ran: Sequence[Candidate], best: Tried, r
     if best.trial != safe.trial:
         runs = [
             Runs(
-                rolled_out(panel, best.trial, "tuned").ends,
-                rolled_out(panel, safe.trial, safe.name).ends,
+                panel.rollout(best.trial, "tuned").ends,
+                panel.rollout(safe.trial, safe.name).ends,
                 panel.teacher(),
             )
             for panel in (course.panel, recorder.panel(course.panel.bands))

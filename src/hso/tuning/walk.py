@@ -30,9 +30,9 @@ from hso.objectives import Replay
 from hso.objectives.replay import ReplayFunction
 from hso.schedule import SamplingSchedule
 from hso.search import Free, Problem
-from hso.search.learned import rows, taught
+from hso.search.learned import as_learned, taught
 from hso.search.windows import Windows
-from hso.solvers import Learned, Solver, label_of
+from hso.solvers import Solver
 from hso.tuning.corrected import Recorded, corrected
 from hso.tuning.losses import Loss
 from hso.tuning.panel import Panel
@@ -133,25 +133,23 @@ class Course:
 
     def first_loss(self, trial: Trial, who: str) -> float:
         """The loss on the first images."""
-        return self.loss.of(rolled_out(self.panel, trial, who, self.panel.first).ends, self.first)
+        return self.loss.of(self.panel.rollout(trial, who, self.panel.first).ends, self.first)
 
     def run(self, trial: Trial, who: str) -> Tried:
         """A solver and a schedule on all images."""
         for one in self.tried:
             if one.trial == trial:
                 return one
-        rollout = rolled_out(self.panel, trial, who)
+        rollout = self.panel.rollout(trial, who)
         self.tried.append(Tried(trial, self.loss.of(rollout.ends, self.teacher), rollout))
         return self.tried[-1]
 
     def model(self, at: Tried) -> ReplayFunction:
         """The replay that is corrected by a rollout."""
-        solver, schedule = at.trial
-        levels = self.panel.by(solver).setting.levels(schedule)
+        solver, levels = at.trial.solver, self.panel.setting.levels(at.trial)
         made = corrected(self.known, self.recorded, at.rollout.misses, levels, self.replay.gains)
-        return replace(self.replay, calibration=made).on(
-            self.panel.setting.plan.noise, solver, self.problem(solver).terminal
-        )
+        problem = self.problem(solver)
+        return replace(self.replay, calibration=made).on(problem.noise, solver, problem.terminal)
 
     def surrogate(self, at: Tried, beta: float) -> Surrogate:
         """What is expected near a schedule that was run."""
@@ -227,15 +225,10 @@ class Walk:
             yield Trial(self._taught(schedule.knots, solver, caution), schedule)
 
     def _taught(self, knots: Array, solver: Solver, caution: float) -> Solver:
-        calls = solver.nfe(self.course.problem(solver).nodes)
-        here = (
-            np.concatenate([(), *solver.offsets]) if isinstance(solver, Learned) else np.zeros(calls * (calls - 1) // 2)
-        )
+        here = as_learned(solver, solver.nfe(self.course.problem(solver).nodes))
         # What is near is known better: the narrower the region of the knots, the nearer the offsets.
         weight = caution * self.at.loss * (self.course.settings.radius / self.radius) ** 2
-        lesson = taught(self.course.model(self.at), knots, here, here, weight)
-        base = solver.base if isinstance(solver, Learned) else label_of(solver)
-        return Learned(base, rows(lesson.offsets))
+        return taught(self.course.model(self.at), knots, here, here, weight).solver
 
     def _region(self, centre: Array) -> Windows:
         problem = self.course.problem(self.at.trial.solver)
@@ -260,8 +253,7 @@ def search(course: Course, starts: Sequence[tuple[str, Tried]], affords: Callabl
         starts: Where they may begin, with names, the best first.
         affords: Whether so many network calls may still be made.
     """
-    solver, schedule = starts[0][1].trial
-    cost = course.panel.images.count * course.panel.by(solver).setting.calls(schedule)
+    cost = course.panel.images.count * course.panel.setting.calls(starts[0][1].trial)
     walks = [Walk(course, start, name) for name, start in starts[:WALKS]]
     restarts = 0
     while affords(cost):
@@ -279,8 +271,3 @@ def search(course: Course, starts: Sequence[tuple[str, Tried]], affords: Callabl
         going = sorted((walk for walk in walks if not walk.ended), key=lambda walk: walk.at.loss)
         walks = going[: max(len(walks) - 1, 1)]
     return min(course.tried, key=lambda one: one.loss)
-
-
-def rolled_out(panel: Panel, trial: Trial, who: str, parts: int | None = None) -> Rollout:
-    """What a solver and a schedule do for real; see :meth:`Panel.rollout`."""
-    return panel.by(trial.solver).rollout(trial.schedule, who, parts)

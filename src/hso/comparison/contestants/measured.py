@@ -134,6 +134,6 @@ def rollout(task: ScheduleTask) -> Prepared:
     plan, images = Plan(task.noise, task.prediction), _images(task, TUNING_IMAGES, TUNED_WITH)
     further = CALIBRATED_WITH * plan.calls
     found = search_by_rollouts(
-        Setting(plan, task.solver, task.features), images, task.nfe, task.terminal, further, task.team
+        Setting(plan, task.features), task.solver, images, task.nfe, task.terminal, further, task.team
     )
     return Prepared(found.schedule, found.calls)
