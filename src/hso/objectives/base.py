@@ -153,7 +153,7 @@ class Objective(ABC):
 
     @property
     def most_nodes(self) -> int | None:
-        """The most nodes of a schedule that it can judge; None if only the noise schedule limits them."""
+        """The largest number of nodes that it can judge. None means that only the noise schedule limits the number."""
         return None
 
     @abstractmethod

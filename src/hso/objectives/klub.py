@@ -29,18 +29,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hso.errors import check_integer
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import TabulatedSum
-from hso.objectives.measured import Measured
+from hso.objectives.chain import AlongChain, outputs_along_a_chain
 from hso.schedule import CLEAN
 from hso.solvers import Solver
 
 
 @dataclass(frozen=True, eq=False)
-class KLUB(Measured):
+class KLUB(AlongChain):
     """The bound of Align Your Steps (Sabour et al., 2024). The clean samples of the teacher are used as the data.
 
     Attributes:
@@ -59,12 +58,7 @@ class KLUB(Measured):
         4
     """
 
-    seed: int = 0
-
     name = "klub"
-
-    def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, 2**63 - 1)
 
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> TabulatedSum:
         self.check_noise(noise)
@@ -90,15 +84,3 @@ def klub_costs(teacher: Teacher, seed: int = 0) -> Array:
     costs = running - np.diag(running)[:, None]
     costs[np.tril_indices(len(costs))] = np.inf
     return np.asarray(costs)
-
-
-def outputs_along_a_chain(teacher: Teacher, seed: int) -> Array:
-    """D at every point, shape (M, B D), for data to which noise is added from point to point."""
-    rng, path = np.random.default_rng(seed), teacher.trajectory
-    state, before, outputs = path.end, 0.0, []
-    for point in reversed(range(len(path.lambdas))):
-        variance = path.sigmas[point] ** 2
-        state = state + np.sqrt(variance - before) * rng.standard_normal(state.shape)
-        before = variance
-        outputs.append(teacher.data(state, point).ravel())
-    return np.array(outputs[::-1])

@@ -30,19 +30,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hso.errors import check_integer
 from hso.models.teacher import Teacher
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import TabulatedSum
-from hso.objectives.klub import outputs_along_a_chain
-from hso.objectives.measured import Measured
+from hso.objectives.chain import AlongChain, outputs_along_a_chain
 from hso.schedule import CLEAN
 from hso.solvers import Solver
 
 
 @dataclass(frozen=True, eq=False)
-class Watson(Measured):
+class Watson(AlongChain):
     """The variational bound of ancestral sampling (Watson et al., 2021). The teacher's clean samples are used as the data.
 
     Attributes:
@@ -61,12 +59,7 @@ class Watson(Measured):
         4
     """
 
-    seed: int = 0
-
     name = "watson"
-
-    def __post_init__(self) -> None:
-        check_integer("seed", self.seed, 0, 2**63 - 1)
 
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> TabulatedSum:
         self.check_noise(noise)
