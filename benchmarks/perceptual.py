@@ -12,13 +12,11 @@ count each image as one; calls and seconds include the calibration.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks.prepared import BANDS, Cost, Workshop, figure, judged, row_of
+from benchmarks.prepared import BANDS, Cost, Workshop, figure, judged, parser_of, row_of
 
 MODEL, SOLVERS = "digits@3", ("ddim", "unipc")
 OURS = "classifier"
@@ -51,13 +49,8 @@ def table(shop: Workshop, budgets: Sequence[int], samples: int) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of what is prepared and judged")
+    parser = parser_of(__doc__)
     parser.add_argument("--nfe", default="4,6", help="numbers of network calls of an image")
-    parser.add_argument("--images", type=int, default=60, help="images to tune with; a third is for the verdict")
-    parser.add_argument("--tries", type=int, default=12, help="runs of all tuning images that the search may make")
-    parser.add_argument("--points", type=int, default=28, help="points of the calibration's teacher")
-    parser.add_argument("--samples", type=int, default=240, help="images to judge with")
     chosen = parser.parse_args()
     shop = Workshop(MODEL, chosen.runs, chosen.points, chosen.images, chosen.tries)
     budgets = tuple(map(int, chosen.nfe.split(",")))

@@ -12,12 +12,10 @@ which are other models, are in ``benchmarks.paper.table6``.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
 from benchmarks.perceptual import HOST, MODEL, OURS
-from benchmarks.prepared import BANDS, Made, Workshop, figure, judged, row_of
+from benchmarks.prepared import BANDS, Made, Workshop, figure, judged, parser_of, row_of
 
 SOLVERS, NFE = ("unipc", "ddim"), 4
 # What each row is, and the contestant that prepares it.
@@ -60,12 +58,7 @@ def table(shop: Workshop, samples: int) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of what is prepared and judged")
-    parser.add_argument("--images", type=int, default=60, help="images to tune with; a third is for the verdict")
-    parser.add_argument("--tries", type=int, default=12, help="runs of all tuning images that the search may make")
-    parser.add_argument("--points", type=int, default=28, help="points of the calibration's teacher")
-    parser.add_argument("--samples", type=int, default=240, help="images to judge with")
+    parser = parser_of(__doc__)
     chosen = parser.parse_args()
     shop = Workshop(MODEL, chosen.runs, chosen.points, chosen.images, chosen.tries)
     print("\n".join(table(shop, chosen.samples)))

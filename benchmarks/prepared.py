@@ -6,6 +6,7 @@ Calls count each image as one. Seconds are wall time of one process.
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +50,17 @@ class Made(NamedTuple):
 
     file: Path
     cost: Cost
+
+
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """What every command with a workshop can be told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of what is prepared and judged")
+    parser.add_argument("--images", type=int, default=60, help="images to tune with; a third is for the verdict")
+    parser.add_argument("--tries", type=int, default=12, help="runs of all tuning images that the search may make")
+    parser.add_argument("--points", type=int, default=28, help="points of the calibration's teacher")
+    parser.add_argument("--samples", type=int, default=240, help="images to judge with")
+    return parser
 
 
 class Workshop:

@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Compare a few schedules on a small model, and write pictures and a table.
 
-    It takes about a minute on two cores. A run can be stopped at any time; the same command continues it.
+    It takes about two minutes on two cores. A run can be stopped at any time; the same command continues it.
     """
     from hso.comparison.demo import NAMES, demo_settings, processes_for
     from hso.comparison.report.files import check_ready, to_json

@@ -32,7 +32,7 @@ MOST_PORT = 65535
 
 
 class Stopped(BaseException):
-    """The page was ended from outside, which is how it ends: nothing is printed.
+    """A signal ended the page. This is the usual end, so nothing is printed.
 
     Args:
         status: The exit code.
@@ -118,7 +118,7 @@ def _model(noise: str | None, calibration: Calibration | None) -> tuple[str, dic
 
 
 def _open(address: str) -> None:
-    """Open a browser. A browser in the terminal would keep this thread, which has to serve."""
+    """Open a browser in another thread. A text browser blocks its thread, and this thread has to serve."""
     import webbrowser
 
     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

@@ -104,19 +104,18 @@ def command(
             features=None if features == BANDS else _rows(subject),
             budget=budget,
             folder=folder,
-            progress=None if progress is None else (lambda stage, done, total: progress(done, total)),
+            progress=progress and (lambda stage, done, total: progress(done, total)),
             seed=seed,
             team=team,
         )
         if team.is_first:
             found.schedule.save(output)
-    if not team.is_first:
-        return
-    if json:
-        views.print_json(to_json(found))
-    else:
-        _print(found)
-    views.note(f"wrote {output}")
+    if team.is_first:
+        if json:
+            views.print_json(to_json(found))
+        else:
+            _print(found)
+        views.note(f"wrote {output}")
 
 
 def to_json(found: Tuned) -> dict[str, Any]:

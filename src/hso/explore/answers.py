@@ -93,7 +93,7 @@ class Explorer:
         }
 
     def judge(self, state: State) -> dict[str, Any]:
-        """The nodes of a state and what they are worth, for a node that is being moved."""
+        """The nodes of a state and how they are judged. The page asks this while the user moves a node."""
         scene = self._of(state)
         schedule = self._schedule(scene, state)
         return {"schedule": drawn(schedule), "judged": scene.judged(schedule)}

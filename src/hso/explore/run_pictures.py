@@ -78,7 +78,7 @@ class RunPictures:
         }
 
     def images(self, index: object) -> dict[str, Any]:
-        """The images that were kept of an entry, and the nodes of its schedule.
+        """The kept images of an entry, and the nodes of its schedule.
 
         Raises:
             ArgumentError: If there is no such entry.

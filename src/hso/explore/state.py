@@ -73,7 +73,7 @@ class State:
         return State(**{"noise": "", "nfe": None, **given})
 
     def constraints(self, boundary: float | None) -> Constraints:
-        """Where the nodes may lie; ``boundary`` is the time at which the model itself changes networks, if it does.
+        """The constraints on the nodes. ``boundary`` is the time at which the model changes networks; None if it has one.
 
         Raises:
             ArgumentError: If a value is unusable.

@@ -1,4 +1,4 @@
-"""The same page as files, with the schedules of all presets computed before, so that it needs no server.
+"""The same page as static files. The schedules of all presets are computed before, so the page needs no server.
 
 ``schedules.json`` holds every list of numbers once: many presets have the same noise schedule, and many solvers the same
 schedule. The numbers are rounded for looking at. Moved nodes have no objective there, because nothing computes it.
@@ -138,7 +138,7 @@ class _Book:
 
 
 def _thin(noise: dict[str, Any]) -> dict[str, Any]:
-    """A noise schedule with every second point of its curve and both ends."""
+    """The same noise schedule with fewer points of its curve: every second point, and both ends."""
     curve = {
         name: [round(value, COARSE) for value in (*values[:-1:2], values[-1])]
         for name, values in noise["curve"].items()

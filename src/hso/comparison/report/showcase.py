@@ -117,7 +117,7 @@ class Showcase:
         return self._drawn(blocks, f"Differences from the reference, times {GAIN}, {self._guidance}")
 
     def _closeup(self) -> Any:
-        """The last solver at the middle one of the numbers of calls: images, and beside them the differences."""
+        """Images of the last solver at the middle number of calls, and beside them the differences from the reference."""
         solver, _ = self.outcome.cells[-1]
         budgets = [nfe for each, nfe in self.outcome.cells if each == solver]
         nfe = budgets[len(budgets) // 2]
@@ -132,7 +132,7 @@ class Showcase:
         return f"guidance {self.outcome.settings.subject.guidance:g}"
 
     def _images(self, cells: list[tuple[str, int]] | None = None) -> dict[str, dict[str, Images]]:
-        """For each solver the reference's images, and those of each number of calls and schedule."""
+        """The images by solver: first the reference's, then those of each number of calls and schedule."""
         cells = self.outcome.cells if cells is None else cells
         first = f"reference, {self.outcome.reference.entry.nfe} calls"
         blocks = {solver: {first: self.outcome.pictures(self.outcome.reference)} for solver, _ in cells}

@@ -1,4 +1,4 @@
-"""Features of a small classifier of 16x16 images, as the bundled models bring them."""
+"""The features of a small classifier of 16x16 images. The bundled models come with such a classifier."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ClassifierFeatures:
 
 
 def classifier(device: str) -> Callable[[Array], Array]:
-    """The features of the bundled classifier of digits. It is so small that it runs on the CPU, whatever the device."""
+    """The features of the bundled digit classifier. It is small and always runs on the CPU."""
     features = ClassifierFeatures(digits_folder())
 
     def checked(images: Array) -> Array:

@@ -1,4 +1,4 @@
-"""In what images are compared, and the moments of a folder of real images.
+"""The features by which images are compared, and the moments of the features of a folder of real images.
 
 Features have names, which ``--features`` takes: ``pixels``, ``inception``, ``classifier``, and
 ``transformers:ID_OR_FOLDER`` for a vision model of transformers.

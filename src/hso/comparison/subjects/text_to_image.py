@@ -58,7 +58,7 @@ class TextToImage(Subject):
         self.pipe, self.settings = pipe, settings
         self.noise = at_guidance(NoiseSchedule.from_config(pipe), settings.guidance)
         self.captions = read_captions(settings)
-        # The file of the captions may change while a run is stopped.
+        # Somebody may change the caption file between a stop and the next start.
         self.identity = {"prompts": hashlib.sha256("\n".join(self.captions).encode()).hexdigest()[:16]}
         self._features = named_features(settings.features or "inception", settings.device)
         if settings.data is not None:

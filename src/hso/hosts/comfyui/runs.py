@@ -232,7 +232,7 @@ def _fitted(calibration: Calibration, noise: NoiseSchedule) -> Calibration:
 
 
 def _in_words_of_the_host(error: ArgumentError, sampling: Sampling, run: Run, ends: Ends) -> ArgumentError:
-    """The same error with the name of the input that the user sees, and in its unit."""
+    """The same error in the user's terms: with the name and the unit of the input that the user sees."""
     cause = "nearly no noise is left there"
     if error.argument == "nfe":
         return ArgumentError("steps", "a number of steps that this model has room for", run.steps, str(error))

@@ -16,7 +16,8 @@ from hso.errors import ArgumentError
 from hso.hosts.comfyui.sampling import Sampling
 from hso.solvers import Solver, make_solver
 
-# Same steps, one network call for each (Heun: two). ComfyUI's "ddim" is its "euler".
+# A sampler and the solver beside it take the same steps. Each step is one network call; Heun makes two. In ComfyUI "ddim"
+# is another name of "euler".
 SOLVER_OF_SAMPLER: Mapping[str, str] = {
     "euler": "euler",
     "ddim": "ddim",

@@ -42,7 +42,7 @@ def check_pipeline(pipeline: Any, scheduler: Any, schedule: SamplingSchedule) ->
 
 
 def check_schedule(scheduler: Any, family: SchedulerFamily, schedule: SamplingSchedule, pipeline: str = "") -> None:
-    """Refuse a schedule that :func:`check_model` refuses, or that has no meaning for this scheduler.
+    """Check that a schedule fits the model (:func:`check_model`), and that this scheduler can run it.
 
     Raises:
         ArgumentError: If it is no SamplingSchedule, or the model's noise schedule cannot be read.

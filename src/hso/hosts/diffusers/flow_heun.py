@@ -15,7 +15,7 @@ class FlowMatchHeun(HeunTable):
     for_flow_only = True
 
     def exact(self, config: Config) -> bool:
-        # It takes the mean of the slopes in the flow's sigma, and our Heun in sigma / alpha.
+        # diffusers takes the mean of the slopes in the flow's sigma. Our Heun takes it in sigma / alpha.
         return False
 
     def takes(self, flow: bool) -> Takes:

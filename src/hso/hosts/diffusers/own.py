@@ -1,4 +1,4 @@
-"""The own scheduler of a pipeline, below what was attached to it or put in its place."""
+"""The original scheduler of a pipeline: nothing is attached to it, and nothing stands in its place."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ PATHS = ("vp", "ve", "flow")
 # The own schedulers that this one can stand for.
 OWN = tuple(name for name in SCHEDULERS if name not in DISTILLED_WITH_MODEL)
 
-# What diffusers raises for a configuration that it does not like; NotImplementedError is a RuntimeError.
+# The errors that diffusers raises for an unusable configuration. NotImplementedError is a RuntimeError.
 COMPLAINTS = (ArithmeticError, AttributeError, ImportError, RuntimeError, TypeError, ValueError)
 
 
@@ -263,7 +263,7 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
         return PlannedOutput(*found) if return_dict else found
 
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Noise samples to nodes of the schedule: image-to-image and inpainting do so.
+        """Add noise to samples, up to the levels of nodes. Image-to-image and inpainting pipelines call this.
 
         Raises:
             HostError: If a timestep is no node, or a run that begins part-way would begin elsewhere.
@@ -304,7 +304,8 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
         told = network_times(self.own.timesteps, landing.timesteps[[*range(lead), *(lead + node for node in calls)]])
         self.timesteps = told.to(device)
         self._told = network_times(self.own.timesteps, landing.timesteps[lead:]).tolist()
-        # The levels of a landing are not always sigmas. No step begins at a leading node.
+        # A landing holds sigmas for flow models only; for others they are computed here. No step begins at a leading
+        # node, so it is left out.
         flow = self.schedule.path.name == "flow"
         sigmas = landing.levels[lead:] if flow else sigma_of_lambda(self.schedule.levels)
         self.sigmas = torch.tensor(sigmas[[*calls[:1] * lead, *calls, -1]], dtype=torch.float32).to(device)
