@@ -35,6 +35,11 @@ def test_a_search_is_made_once(monkeypatch):
     assert searched[-1] == (5, {"solver": "ddim", "objective": MEP(p=1)})
 
 
+def test_a_list_of_solvers_is_found_again(sd):
+    cache = ScheduleCache()
+    assert cache.optimize(sd, 5, solver=["ddim"]) is cache.optimize(sd, 5, solver=["ddim"])
+
+
 def test_models_that_differ_in_what_is_known_of_them_do_not_share(sd):
     cache = ScheduleCache()
     known = hso.NoiseSchedule.preset("sd2.1")
@@ -58,7 +63,7 @@ def test_misuse_is_named(sd):
     with pytest.raises(hso.ArgumentError, match="size: expected an integer from 1"):
         ScheduleCache(0)
     with pytest.raises(hso.ArgumentError, match="options: expected names, or objects without arrays"):
-        ScheduleCache().optimize(sd, 5, solver=["unipc"])
+        ScheduleCache().optimize(sd, 5, solver=np.array(["unipc"]))
     with pytest.raises(hso.ArgumentError, match="nfe: expected an integer from 1"):
         ScheduleCache().optimize(sd, 0)
 

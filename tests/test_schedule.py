@@ -63,6 +63,12 @@ def test_what_is_no_vector_is_refused(sd, values):
         SamplingSchedule.from_knots(sd, values, "clean")
 
 
+@pytest.mark.parametrize("terminal_time", ["clean", None, -0.1, 1.1, float("nan")], ids=str)
+def test_a_terminal_time_that_is_no_time_is_refused(sd, terminal_time):
+    with pytest.raises(ArgumentError, match=r"terminal_time: expected a number in \[0, 1\]"):
+        SamplingSchedule.from_times(sd, [1.0, 0.5], terminal_time)
+
+
 def test_timesteps_make_the_schedule_they_came_from(sd):
     timesteps = [999, 749, 499, 249]
     schedule = SamplingSchedule.from_timesteps(sd, timesteps)

@@ -52,13 +52,18 @@ class ScheduleCache:
         if not isinstance(noise, NoiseSchedule):
             raise ArgumentError("noise", "a NoiseSchedule", noise)
         # An integer, a number and a truth value may be equal, and not all of them are usable.
-        kept = tuple((name, type(value), value) for name, value in sorted(options.items()))
+        kept = tuple((name, type(value), _as_key(value)) for name, value in sorted(options.items()))
         asked = _Asked(noise.fingerprint, noise.name, noise.traits, nfe, type(nfe), kept, noise)
         try:
             hash(asked)
         except TypeError:
             raise ArgumentError("options", "names, or objects without arrays", sorted(options)) from None
         return self._found(asked)
+
+
+def _as_key(value: Any) -> Any:
+    """A list, such as that of several solvers, as a tuple, which can be a key."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _search(asked: _Asked) -> Result:

@@ -157,7 +157,7 @@ class SamplingSchedule:
         cls, noise: NoiseSchedule, times: ArrayLike, terminal_time: float = 0.0, *, start: float | None = None
     ) -> SamplingSchedule:
         """From t of the nodes, decreasing; a ``terminal_time`` of 0 is the clean sample."""
-        clean = terminal_time == 0
+        clean = check_real("terminal_time", terminal_time, 0.0, 1.0) == 0
         knots = _frozen_vector("times", times)
         knots = knots if clean else np.append(knots, terminal_time)
         return cls.from_knots(noise, noise.lambda_(knots), CLEAN if clean else T_MIN, start=start)

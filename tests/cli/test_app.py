@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hso.cli import app
+from hso.errors import FileError
 
 OPTIMIZE = "optimize --noise sd2.1 --nfe 5"
 HSO = [sys.executable, "-c", "import sys; from hso.cli import main; sys.exit(main())"]
@@ -162,6 +163,25 @@ def test_an_interrupt_is_one_line_and_code_130():
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
         assert process.stderr.read() == b"hso: error: interrupted\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal to send")
+@pytest.mark.parametrize(("number", "code", "says"), [("SIGINT", 130, "interrupted"), ("SIGTERM", 143, "terminated")])
+def test_a_library_s_own_word_for_an_interrupt_is_not_believed(hso, monkeypatch, number, code, says):
+    def load(name):
+        try:
+            signal.raise_signal(signal.Signals[number])
+        except BaseException:
+            raise FileError("unet", "cannot load unet") from None
+
+    monkeypatch.setattr("hso.cli.options.noise_schedule", load)
+    # Some test runners ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert hso(OPTIMIZE) == (code, "", f"hso: error: {says}\n")
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_installed_command_is_this_one():

@@ -39,6 +39,7 @@ solver_names = st.one_of(named(SOLVERS), st.sampled_from([*AUTO, *ODD, UniPC(ord
 @fuzzed
 @given(st.one_of(solver_names, st.lists(solver_names, max_size=3)), st.integers(1, 5), st.booleans())
 @example("auto", 4, True)
+@example(np.array(["ddim"]), 4, True)
 def test_solvers_are_refused_or_one_of_them_is_chosen(solver, nfe, calibrated):
     with limited("solvers"):
         try:
@@ -48,7 +49,7 @@ def test_solvers_are_refused_or_one_of_them_is_chosen(solver, nfe, calibrated):
             refused("solvers", error)
             return
     several = AUTO if isinstance(solver, str) and solver == "auto" else solver
-    asked = several if isinstance(several, list | tuple) else [several]
+    asked = several if isinstance(several, list | tuple | np.ndarray) else [several]
     assert label_of(found.solver) in {label_of(make_solver(one)) for one in asked}
     assert found.nfe == nfe
     assert np.isfinite(found.objective)
@@ -158,6 +159,7 @@ OPTIONS = {
 @fuzzed
 @given(st.lists(numbers, min_size=1, max_size=3), st.fixed_dictionaries({}, optional=OPTIONS))
 @example([1, True], {})
+@example([4], {"solver": ["ddim"]})
 def test_a_cache_says_what_a_search_says(budgets, options):
     cache = ScheduleCache()
     with limited("cache"):

@@ -117,6 +117,13 @@ def test_unusable_configurations_are_refused(config, problem):
         NoiseSchedule.from_config(config)
 
 
+@pytest.mark.parametrize("betas", [(0.875, 0.02), (0.02, 0.875)])
+def test_noise_levels_beyond_what_a_float_holds_are_refused(betas):
+    config = {"_class_name": "DDIMScheduler", "beta_schedule": "linear", "beta_start": betas[0], "beta_end": betas[1]}
+    with pytest.raises(ArgumentError, match="noise: expected noise levels with lambda within 300 of 0"):
+        NoiseSchedule.from_config(config)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1, 2]", '"text"', "\x00", '{"a": ' * 100_000, "\xff"])
 def test_files_that_hold_no_configuration_are_refused(tmp_path, content):
     file = tmp_path / "scheduler_config.json"

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     _make_streams_safe()
+    came: list[type[BaseException]] = []
     try:
         # Typer turns some interrupts into this exit code and others into Abort, so both are handled.
-        with _ends_in_order():
+        with _ends_in_order(came):
             status = app(words or ["--help"], prog_name="hso", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except explore.Stopped as end:
         return end.status
     except (Exception, KeyboardInterrupt, _Terminated) as error:
-        text, status = _explain(error, words)
+        # A library that was interrupted may report an error of its own, such as weights that it cannot load.
+        text, status = _explain(came[0]() if came else error, words)
         print("hso: error:", printable(" ".join(text.split())), file=sys.stderr)
     return status or 0
 
@@ -97,22 +99,36 @@ ENDS: Mapping[type[BaseException], tuple[str, int]] = {
 }
 
 
-@contextmanager
-def _ends_in_order() -> Iterator[None]:
-    """Let SIGTERM end the command as an interrupt does, so that temporary files are removed and helpers are ended."""
+# What a signal raises, and the handler that a program has which did not choose another.
+SIGNALS: Mapping[signal.Signals, tuple[type[BaseException], Any]] = {
+    signal.SIGINT: (KeyboardInterrupt, signal.default_int_handler),
+    signal.SIGTERM: (_Terminated, signal.SIG_DFL),
+}
 
-    def end(*_: object) -> None:
-        raise _Terminated
+
+@contextmanager
+def _ends_in_order(came: list[type[BaseException]]) -> Iterator[None]:
+    """Let SIGTERM end the command as an interrupt does, so that temporary files are removed and helpers are ended.
+
+    What the signals raise is written down in ``came``.
+    """
+
+    def end(number: int, _: object) -> None:
+        came.append(SIGNALS[signal.Signals(number)][0])
+        raise came[-1]
 
     # Only the main thread may choose, and a program that has chosen before keeps its choice.
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, end)
+    ours = {number: usual for number, (_, usual) in SIGNALS.items() if signal.getsignal(number) == usual}
+    for number in ours:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, usual in ours.items():
+            signal.signal(number, usual)
 
 
 def _make_streams_safe() -> None:

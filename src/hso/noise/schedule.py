@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hso.errors import ArgumentError, check_real
-from hso.noise.base import Array
+from hso.noise.base import MOST_LAMBDA, Array
 from hso.noise.clock import TRAINING_INDEX, Clock
 from hso.noise.config import read_mapping, read_source
 from hso.noise.cosine import CosineClock
@@ -59,6 +59,9 @@ class NoiseSchedule:
         name: What to call it in tables and files.
         traits: What else is known about the model.
 
+    Raises:
+        ArgumentError: If :math:`|\lambda|` is above 300 at an end of the clock's range.
+
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")
         >>> float(noise.sigmas(1.0).round(4))
@@ -69,6 +72,14 @@ class NoiseSchedule:
     path: Path
     name: str
     traits: Traits = UNKNOWN
+
+    def __post_init__(self) -> None:
+        ends = self.clock.lambda_(np.array(self.clock.t_range))
+        if not np.abs(ends).max() <= MOST_LAMBDA:
+            expected = f"noise levels with lambda within {MOST_LAMBDA:g} of 0"
+            raise ArgumentError(
+                "noise", expected, ends, f"{self.name} leaves no signal, or no noise, that a float can hold"
+            )
 
     # The clock.
 
