@@ -2,8 +2,10 @@
 
 For each model and number of calls there is one calibration. Against "unipc" (its calibrated knots) stand
 
+- *terminal*: the terminal, too, is chosen by the calibration (`terminal="auto"`),
 - *auto*: the best of `hso.solvers.AUTO` with its own knots, by the calibration alone (`solver="auto"`),
-- *hindsight*: the best of these solvers with their calibrated knots, by the figures of this table,
+- *auto, terminal*: both are chosen,
+- *hindsight*: the best of these solvers and terminals with their calibrated knots, by the figures of this table,
 - *learned unipc* and *learned ddim*: knots and coefficients (`strategy="learned"`) from these bases,
 - *learned auto*: the base, too, is chosen by the calibration.
 
@@ -25,16 +27,20 @@ from benchmarks.told_time import Runs, figures, ratios
 import hso
 from hso.noise.base import Array
 from hso.optimize import Result, solvers_for
+from hso.schedule import CLEAN, TERMINALS
 from hso.solvers import label_of
 
 BASE, BASES = "unipc", ("unipc", "ddim")
-COLUMNS = ("auto", "hindsight", *(f"learned {base}" for base in BASES), "learned auto")
+CHOICES = ("terminal", "auto", "auto, terminal", "hindsight")
+COLUMNS = (*CHOICES, *(f"learned {base}" for base in BASES), "learned auto")
 
 
 def found(noise: hso.NoiseSchedule, nfe: int, calibration: hso.Calibration) -> Iterator[tuple[str, Result]]:
     """Every schedule that is run, by name."""
     for solver in solvers_for("auto", nfe):
-        yield label_of(solver), hso.optimize(noise, nfe, solver=solver, calibration=calibration)
+        for terminal in TERMINALS:
+            made = hso.optimize(noise, nfe, solver=solver, calibration=calibration, terminal=terminal)
+            yield _named(label_of(solver), terminal), made
     learned = {
         base: hso.optimize(noise, nfe, solver=base, strategy="learned", calibration=calibration)
         for base in map(label_of, solvers_for("auto", nfe))
@@ -43,18 +49,24 @@ def found(noise: hso.NoiseSchedule, nfe: int, calibration: hso.Calibration) -> I
     yield "learned auto", min(learned.values(), key=lambda result: result.objective)
 
 
+def _named(solver: str, terminal: str) -> str:
+    return solver if terminal == CLEAN else f"{solver} to {terminal}"
+
+
 def cell(runs: Runs, nfe: int, calibration: hso.Calibration) -> Mapping[str, tuple[str, Array, Array]]:
     """For each column what was chosen, the ratio, and its interval."""
     made = dict(found(runs.subject.noise, nfe, calibration))
     rows = {name: runs.rows(one.solver, one.schedule, None) for name, one in made.items()}
-    plain = {name: one for name, one in made.items() if not name.startswith("learned")}
-    auto = min(plain, key=lambda name: plain[name].objective)
-    best = min(plain, key=lambda name: figures(rows[name], runs.teacher)[0])
-    chosen = {"auto": auto, "hindsight": best, **{name: name for name in COLUMNS[2:]}}
+    plain = [name for name in made if not name.startswith("learned")]
+    clean = [name for name in plain if made[name].schedule.ends_clean]
+    pools = {"terminal": [_named(BASE, terminal) for terminal in TERMINALS], "auto": clean, "auto, terminal": plain}
+    chosen = {column: min(pool, key=lambda name: made[name].objective) for column, pool in pools.items()}
+    chosen["hindsight"] = min(plain, key=lambda name: figures(rows[name], runs.teacher)[0])
     result = {}
-    for column, name in chosen.items():
+    for column in COLUMNS:
+        name = chosen.get(column, column)
         middle, ends = ratios(rows[name], rows[BASE], runs.teacher)
-        result[column] = name if column in ("auto", "hindsight") else "", middle[0], ends[:, 0]
+        result[column] = name if column in CHOICES else "", middle[0], ends[:, 0]
     return result
 
 

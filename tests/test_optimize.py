@@ -282,8 +282,19 @@ def test_a_calibration_chooses_the_solver(calibration):
     chosen = optimize(noise, 4, solver=[*names, "heun"], calibration=calibration)
     assert (chosen.solver, chosen.schedule, chosen.objective) == (best.solver, best.schedule, best.objective)
     second = sorted(each, key=lambda one: one.objective)[1]
-    said = f"{label_of(best.solver)} is the best of 3 solvers; {label_of(second.solver)} has "
+    said = f"{label_of(best.solver)} to clean is the best of 3; {label_of(second.solver)} to clean has "
     assert chosen.message.startswith(said)
+
+
+def test_a_calibration_chooses_the_terminal(calibration):
+    noise = NoiseSchedule.preset("sd1.5")
+    each = [optimize(noise, 4, calibration=calibration, terminal=terminal) for terminal in ("clean", "t_min")]
+    best = min(each, key=lambda one: one.objective)
+    chosen = optimize(noise, 4, calibration=calibration, terminal="auto")
+    assert (chosen.schedule, chosen.objective) == (best.schedule, best.objective)
+    assert " is the best of 2; unipc to " in chosen.message
+    with pytest.raises(ArgumentError, match="terminal: expected clean or t_min for objective mep, got 'auto'"):
+        optimize(noise, 4, terminal="auto")
 
 
 def test_all_solvers_of_auto_are_different_and_deterministic():

@@ -110,6 +110,13 @@ def check_real(argument: str, value: Any, low: float, high: float = math.inf, ca
     return number
 
 
+def check_flag(argument: str, value: Any) -> bool:
+    """Return ``value`` if it is true or false, or raise ArgumentError."""
+    if not isinstance(value, bool):
+        raise ArgumentError(argument, "true or false", value)
+    return value
+
+
 def check_choice(argument: str, value: Any, choices: Iterable[str], besides: str = "") -> str:
     """Return ``value`` if it is one of ``choices``, or raise an ArgumentError that suggests the nearest choice.
 

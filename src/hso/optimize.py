@@ -18,7 +18,7 @@ from hso.noise.base import Array
 from hso.objectives import MEP, Objective, Replay, make_objective
 from hso.objectives.error_proxy import FREE
 from hso.registry import settings_of
-from hso.schedule import CLEAN, SamplingSchedule, check_terminal
+from hso.schedule import CLEAN, T_MIN, TERMINALS, SamplingSchedule, check_terminal
 from hso.search import Boundary, Constraints, Found, Problem, Psi, Strategy, make_strategy
 from hso.search.windows import ROUNDING
 from hso.solvers import AUTO, Solver, label_of, make_solver
@@ -26,7 +26,7 @@ from hso.version import VERSION
 
 # From so many network calls on the jump to the clean sample is free by default.
 MANY = 8
-# The name of all solvers that are worth a comparison.
+# The name of all solvers that are worth a comparison, and of all terminals.
 EVERY = "auto"
 
 
@@ -181,7 +181,8 @@ def optimize(
             model, its guidance and the solver. The network is not called.
         constraints: Where the knots may lie: ``Constraints(box=, d_min=, start=, boundary=)``.
         terminal: Where the last step lands: "clean" or "t_min". By default it is the solver's own terminal, which is
-            clean for all solvers here. Strategy "published" lands UniPC on t_min, as the paper does.
+            clean for all solvers here. Strategy "published" lands UniPC on t_min, as the paper does. With a calibration
+            also "auto", the better of both.
         seed: Seed of the random searches.
 
     Settings may follow the name of a solver, a strategy or an objective: ``"unipc:order=2"`` is ``UniPC(order=2)``.
@@ -207,11 +208,12 @@ def optimize(
     way = make_strategy(goal.strategy if strategy is None else strategy)
     asked = Constraints() if constraints is None else constraints
     methods = solvers_for(solver, nfe)
-    if len(methods) > 1 and not isinstance(goal, Replay):
-        raise ArgumentError("solver", f"one solver for objective {goal.name}", solver, "a calibration compares solvers")
+    if not isinstance(goal, Replay):
+        _refuse_several(goal, solver if len(methods) > 1 else None, terminal)
     requests = [
-        Request(noise, nfe, method, way, goal, asked, way.terminal(method) if terminal is None else terminal, seed)
+        Request(noise, nfe, method, way, goal, asked, end, seed)
         for method in methods
+        for end in (TERMINALS if terminal == EVERY else (way.terminal(method) if terminal is None else terminal,))
     ]
     results = sorted((_solved(request) for request in requests), key=lambda result: result.objective)
     return results[0] if len(results) == 1 else dataclasses.replace(results[0], message=_compared(results))
@@ -236,6 +238,17 @@ def solvers_for(solver: str | Solver | Sequence[str | Solver], nfe: int) -> list
     return able
 
 
+def _refuse_several(goal: Objective, solvers: object, terminal: str | None) -> None:
+    """Raise ArgumentError if an objective is to compare what only a calibration compares."""
+    if solvers is not None:
+        raise ArgumentError(
+            "solver", f"one solver for objective {goal.name}", solvers, "a calibration compares solvers"
+        )
+    if terminal == EVERY:
+        expected = f"{' or '.join(TERMINALS)} for objective {goal.name}"
+        raise ArgumentError("terminal", expected, terminal, "a calibration compares terminals")
+
+
 def _can_make(solver: Solver, nfe: int) -> bool:
     try:
         return solver.nodes(nfe) > 0
@@ -255,11 +268,13 @@ def _solved(request: Request) -> Result:
 
 
 def _compared(results: Sequence[Result]) -> str:
-    """How the best of several solvers compares with the next."""
+    """How the best of several solvers and terminals compares with the next."""
     best, second = results[:2]
     ratio = second.objective / max(best.objective, np.finfo(float).tiny)
-    first = f"{label_of(best.solver)} is the best of {len(results)} solvers"
-    return f"{first}; {label_of(second.solver)} has {ratio:.3g} times its J; {best.message}"
+    one, other = (
+        f"{label_of(each.solver)} to {CLEAN if each.schedule.ends_clean else T_MIN}" for each in (best, second)
+    )
+    return f"{one} is the best of {len(results)}; {other} has {ratio:.3g} times its J; {best.message}"
 
 
 def default_objective(nfe: int) -> Objective:

@@ -53,7 +53,7 @@ def settings_of(thing: object) -> dict[str, Any]:
     Example:
         >>> from hso.solvers import UniPC
         >>> settings_of(UniPC(order=2))
-        {'order': 2, 'variant': 'bh2', 'corrector': True}
+        {'order': 2, 'variant': 'bh2', 'corrector': True, 'lower_order_final': True}
     """
     if not dataclasses.is_dataclass(thing) or isinstance(thing, type):
         return {}

@@ -4,6 +4,8 @@ The schedulers keep their tables in float32. Here they get the same tables in fl
 compared are the formulas.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,25 @@ def test_multistep_dpm_solver(discrete, make_schedule, terminal, order, nfe):
     scheduler = diffusers.DPMSolverMultistepScheduler(solver_order=order, final_sigmas_type=FINAL[terminal])
     expected = run(scheduler, nodes(discrete, schedule), knots_of(schedule))
     found = sample(DPMSolverPP(order), network, discrete, schedule, X)
+    torch.testing.assert_close(found, expected, **TOLERANCE)
+
+
+# To a finite terminal only: diffusers' full order to the clean sample is nan.
+@pytest.mark.parametrize("nfe", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("solver", "scheduler"),
+    [
+        (UniPC, partial(diffusers.UniPCMultistepScheduler, final_sigmas_type="sigma_min")),
+        (DPMSolverPP, partial(diffusers.DPMSolverMultistepScheduler, final_sigmas_type="sigma_min")),
+        (DEIS, diffusers.DEISMultistepScheduler),
+    ],
+)
+def test_full_order_at_the_end(discrete, make_schedule, solver, scheduler, order, nfe):
+    schedule = make_schedule(discrete, nfe, "t_min")
+    theirs = scheduler(solver_order=order, lower_order_final=False)
+    expected = run(theirs, nodes(discrete, schedule), knots_of(schedule))
+    found = sample(solver(order, lower_order_final=False), network, discrete, schedule, X)
     torch.testing.assert_close(found, expected, **TOLERANCE)
 
 

@@ -1,6 +1,7 @@
 """What every plan of coefficients satisfies."""
 
 import math
+from functools import partial
 
 import mpmath
 import numpy as np
@@ -90,6 +91,16 @@ def test_the_end_is_lowered_as_diffusers_does(discrete, make_schedule):
     assert used(DPMSolverPP(3), 15, "clean")[-2:] == [3, 1]
 
 
+@pytest.mark.parametrize("make", [partial(UniPC, 3), partial(DPMSolverPP, 3), partial(DEIS, 3)])
+def test_the_end_has_full_order_where_it_is_asked_for(discrete, make_schedule, make):
+    def used(terminal):
+        plan = make(lower_order_final=False).plan(discrete, make_schedule(discrete, 6, terminal))
+        return [len(step.update.outputs) for step in plan]
+
+    assert used("clean") == [1, 2, 3, 3, 3, 1]
+    assert used("t_min") == [1, 2, 3, 3, 3, 3]
+
+
 def test_dense_coefficients_reproduce_every_state(noise, solver, terminal, make_schedule):
     schedule = make_schedule(noise, 8, terminal)
     x, states, data = np.random.default_rng(0).normal(size=5), [], []
@@ -175,6 +186,9 @@ def test_an_unknown_solver_is_refused_with_a_suggestion():
         lambda: UniPC(variant="bh3"),
         lambda: DPMSolverPP(order=2.0),
         lambda: DEIS(order=5),
+        lambda: DEIS(lower_order_final=1),
+        lambda: DPMSolverPP(lower_order_final="false"),
+        lambda: UniPC(corrector=0),
     ],
 )
 def test_impossible_settings_are_refused(make):

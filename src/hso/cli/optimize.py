@@ -102,7 +102,11 @@ def command(
         ),
     ] = None,
     terminal: Annotated[
-        str | None, _choice("Where the last step lands; by default the solver decides", TERMINALS)
+        str | None,
+        _choice(
+            "Where the last step lands; by default the solver decides; with a calibration also auto",
+            TERMINALS,
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(parser=options.integer, metavar="SEED", help="Of the random searches.")] = 0,
     json: options.Json = False,

@@ -22,10 +22,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hso.errors import check_integer
+from hso.errors import check_flag, check_integer
 from hso.solvers.base import Combination, Level, Solver, StepPlan, data_weight
 from hso.solvers.exponential import falling_moments, interpolation_weights
-from hso.solvers.orders import lowered_at_short_end
+from hso.solvers.orders import lowered_at_short_end, lowered_at_start
 from hso.solvers.prediction import to_noise
 
 
@@ -42,6 +42,8 @@ class DEIS(Solver):
 
     Attributes:
         order: 1, 2 or 3.
+        lower_order_final: Whether the last steps have a lower order, as in diffusers. A step to the clean sample has
+            order 1 in any case.
 
     Raises:
         ArgumentError: If the order is not one of these.
@@ -56,19 +58,22 @@ class DEIS(Solver):
     """
 
     order: int = 2
+    lower_order_final: bool = True
 
     name = "deis"
     carries_outputs = True
 
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)
+        check_flag("lower_order_final", self.lower_order_final)
 
     def term(self, data: Any, x: Any, level: Level) -> Any:
         """The noise."""
         return to_noise(data, x, level.alpha, level.sigma)
 
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
-        for index, order in enumerate(lowered_at_short_end(self.order, levels)):
+        rule = lowered_at_short_end if self.lower_order_final else lowered_at_start
+        for index, order in enumerate(rule(self.order, levels)):
             yield StepPlan(index, None, _update(levels, index, order))
 
 

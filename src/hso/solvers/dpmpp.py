@@ -24,10 +24,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hso.errors import check_integer
+from hso.errors import check_flag, check_integer
 from hso.solvers.base import Combination, Level, Solver, StepPlan, data_weight, first_order
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
-from hso.solvers.orders import lowered_at_short_end
+from hso.solvers.orders import lowered_at_short_end, lowered_at_start
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class DPMSolverPP(Solver):
 
     Attributes:
         order: 1, 2 or 3.
+        lower_order_final: Whether the last steps have a lower order, as in diffusers. A step to the clean sample has
+            order 1 in any case.
 
     Raises:
         ArgumentError: If the order is not one of these.
@@ -53,19 +55,22 @@ class DPMSolverPP(Solver):
     """
 
     order: int = 2
+    lower_order_final: bool = True
 
     carries_outputs = True
 
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)
+        check_flag("lower_order_final", self.lower_order_final)
 
     @property
     def name(self) -> str:
         return f"dpmpp_{self.order}m"
 
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
+        rule = lowered_at_short_end if self.lower_order_final else lowered_at_start
         updates = (_first_order_update, _second_order_update, _third_order_update)
-        for index, order in enumerate(lowered_at_short_end(self.order, levels)):
+        for index, order in enumerate(rule(self.order, levels)):
             yield StepPlan(index, None, updates[order - 1](levels, index))
 
 

@@ -136,7 +136,7 @@ def made_for(schedule: SamplingSchedule) -> Solver:
     Example:
         >>> import hso
         >>> made_for(hso.optimize(hso.NoiseSchedule.preset("sd2.1"), 5, solver="unipc:order=2").schedule)
-        UniPC(order=2, variant='bh2', corrector=True)
+        UniPC(order=2, variant='bh2', corrector=True, lower_order_final=True)
     """
     made = schedule.provenance
     name, settings = made.get("solver"), made.get("settings")
@@ -158,7 +158,7 @@ def restored(name: str, settings: Mapping[str, Any]) -> Solver:
 
     Example:
         >>> restored("unipc", {"order": 2})
-        UniPC(order=2, variant='bh2', corrector=True)
+        UniPC(order=2, variant='bh2', corrector=True, lower_order_final=True)
     """
     names = (*SOLVERS, Learned.name)
     maker = Learned.restored if name == Learned.name else SOLVERS[check_choice("solver", name, names)]

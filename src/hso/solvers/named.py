@@ -32,10 +32,13 @@ AUTO = (
     "unipc:order=2",
     "unipc:order=2,variant=bh1",
     "unipc:corrector=false",
+    "unipc:lower_order_final=false",
     "dpmpp_2m",
     "dpmpp_3m",
+    "dpmpp_3m:lower_order_final=false",
     "deis",
     "deis:order=3",
+    "deis:order=3,lower_order_final=false",
     "ddim",
     "dpmpp_2s",
     "heun",
@@ -49,8 +52,8 @@ def make_solver(solver: str | Solver) -> Solver:
         ArgumentError: If the name is unknown (the error suggests the nearest), or it is neither a name nor a solver.
 
     Example:
-        >>> make_solver("dpmpp_3m"), make_solver("unipc:order=2"), make_solver(UniPC(order=2)).name
-        (DPMSolverPP(order=3), UniPC(order=2, variant='bh2', corrector=True), 'unipc')
+        >>> make_solver("dpmpp_3m"), make_solver("ddim"), make_solver(UniPC(order=2)).name
+        (DPMSolverPP(order=3, lower_order_final=True), DDIM(eta=0.0), 'unipc')
     """
     return make("solver", solver, SOLVERS, Solver)  # type: ignore[type-abstract]  # used for isinstance only
 

@@ -1,7 +1,8 @@
 r"""The order that a multistep solver uses at each step, as in diffusers.
 
-A step of order p needs p outputs, so the first steps have order 1, 2, ... The last steps have a lower order too. This
-keeps a run of few steps stable and lets it reach the clean sample, where only order 1 has a limit.
+A step of order p needs p outputs, so the first steps have order 1, 2, ... The last steps have a lower order too
+(``lower_order_final``). This keeps a run of few steps stable. A step to the clean sample has order 1 in any case, because
+no other order has a limit there.
 
 References:
     | DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models (Lu et al., 2022), Appendix B
@@ -24,6 +25,20 @@ def lowered_at_both_ends(order: int, levels: Sequence[Level]) -> list[int]:
     return [min(order, i + 1, nfe - i) for i in range(nfe)]
 
 
+def lowered_at_start(order: int, levels: Sequence[Level]) -> list[int]:
+    """The rule without ``lower_order_final``: min(order, i + 1), and 1 for a step to the clean sample.
+
+    Example:
+        >>> nodes = [Level(float(i), 1.0, 1.0) for i in range(5)]
+        >>> lowered_at_start(3, [*nodes, Level(float("inf"), 1.0, 0.0)])
+        [1, 2, 3, 3, 1]
+    """
+    orders = [min(order, i + 1) for i in range(len(levels) - 1)]
+    if levels[-1].is_clean:
+        orders[-1] = 1
+    return orders
+
+
 def lowered_at_short_end(order: int, levels: Sequence[Level]) -> list[int]:
     """The rule of DPM-Solver++ and DEIS.
 
@@ -34,8 +49,4 @@ def lowered_at_short_end(order: int, levels: Sequence[Level]) -> list[int]:
         >>> lowered_at_short_end(3, [*nodes, Level(float("inf"), 1.0, 0.0)])
         [1, 2, 3, 2, 1]
     """
-    nfe = len(levels) - 1
-    orders = [min(order, i + 1, nfe - i) if nfe < LONG else min(order, i + 1) for i in range(nfe)]
-    if levels[-1].is_clean:
-        orders[-1] = 1
-    return orders
+    return lowered_at_both_ends(order, levels) if len(levels) - 1 < LONG else lowered_at_start(order, levels)

@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hso.errors import ArgumentError, check_choice, check_integer
+from hso.errors import check_choice, check_flag, check_integer
 from hso.solvers.base import Combination, Level, Solver, StepPlan, first_order
 from hso.solvers.elementary import expm1
 from hso.solvers.exponential import growing_moments, half_slope_weights, interpolation_weights
-from hso.solvers.orders import lowered_at_both_ends
+from hso.solvers.orders import lowered_at_both_ends, lowered_at_start
 
 
 def _bh1(h: Any) -> Any:
@@ -41,7 +41,7 @@ VARIANTS: Mapping[str, Callable[[Any], Any]] = {"bh1": _bh1, "bh2": _bh2}
 
 @dataclass(frozen=True)
 class UniPC(Solver):
-    r"""UniPC in data prediction (Zhao et al., 2023), as diffusers' UniPCMultistepScheduler with ``lower_order_final``.
+    r"""UniPC in data prediction (Zhao et al., 2023), as diffusers' UniPCMultistepScheduler.
 
     The order of step i is min(order, i + 1, N - i), also for a finite terminal. The last step therefore has order 1. It
     is not corrected, because the network is not called at the terminal.
@@ -54,6 +54,8 @@ class UniPC(Solver):
         order: 1, 2 or 3.
         variant: "bh2" or "bh1".
         corrector: Whether the state is corrected at every node but the first.
+        lower_order_final: Whether the last steps have a lower order, as in diffusers. A step to the clean sample has
+            order 1 in any case.
 
     Raises:
         ArgumentError: If the order or the variant is not one of these.
@@ -70,6 +72,7 @@ class UniPC(Solver):
     order: int = 3
     variant: str = "bh2"
     corrector: bool = True
+    lower_order_final: bool = True
 
     name = "unipc"
     carries_outputs = True
@@ -77,11 +80,12 @@ class UniPC(Solver):
     def __post_init__(self) -> None:
         check_integer("order", self.order, 1, 3)
         check_choice("variant", self.variant, VARIANTS)
-        if not isinstance(self.corrector, bool):
-            raise ArgumentError("corrector", "true or false", self.corrector)
+        check_flag("corrector", self.corrector)
+        check_flag("lower_order_final", self.lower_order_final)
 
     def steps(self, levels: Sequence[Level]) -> Iterable[StepPlan]:
-        orders = lowered_at_both_ends(self.order, levels)
+        rule = lowered_at_both_ends if self.lower_order_final else lowered_at_start
+        orders = rule(self.order, levels)
         for index, order in enumerate(orders):
             corrects = self.corrector and index > 0
             anchor = self._correct(levels, index, orders[index - 1]) if corrects else None
