@@ -12,7 +12,7 @@ from hso import ArgumentError, HSOError, NoiseSchedule, optimize
 from hso.models.gaussian import GaussianModel
 from hso.objectives import MEP
 from hso.rules import Span
-from hso.search import Bilevel, Boundary, Box, Constraints, Exact, Local, Published
+from hso.search import Bilevel, Boundary, Box, Constraints, Exact, Halfway, Local, Published
 from hso.solvers import AUTO, SOLVERS, label_of, make_solver
 from hso.solvers.base import batched_levels
 
@@ -127,7 +127,7 @@ def test_a_start_may_be_a_noise_level(every_noise):
 
 
 def test_a_start_at_the_noisiest_time_fixes_the_first_node_and_nothing_else(sd):
-    fixed = optimize(sd, 5, constraints=Constraints(start=1.0), terminal="t_min")
+    fixed = optimize(sd, 5, strategy="exact", constraints=Constraints(start=1.0), terminal="t_min")
     boxed = optimize(sd, 5, constraints=Constraints(box=Box(t_max=(1.0, 1.0))), terminal="t_min")
     assert fixed.schedule.lambdas.tolist() == boxed.schedule.lambdas.tolist()
     assert (fixed.schedule.start, boxed.schedule.start) == (1.0, None)
@@ -195,7 +195,10 @@ def test_constraints_without_meaning_are_named(sd, asked, arguments, problem):
         ({"nfe": None, "solver": ["ddim"]}, "nfe: expected an integer"),
         ({"nfe": "4"}, "nfe: expected an integer"),
         ({"solver": "unipcc"}, "did you mean 'unipc'"),
-        ({"strategy": "exhaustive"}, "strategy: expected one of bilevel, exact, free, learned, local, published"),
+        (
+            {"strategy": "exhaustive"},
+            "strategy: expected one of bilevel, exact, free, halfway, learned, local, published",
+        ),
         ({"objective": "fid"}, "objective: expected one of"),
         ({"objective": "mep:p=-1"}, "p: expected a number in"),
         ({"objective": "mep:q=1"}, "objective: expected settings among p, jump, got 'mep:q=1'"),
@@ -330,6 +333,23 @@ def test_with_many_calls_the_jump_is_free(nfe, jump):
     guided = NoiseSchedule.preset("sd1.5")
     default = optimize(guided, nfe, solver="unipc")
     assert default.schedule.provenance["settings"]["objective"]["jump"] == jump
-    assert default.schedule == optimize(guided, nfe, solver="unipc", objective=MEP(jump=jump)).schedule
+    half = optimize(guided, nfe, solver="unipc", strategy="halfway", objective=MEP(jump=jump))
+    assert default.schedule == half.schedule
     by_name = optimize(guided, nfe, solver="unipc", objective="mep")
     assert by_name.schedule.provenance["settings"]["objective"]["jump"] is None
+    assert by_name.strategy == Exact()
+
+
+@pytest.mark.parametrize(
+    ("preset", "asked", "strategy"),
+    [
+        ("sd1.5", {}, Halfway()),
+        ("sd1.5", {"constraints": Constraints(start=0.6)}, Halfway()),
+        ("sd1.5", {"constraints": Constraints(box=Box())}, Exact()),
+        ("sd1.5", {"objective": "mep"}, Exact()),
+        ("sd1.5", {"strategy": "exact"}, Exact()),
+        ("edm-cifar10", {}, Exact()),
+    ],
+)
+def test_the_default_is_half_way_unless_something_else_is_asked_for(preset, asked, strategy):
+    assert optimize(NoiseSchedule.preset(preset), 4, **asked).strategy == strategy

@@ -19,7 +19,7 @@ from hso.objectives import MEP, Objective, Replay, make_objective
 from hso.objectives.error_proxy import FREE
 from hso.registry import settings_of
 from hso.schedule import CLEAN, T_MIN, TERMINALS, SamplingSchedule, check_terminal
-from hso.search import Boundary, Constraints, Found, Problem, Psi, Strategy, make_strategy
+from hso.search import Boundary, Constraints, Exact, Found, Halfway, Problem, Psi, Strategy, make_strategy
 from hso.search.windows import ROUNDING
 from hso.solvers import AUTO, Solver, label_of, make_solver
 from hso.version import VERSION
@@ -84,7 +84,9 @@ class Request:
         """
         nodes = self.solver.nodes(self.nfe)
         function = self.objective.on(self.noise, self.solver, self.terminal, self.constraints.start)
-        problem = Problem(function, nodes, self.terminal, self.constraints.filled_in(self.noise, self.objective, nodes))
+        distance = self.strategy.distance(self.objective, nodes)
+        constraints = self.constraints.filled_in(self.noise, self.objective, distance)
+        problem = Problem(function, nodes, self.terminal, constraints)
         if problem.boundary is not None:
             if objection := problem.objection():
                 raise ArgumentError("boundary", objection, problem.boundary)
@@ -162,8 +164,9 @@ def optimize(
 ) -> Result:
     r"""The best sampling schedule of ``nfe`` network calls for this noise schedule.
 
-    It minimizes :math:`F = J + \gamma L_{penalty}` (Eq. 9) over the knots; strategy "exact" minimizes J with
-    :math:`L_{penalty} = 0` as a constraint.
+    A search minimizes :math:`F = J + \gamma L_{penalty}` (Eq. 9) over the knots; strategy "exact" minimizes J with
+    :math:`L_{penalty} = 0` as a constraint. With nothing but the model, the number of calls and the solver, the result is
+    half way from the optimum of Eq. 8 to the spacing of hosts (:mod:`hso.search.halfway`).
 
     Args:
         noise: The model's noise schedule.
@@ -173,8 +176,8 @@ def optimize(
         solver: A name in ``hso.solvers.SOLVERS`` or a solver such as ``UniPC(order=2)``. With a calibration also a list of
             them, or "auto" for all of ``hso.solvers.AUTO``: the best of all is returned, and ``result.solver`` says which
             solver it is for.
-        strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``; the objective's
-            own by default.
+        strategy: A name in ``hso.search.STRATEGIES`` or a strategy such as ``Exact(grid="training")``. By default that of
+            the given objective or calibration; without both what :func:`strategy_for` says.
         objective: A name in ``hso.objectives.OBJECTIVES`` or an objective such as ``MEP(p=1)`` or ``GITS(teacher)``; by
             default ``Replay(calibration)`` with a calibration, and what :func:`default_objective` says without one.
         calibration: The result of :func:`hso.calibrate` for the model. The schedule is then made for exactly this
@@ -200,13 +203,13 @@ def optimize(
     Example:
         >>> result = optimize(NoiseSchedule.preset("sd2.1"), nfe=5, solver="ddim")
         >>> result.schedule
-        SamplingSchedule(nfe=5, timesteps=[959, 782, 557, 291, 29], terminal=clean)
+        SamplingSchedule(nfe=5, timesteps=[979, 790, 578, 344, 84], terminal=clean)
         >>> round(result.objective, 4), result.feasible
-        (3.096, True)
+        (3.0679, True)
     """
     goal = objective_for(objective, calibration, nfe)
-    way = make_strategy(goal.strategy if strategy is None else strategy)
     asked = Constraints() if constraints is None else constraints
+    way = strategy_for(strategy, objective, calibration, noise, asked)
     methods = solvers_for(solver, nfe)
     if not isinstance(goal, Replay):
         _refuse_several(goal, solver if len(methods) > 1 else None, terminal)
@@ -302,6 +305,29 @@ def objective_for(objective: str | Objective | None, calibration: Calibration | 
         cause = "pass Replay(calibration, ...) as the objective to change its settings"
         raise ArgumentError("objective", "none with a calibration, which brings its own", objective, cause)
     return Replay(calibration)
+
+
+def strategy_for(
+    strategy: str | Strategy | None,
+    objective: str | Objective | None,
+    calibration: Calibration | None,
+    noise: NoiseSchedule,
+    constraints: Constraints,
+) -> Strategy:
+    """The given strategy, or that of the given objective or calibration, or else the default.
+
+    The default is "halfway". It is "exact" if ranges of the ends are given, which the mean would leave, and for models
+    without training timesteps, in which no host takes equal steps.
+    """
+    if strategy is not None:
+        return make_strategy(strategy)
+    if calibration is not None:
+        return make_strategy(Replay.strategy)
+    if objective is not None:
+        return make_strategy(make_objective(objective).strategy)
+    # What is neither a noise schedule nor constraints is refused with the request.
+    has_steps = isinstance(noise, NoiseSchedule) and noise.train_steps is not None
+    return Halfway() if has_steps and getattr(constraints, "box", None) is None else Exact()
 
 
 def _only_node(problem: Problem) -> Found | None:

@@ -36,7 +36,7 @@ def test_refusals_are_said(hso, tmp_path):
 
 def test_a_schedule_file_is_compared_with_the_others(hso, tmp_path):
     mine = tmp_path / "mine.json"
-    assert hso("optimize --noise sd1.5 --nfe 3 --solver ddim", "-o", mine).code == 0
+    assert hso("optimize --noise sd1.5 --nfe 3 --solver ddim --strategy exact", "-o", mine).code == 0
     ran = hso(BASE.replace("trailing,", f"trailing,{mine},"), "-o", tmp_path / "run", "--json")
     assert [row["schedules"] for row in json.loads(ran.out)["rows"]] == [["trailing"], ["mine.json", "hso_exact"]]
 

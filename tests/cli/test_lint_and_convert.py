@@ -101,7 +101,7 @@ def test_many_values_are_no_name_of_a_file(capsys):
 
 def test_a_schedule_with_noise_left_is_ended_clean_on_request_with_a_word(capsys, sd, tmp_path):
     path = tmp_path / "schedule.json"
-    hso.optimize(sd, 5, terminal="t_min").schedule.save(path)
+    hso.optimize(sd, 5, strategy="exact", terminal="t_min").schedule.save(path)
     status, out, err = run(capsys, "convert", str(path), "--to", "comfyui")
     assert (status, out) == (2, "")
     assert "--end-clean" in err

@@ -13,7 +13,7 @@ import hso as library
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "s.json"
-    library.optimize(library.NoiseSchedule.preset("sd2.1"), 4, terminal="t_min").schedule.save(path)
+    library.optimize(library.NoiseSchedule.preset("sd2.1"), 4, strategy="exact", terminal="t_min").schedule.save(path)
     return path
 
 

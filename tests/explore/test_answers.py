@@ -147,7 +147,7 @@ def test_the_schedule_file_can_be_loaded(explorer, tmp_path):
 def test_a_schedule_that_was_moved_says_so(explorer):
     content = json.loads(explorer.text(asked(times=[0.97, 0.7, 0.5, 0.3, 0.05]), FILE)["text"])
     assert content["provenance"]["strategy"] == "moved by hand"
-    assert json.loads(explorer.text(asked(), FILE)["text"])["provenance"]["strategy"] == "exact"
+    assert json.loads(explorer.text(asked(), FILE)["text"])["provenance"]["strategy"] == "halfway"
 
 
 def test_names_of_files_have_no_path_in_them():

@@ -143,7 +143,7 @@ def test_objectives_are_finite_from_end_to_end(every_noise, objective, p):
 
 
 def test_a_budget_no_schedule_can_keep_is_explained(other_noise):
-    result = optimize(other_noise, 200, terminal="t_min")
+    result = optimize(other_noise, 200, strategy="exact", terminal="t_min")
     assert not result.feasible
     assert "no schedule in the box keeps d_min" in result.message
     assert np.all(np.diff(result.schedule.lambdas) > 0)

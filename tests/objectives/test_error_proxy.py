@@ -41,8 +41,8 @@ def test_every_preset_has_a_feasible_schedule(nodes):
 
 @pytest.mark.parametrize("solver", MULTISTEP)
 def test_a_costed_jump_gives_the_nodes_of_the_terminal_t_min(solver):
-    landing = optimize(sd, 5, solver=solver, terminal="t_min").schedule
-    jumping = optimize(sd, 5, solver=solver, terminal="clean").schedule
+    landing = optimize(sd, 5, solver=solver, strategy="exact", terminal="t_min").schedule
+    jumping = optimize(sd, 5, solver=solver, strategy="exact", terminal="clean").schedule
     assert jumping.lambdas.tolist() == landing.lambdas.tolist()
     assert jumping.ends_clean
 
@@ -68,12 +68,12 @@ def test_the_solvers_that_carry_outputs_are_the_multistep_ones():
 def test_p_is_one_for_models_of_pixels_or_without_guidance_unless_it_is_given(traits):
     told = sd.with_traits(traits)
     assert (
-        optimize(told, 5, terminal="t_min").objective
+        optimize(told, 5, strategy="exact", terminal="t_min").objective
         == optimize(sd, 5, objective=MEP(p=1.0), terminal="t_min").objective
     )
     assert (
         optimize(told, 5, objective=MEP(p=2.0), terminal="t_min").objective
-        == optimize(sd, 5, terminal="t_min").objective
+        == optimize(sd, 5, strategy="exact", terminal="t_min").objective
     )
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 
-from hso import optimize
+import hso
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule
 from hso.objectives import d_min
@@ -17,6 +18,7 @@ from hso.search import Bilevel, Box, Constraints, Exact
 from tests.search.helpers import mep_problem
 
 ROUNDING = 2e-12
+optimize = partial(hso.optimize, strategy="exact")
 
 
 def times_of(problem, strategy):

@@ -1,6 +1,7 @@
 """The exact strategy on a part of the range, and with nodes for both of two networks."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 
-from hso import optimize
+import hso
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule, presets
 from hso.objectives import MEP
@@ -18,6 +19,7 @@ from hso.search import Boundary, Box, Constraints, Exact
 from tests.search.helpers import mep_problem
 
 ROUNDING = 2e-9
+optimize = partial(hso.optimize, strategy="exact")
 
 
 def knots_of(schedule):

@@ -16,10 +16,10 @@ from hso.errors import ArgumentError, check_integer, check_real
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.objectives import OBJECTIVES
-from hso.optimize import Result, objective_for, optimize
+from hso.optimize import Result, objective_for, optimize, strategy_for
 from hso.registry import settings_of
 from hso.schedule import TERMINALS
-from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy, make_strategy
+from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy
 from hso.search.windows import CLOSEST
 from hso.solvers import SOLVERS, Learned, label_of
 
@@ -125,15 +125,15 @@ def command(
     source = options.noise_schedule(noise)
     measured = None if calibration is None else Calibration.load(calibration)
     goal = objective_for(objective, measured, nfe)
-    method = make_strategy(goal.strategy if strategy is None else strategy)
     ranges = {name: pair for name, pair in (("rho", rho), ("t_min", t_min), ("t_max", t_max)) if pair is not None}
-    _refuse_unused(method, {**ranges, "boundary": boundary, "per_expert": per_expert})
     constraints = Constraints(
         box=Box(**ranges) if ranges else None,
         d_min=d_min,
         start=_start(source, strength, start_sigma),
         boundary=_boundary(source, boundary, per_expert),
     )
+    method = strategy_for(strategy, objective, measured, source, constraints)
+    _refuse_unused(method, {**ranges, "boundary": boundary, "per_expert": per_expert})
     with _patience(method):
         result = optimize(
             source,
@@ -210,7 +210,7 @@ def _boundary(noise: NoiseSchedule, t: float | None, nodes: int | None) -> Bound
 
 def _patience(strategy: Strategy) -> AbstractContextManager[object]:
     """A spinner for a search that may take long, if somebody watches."""
-    if strategy.name == "exact" or not sys.stderr.isatty():
+    if strategy.name in ("exact", "halfway") or not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
 

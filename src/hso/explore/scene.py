@@ -25,7 +25,7 @@ from hso.objectives import spacing_penalty
 from hso.objectives.replay import ReplayFunction
 from hso.optimize import Request, Result, objective_for, optimize
 from hso.schedule import SamplingSchedule
-from hso.search import Constraints, make_strategy
+from hso.search import Constraints
 from hso.search.windows import CLOSEST, ROUNDING
 from hso.solvers import make_solver
 from hso.version import VERSION
@@ -58,7 +58,7 @@ class Scene:
         self.noise, self.calibration = noise, calibration
         self.result: Result = optimize(noise, nfe, solver=solver, calibration=calibration, constraints=constraints)
         self.goal = objective_for(None, calibration, nfe)
-        method, way = self.result.solver, make_strategy(self.goal.strategy)
+        method, way = self.result.solver, self.result.strategy
         self.problem = Request(noise, nfe, method, way, self.goal, constraints, way.terminal(method)).problem()
 
     @property

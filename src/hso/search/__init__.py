@@ -9,6 +9,7 @@ from hso.search.bilevel import Bilevel
 from hso.search.constraints import Box, Constraints
 from hso.search.exact import Exact
 from hso.search.free import Free
+from hso.search.halfway import Halfway
 from hso.search.learned import Learn
 from hso.search.local import Local
 from hso.search.problem import Found, Problem, Psi, Strategy
@@ -19,6 +20,7 @@ from hso.search.windows import Boundary
 # A new strategy is one file and one line here.
 STRATEGIES: Mapping[str, type[Strategy]] = {
     "exact": Exact,
+    "halfway": Halfway,
     "bilevel": Bilevel,
     "published": Published,
     "local": Local,
@@ -50,6 +52,7 @@ __all__ = [
     "Exact",
     "Found",
     "Free",
+    "Halfway",
     "Learn",
     "Local",
     "Problem",

@@ -64,6 +64,14 @@ class Box:
         )
         return Box(self.rho, (low, low) if t_min[1] >= t_max[0] else t_min, t_max)
 
+    def share_of(self, whole: Box, noise: NoiseSchedule) -> float:
+        """The widest range that this box allows, as a part of that of another.
+
+        A rule for the least distance was made for the whole box. The same nodes in a shorter range lie closer together.
+        """
+        widest = whole.moved_into(noise)
+        return (self.t_max[1] - self.t_min[0]) / (widest.t_max[1] - widest.t_min[0])
+
     def beginning_at(self, start: float, noise: NoiseSchedule) -> Box:
         """This box, which lies inside the noise schedule, for a run whose first node is at time ``start``.
 
@@ -120,8 +128,13 @@ class Constraints:
         if self.boundary is not None and not isinstance(self.boundary, Boundary):
             object.__setattr__(self, "boundary", Boundary(self.boundary))
 
-    def filled_in(self, noise: NoiseSchedule, objective: Objective, nodes: int) -> Constraints:
-        """These constraints with the objective's choice in place of each None, except for the boundary.
+    def filled_in(self, noise: NoiseSchedule, objective: Objective, distance: float) -> Constraints:
+        """These constraints with a choice in place of each None, except for the boundary.
+
+        Args:
+            noise: The noise schedule.
+            objective: Whose ranges the ends have.
+            distance: The least distance for the whole range.
 
         Raises:
             ArgumentError: If the noise schedule has no nodes in a range.
@@ -130,15 +143,9 @@ class Constraints:
         own = Box(t_min=ends.t_min, t_max=ends.t_max)
         whole = own.moved_into(noise) if self.box is None else self.box.inside(noise)
         part = whole if self.start is None else whole.beginning_at(self.start, noise)
-        return replace(self, box=part, d_min=self._distance(noise, objective.distance(nodes), part))
-
-    def _distance(self, noise: NoiseSchedule, own: float, part: Box) -> float:
-        """The given least distance, or the objective's own in proportion to the part of the range that is run."""
-        if self.d_min is not None or own == 0:
-            return self.d_min or 0.0
-        # The rule for d_min was made for the whole box. The same nodes in a shorter range lie closer together.
-        whole = Box().moved_into(noise) if self.box is None else self.box.inside(noise)
-        return own * ((part.t_max[1] - part.t_min[0]) / (whole.t_max[1] - whole.t_min[0]))
+        if self.d_min is not None:
+            return replace(self, box=part)
+        return replace(self, box=part, d_min=distance * part.share_of(self.box or Box(), noise))
 
 
 def _check_range(name: str, value: Any, low: float, high: float) -> Range:

@@ -26,7 +26,7 @@ import numpy as np
 from hso.errors import ArgumentError
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
-from hso.objectives import GAMMA, KnotFunction, TabulatedSum, spacing_penalty
+from hso.objectives import GAMMA, KnotFunction, Objective, TabulatedSum, spacing_penalty
 from hso.objectives.base import Range
 from hso.rules import edm_lambdas
 from hso.schedule import T_MIN
@@ -115,6 +115,11 @@ class Problem:
         low, high = self.widest
         lows, highs = np.full(self.intervals + 1, low), np.full(self.intervals + 1, high)
         lows[0], highs[-1] = self.box.t_max[0], self.box.t_min[1]
+        return self.sides(lows, highs)
+
+    def sides(self, lows: Array, highs: Array) -> Windows:
+        """Windows with these ends, narrowed to the knots' sides of the boundary, if there is one."""
+        lows, highs = lows.copy(), highs.copy()
         if self.boundary is not None:
             first, second = slice(self.boundary.nodes), slice(self.nodes - self.boundary.nodes, self.nodes)
             lows[first] = np.maximum(lows[first], self.boundary.t)
@@ -181,6 +186,10 @@ class Strategy(ABC):
     def terminal(self, solver: Solver) -> str:
         """Where a run with this solver lands by default."""
         return solver.terminal
+
+    def distance(self, objective: Objective, nodes: int) -> float:
+        """The least distance of knots in t if nobody asks for one, for a run of the whole range."""
+        return objective.distance(nodes)
 
     @abstractmethod
     def search(self, problem: Problem, seed: int) -> Found:

@@ -275,7 +275,10 @@ def test_each_solver_can_land_where_the_paper_lets_it_land(small, tmp_path):
     for entry in plan.entries:
         if "hso_exact" in entry.names:
             noise, terminal = hso.NoiseSchedule.preset("sd1.5"), settings.landing(entry.method)
-            assert entry.schedule == hso.optimize(noise, 3, solver=entry.method, terminal=terminal).schedule
+            assert (
+                entry.schedule
+                == hso.optimize(noise, 3, solver=entry.method, strategy="exact", terminal=terminal).schedule
+            )
     assert [refusal.name for refusal in plan.refused] == ["ays_svd"]
     assert load_plan(settings, prepare(settings, tmp_path).store).entries == plan.entries
 

@@ -27,11 +27,11 @@ def flow():
 
 
 @pytest.mark.parametrize("steps", [2, 5, 12])
-def test_a_discrete_model_gets_the_best_of_whole_timesteps(discrete, steps):
+def test_a_discrete_model_gets_the_nearest_whole_timesteps(discrete, steps):
     guided = discrete.noise.with_traits(hso.NoiseSchedule.preset("sd1.5").traits)
     schedule = schedule_of(discrete, Run(steps))
     assert schedule.fractional_timesteps == pytest.approx(schedule.timesteps, abs=1e-9)
-    assert schedule == hso.optimize(guided, steps, strategy="exact:grid=training").schedule
+    assert schedule.timesteps.tolist() == hso.optimize(guided, steps).schedule.timesteps.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)

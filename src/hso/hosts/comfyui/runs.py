@@ -26,7 +26,6 @@ from hso.objectives.base import Ends
 from hso.optimize import Result, objective_for, optimize
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Boundary, Constraints, Problem
-from hso.search.exact import TRAINING, Exact
 from hso.search.whole_timesteps import descend_on_timesteps
 from hso.solvers import Learned, Solver
 
@@ -58,7 +57,7 @@ class Run:
 
     Example:
         >>> Run(steps=8, sampler="heun").solver, Run(steps=8, sampler="res_multistep").solver
-        (Heun(), DPMSolverPP(order=2))
+        (Heun(), DPMSolverPP(order=2, lower_order_final=True))
     """
 
     steps: int
@@ -117,9 +116,7 @@ def schedule_of(sampling: Sampling, run: Run, boundary: Boundary | None = None) 
     """
     if run.calibration is not None:
         return calibrated(sampling, run, boundary)[1]
-    whole = Exact(grid=TRAINING) if sampling.table is not None else None
-    asked = {"solver": run.solver, "strategy": whole}
-    result = _optimized(sampling, run, run.solver.nfe(run.steps), boundary, asked)
+    result = _optimized(sampling, run, run.solver.nfe(run.steps), boundary, {"solver": run.solver})
     return sampling.landed(result.schedule)
 
 

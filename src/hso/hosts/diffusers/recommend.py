@@ -53,7 +53,7 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
         >>> from diffusers import UniPCMultistepScheduler
         >>> scheduler = UniPCMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
         >>> recommend(scheduler, 5)
-        SamplingSchedule(nfe=5, timesteps=[959, 782, 557, 291, 29], terminal=clean)
+        SamplingSchedule(nfe=5, timesteps=[979, 790, 578, 344, 84], terminal=clean)
     """
     # What a schedule attached before has changed in the configuration says nothing of the model.
     detach(target)
