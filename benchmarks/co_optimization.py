@@ -12,13 +12,14 @@ For each model and number of calls there is one calibration. Against "unipc" (it
 A cell of the table is the Frechet distance to the teacher, in the model's features, on images that no calibration saw,
 divided by that of "unipc", with the 95 % interval of a jackknife over images. Last come geometric means.
 
+    python -m benchmarks.co_optimization --columns terminal auto "auto, terminal" hindsight    # nothing learned, which is faster
     python -m benchmarks.co_optimization --models mixture digits@3 benchmarks/models/patches@1 --nfe 4 6 10 --judged 300
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from benchmarks.replay_study import calibration_of
@@ -35,12 +36,16 @@ CHOICES = ("terminal", "auto", "auto, terminal", "hindsight")
 COLUMNS = (*CHOICES, *(f"learned {base}" for base in BASES), "learned auto")
 
 
-def found(noise: hso.NoiseSchedule, nfe: int, calibration: hso.Calibration) -> Iterator[tuple[str, Result]]:
+def found(
+    noise: hso.NoiseSchedule, nfe: int, calibration: hso.Calibration, learns: bool
+) -> Iterator[tuple[str, Result]]:
     """Every schedule that is run, by name."""
     for solver in solvers_for("auto", nfe):
         for terminal in TERMINALS:
             made = hso.optimize(noise, nfe, solver=solver, calibration=calibration, terminal=terminal)
             yield _named(label_of(solver), terminal), made
+    if not learns:
+        return
     learned = {
         base: hso.optimize(noise, nfe, solver=base, strategy="learned", calibration=calibration)
         for base in map(label_of, solvers_for("auto", nfe))
@@ -53,9 +58,11 @@ def _named(solver: str, terminal: str) -> str:
     return solver if terminal == CLEAN else f"{solver} to {terminal}"
 
 
-def cell(runs: Runs, nfe: int, calibration: hso.Calibration) -> Mapping[str, tuple[str, Array, Array]]:
+def cell(
+    runs: Runs, nfe: int, calibration: hso.Calibration, columns: Sequence[str]
+) -> Mapping[str, tuple[str, Array, Array]]:
     """For each column what was chosen, the ratio, and its interval."""
-    made = dict(found(runs.subject.noise, nfe, calibration))
+    made = dict(found(runs.subject.noise, nfe, calibration, not set(columns).issubset(CHOICES)))
     rows = {name: runs.rows(one.solver, one.schedule, None) for name, one in made.items()}
     plain = [name for name in made if not name.startswith("learned")]
     clean = [name for name in plain if made[name].schedule.ends_clean]
@@ -63,7 +70,7 @@ def cell(runs: Runs, nfe: int, calibration: hso.Calibration) -> Mapping[str, tup
     chosen = {column: min(pool, key=lambda name: made[name].objective) for column, pool in pools.items()}
     chosen["hindsight"] = min(plain, key=lambda name: figures(rows[name], runs.teacher)[0])
     result = {}
-    for column in COLUMNS:
+    for column in columns:
         name = chosen.get(column, column)
         middle, ends = ratios(rows[name], rows[BASE], runs.teacher)
         result[column] = name if column in CHOICES else "", middle[0], ends[:, 0]
@@ -75,13 +82,14 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["mixture", "digits@3", "benchmarks/models/patches@1"])
     parser.add_argument("--nfe", nargs="+", type=int, default=[4, 6, 10])
     parser.add_argument("--judged", type=int, default=300, help="images that no calibration saw")
+    parser.add_argument("--columns", nargs="+", choices=COLUMNS, default=COLUMNS, metavar="NAME")
     options = parser.parse_args()
-    print("| model | NFE | " + " | ".join(COLUMNS) + " |\n|" + "---|" * (2 + len(COLUMNS)))
+    print("| model | NFE | " + " | ".join(options.columns) + " |\n|" + "---|" * (2 + len(options.columns)))
     every = []
     for model in options.models:
         runs, calibration = Runs(model, 0, options.judged), calibration_of(model, 56, 64)
         for nfe in options.nfe:
-            row = cell(runs, nfe, calibration)
+            row = cell(runs, nfe, calibration, options.columns)
             shown = [f"{m:.2f} ({a:.2f} to {b:.2f}) {name}".strip() for name, m, (a, b) in row.values()]
             print(f"| {model} | {nfe} | " + " | ".join(shown) + " |", flush=True)
             every.append([middle for _, middle, _ in row.values()])

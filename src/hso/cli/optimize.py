@@ -16,7 +16,7 @@ from hso.errors import ArgumentError, check_integer, check_real
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.objectives import OBJECTIVES
-from hso.optimize import Result, objective_for, optimize, strategy_for
+from hso.optimize import EVERY, Result, objective_for, optimize, strategy_for
 from hso.registry import settings_of
 from hso.schedule import TERMINALS
 from hso.search import STRATEGIES, Boundary, Box, Constraints, Strategy
@@ -134,7 +134,7 @@ def command(
     )
     method = strategy_for(strategy, objective, measured, source, constraints)
     _refuse_unused(method, {**ranges, "boundary": boundary, "per_expert": per_expert})
-    with _patience(method):
+    with _patience(method, solver):
         result = optimize(
             source,
             nfe,
@@ -208,13 +208,15 @@ def _boundary(noise: NoiseSchedule, t: float | None, nodes: int | None) -> Bound
     return Boundary(t, 1 if nodes is None else check_integer("per_expert", nodes, 0, noise.max_nfe))
 
 
-def _patience(strategy: Strategy) -> AbstractContextManager[object]:
+def _patience(strategy: Strategy, solver: str) -> AbstractContextManager[object]:
     """A spinner for a search that may take long, if somebody watches."""
-    if strategy.name in ("exact", "halfway") or not sys.stderr.isatty():
+    several = solver == EVERY
+    if not sys.stderr.isatty() or (strategy.name in ("exact", "halfway") and not several):
         return nullcontext()
     from rich.console import Console
 
-    return Console(stderr=True).status(f"searching, strategy {strategy.name} (published takes up to a minute) ...")
+    longest = "published and all solvers take up to a minute"
+    return Console(stderr=True).status(f"searching, strategy {strategy.name}, solver {solver} ({longest}) ...")
 
 
 def _print(result: Result, noise: NoiseSchedule) -> None:
