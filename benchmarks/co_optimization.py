@@ -12,7 +12,7 @@ For each model and number of calls there is one calibration. Against "unipc" (it
 A cell of the table is the Frechet distance to the teacher, in the model's features, on images that no calibration saw,
 divided by that of "unipc", with the 95 % interval of a jackknife over images. Last come geometric means.
 
-    python -m benchmarks.co_optimization --columns terminal auto "auto, terminal" hindsight    # nothing learned, which is faster
+    python -m benchmarks.co_optimization --columns terminal auto "auto, terminal" hindsight    # faster: nothing is learned
     python -m benchmarks.co_optimization --models mixture digits@3 benchmarks/models/patches@1 --nfe 4 6 10 --judged 300
 """
 

@@ -11,9 +11,8 @@ result = hso.optimize(noise, nfe=5, solver="unipc")
 print(f"{result.schedule}  {result.message} ({1e3 * result.seconds:.0f} ms)")
 print(f"timesteps {result.schedule.timesteps.tolist()}")
 print(f"sigmas    {result.schedule.sigmas.round(3).tolist()}")
-print(
-    f"MEP {result.objective:.4f}, neighbouring nodes at least {result.constraints.d_min:.4g} apart: {result.feasible}"
-)
+best = hso.optimize(noise, nfe=5, solver="unipc", strategy="exact")
+print(f"MEP {result.objective:.4f}; its optimum {best.schedule.timesteps.tolist()} has {best.objective:.4f}")
 
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "sd21-unipc-5.json"
