@@ -2,7 +2,7 @@
 
 ComfyUI's own schedulers answer a denoise below 1 with the last part of a longer schedule. Here the part that is run is
 optimized for itself, and it begins at that time of the noise schedule. If the network is told whole timesteps, the
-schedule is the optimum among whole timesteps, so that ComfyUI's rounding changes nothing.
+nodes are moved to the nearest of them, so that ComfyUI's rounding changes nothing.
 """
 
 from __future__ import annotations
