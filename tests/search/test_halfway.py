@@ -37,7 +37,7 @@ def test_where_the_noisiest_level_has_no_signal_the_first_node_is_the_optimum_s(
     assert np.abs(half.times[1:] - best.times[1:]).max() > 0.01
 
 
-@pytest.mark.parametrize("nfe", [2, 3, 5, 8])
+@pytest.mark.parametrize("nfe", [1, 2, 3, 5, 8])
 def test_a_run_to_t_min_has_the_nodes_of_a_clean_one_and_lands_on_the_cleanest_level(sd, nfe):
     clean, landing = (
         optimize(sd, nfe, solver="ddim", strategy="halfway", terminal=name).schedule for name in ("clean", "t_min")

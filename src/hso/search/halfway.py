@@ -74,7 +74,7 @@ class Halfway(Strategy):
         Raises:
             ArgumentError: If the model has no training timesteps, so that no host spaces them.
         """
-        found = Exact().search(_spaced(replace(problem, terminal=CLEAN)), seed)
+        found = _optimum(problem, seed)
         host = _host_lambdas(problem)
         moving = slice(int(np.exp(-host[0]) > NO_SIGNAL), problem.nodes)
         for share in (self.share * 0.5**k for k in range(HALVINGS)):
@@ -86,6 +86,14 @@ class Halfway(Strategy):
                 return found._replace(knots=kept, psi=Psi(None, *ends), message=message)
         found = Exact().search(_spaced(problem), seed)
         return found._replace(message=f"the optimum, because equal steps in t break a constraint; {found.message}")
+
+
+def _optimum(problem: Problem, seed: int) -> Found:
+    """The optimum of a run to the clean sample."""
+    if problem.nodes > 1:
+        return Exact().search(_spaced(replace(problem, terminal=CLEAN)), seed)
+    t_max = problem.box.t_max[1]
+    return Found(problem.noise.lambda_(np.array([t_max])), Psi(None, t_max, t_max), 0, "one node: the noisiest end")
 
 
 def _spaced(problem: Problem) -> Problem:
