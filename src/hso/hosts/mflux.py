@@ -1,4 +1,4 @@
-"""mflux: a scheduler that optimizes for the model, the resolution and the steps of a run.
+"""mflux: a scheduler that optimizes for the model, the resolution and the steps of a run::
 
     mflux-generate --scheduler hso.hosts.mflux.Scheduler --steps 8 ...
 
