@@ -46,7 +46,7 @@ def main() -> None:
 
 def _row(replay: Replay, noise: NoiseSchedule, solver: str, nfe: int) -> str:
     function = replay.on(noise, make_solver(solver), CLEAN)
-    problem = Problem(function, nfe, CLEAN, Constraints().filled_in(noise, replay, nfe))
+    problem = Problem(function, nfe, CLEAN, Constraints().filled_in(noise, replay, replay.distance(nfe)))
     starts = np.stack(list(known_schedules(problem)))
     begin = time.perf_counter()
     found = Free().minima(problem, starts)

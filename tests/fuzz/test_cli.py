@@ -70,6 +70,7 @@ def check_obeyed(ran: Ran) -> None:
 
 @fuzzed
 @given(words.OPTIMIZE)
+@example(["optimize", "--noise", "sd1.5", "--nfe", "2", "--strategy", "free", "--json", "-o", "out.json"])
 def test_optimize(line):
     ran = run(line, prepared())
     check_ran(ran)

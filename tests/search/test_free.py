@@ -85,10 +85,19 @@ def test_all_starts_descend_to_the_bottom_of_a_bowl():
 @pytest.mark.parametrize("d_min", [0.0, 0.03])
 def test_it_finds_the_optimum_that_is_proved_for_sums_of_edge_costs(terminal, nodes, d_min):
     objective = MEP(p=2)
-    constraints = Constraints(box=Box(), d_min=d_min).filled_in(NOISE, objective, nodes)
+    constraints = Constraints(box=Box(), d_min=d_min).filled_in(NOISE, objective, objective.distance(nodes))
     problem = Problem(objective.on(NOISE, DDIM(), terminal), nodes, terminal, constraints)
     exact, free = Exact().search(problem, 0), Free().search(problem, 0)
     assert problem.function.value(free.knots) == pytest.approx(problem.function.value(exact.knots), rel=1e-4)
+
+
+@pytest.mark.parametrize("nfe", [2, 4, 6])
+def test_it_searches_where_the_jump_has_a_cost(nfe):
+    found, best = (
+        hso.optimize(hso.NoiseSchedule.preset("sd1.5"), nfe, objective=MEP(jump="costed"), strategy=strategy)
+        for strategy in ("free", "exact")
+    )
+    assert found.objective == pytest.approx(best.objective, rel=1e-4)
 
 
 def test_a_boundary_is_kept():

@@ -17,7 +17,7 @@ from hso.errors import ArgumentError, HSOError, check_integer, check_real
 from hso.noise.base import Array
 from hso.objectives import MEP, KnotFunction, SmoothFunction
 from hso.rules import RULES, Span, rule_schedule
-from hso.schedule import CLEAN
+from hso.schedule import CLEAN, T_MIN
 from hso.search.descent import Sticks, descend
 from hso.search.exact import Exact
 from hso.search.problem import Found, Problem, Psi, Strategy
@@ -114,18 +114,20 @@ class Free(Strategy):
 def known_schedules(problem: Problem) -> Iterator[Array]:
     """Knots of the known schedules. A rule or table that has no schedule for this problem is left out."""
     count, start = problem.intervals + 1, problem.constraints.start
+    # If the jump has a cost, the last knot stands for the clean sample, and the problem is that of the terminal t_min.
+    terminal = CLEAN if count == problem.nodes else T_MIN
     span = None if start is None else Span(t_max=start)
     for rule in RULES:
         try:
-            schedule = rule_schedule(rule, problem.noise, problem.nodes, problem.terminal, span)
+            schedule = rule_schedule(rule, problem.noise, problem.nodes, terminal, span)
         except HSOError:
             continue
         if len(schedule.knots) == count:
             yield schedule.knots
     objective = MEP()
-    function = objective.on(problem.noise, DDIM(), CLEAN if count == problem.nodes else problem.terminal)
+    function = objective.on(problem.noise, DDIM(), terminal)
     try:
-        yield Exact().search(replace(problem, function=function), 0).knots
+        yield Exact().search(replace(problem, function=function, terminal=terminal), 0).knots
     except HSOError:
         return
 
