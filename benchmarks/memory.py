@@ -49,7 +49,7 @@ LINES = (
     ("calibrate, 1,024 images", f"{_MIXTURE} --images 1024"),
     ("tune", "tune --model gaussian --nfe 3 --images 48 --budget 9000 -o t.json"),
     ("tune, features", "tune --model digits@3 --nfe 3 --images 48 --budget 9000 --features own -o t.json"),
-    ("demo", "demo --samples 20 --nfe 4"),
+    ("demo", "demo --nfe 4"),
 )
 
 
