@@ -77,9 +77,10 @@ def test_one_evaluation_is_made_at_the_noisiest_end(any_noise):
     for strategy in QUICK.values():
         schedule = optimize(any_noise, 1, solver="ddim", strategy=strategy).schedule
         assert schedule.times == pytest.approx([min(1.0, any_noise.t_range[1])])
-    landing = optimize(any_noise, 1, solver="unipc", terminal="t_min")
-    assert landing.schedule.nfe == 1
-    assert landing.schedule.terminal_time == pytest.approx(0.03)
+    for strategy, end in (("exact", 0.03), ("halfway", any_noise.t_range[0])):
+        landing = optimize(any_noise, 1, solver="unipc", strategy=strategy, terminal="t_min")
+        assert landing.schedule.nfe == 1
+        assert landing.schedule.terminal_time == pytest.approx(end)
 
 
 def test_the_four_configurations_of_table_7_are_options(sd):

@@ -83,7 +83,7 @@ def test_timesteps_come_back_rounded(nfe):
 def test_a_host_that_ends_clean_refuses_a_schedule_that_does_not(sd, target):
     schedule = hso.optimize(sd, 4, terminal="t_min").schedule
     with pytest.raises(
-        ArgumentError, match=r"the schedule ends at t_min = 0\.03, and .* ends at the clean sample; .*end_clean"
+        ArgumentError, match=r"the schedule ends at t_min = 0\.001, and .* ends at the clean sample; .*end_clean"
     ):
         to_text(schedule, target)
     ended = from_text(to_text(schedule, target, end_clean=True), target, sd)
