@@ -14,6 +14,7 @@ of the cell, in hindsight. Last come geometric means and the number of cells tha
     python -m benchmarks.blind_default --models gaussian mixture digits-empirical
     python -m benchmarks.blind_default --models digits@1 benchmarks/models/patches@1 mixture --judge digits@1 --judged 150
     python -m benchmarks.blind_default --models digits@3 --goals hso exact --nfe 4 6 8 10 --judged 100
+    python -m benchmarks.blind_default --models mixture --goals hso exact --terminal t_min --solvers deis unipc
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from hso.noise.base import Array
 from hso.objectives import MEP, Objective, Replay, SmoothFunction
 from hso.objectives.base import Ends
 from hso.rules import RULES, rule_schedule
-from hso.schedule import CLEAN, SamplingSchedule
+from hso.schedule import CLEAN, TERMINALS, SamplingSchedule
 from hso.solvers import Solver
 
 # Exponent of the spectrum, and deviation of a pixel: images in [-1, 1], latents of unit variance, smooth images.
@@ -113,7 +114,7 @@ def rows(options: argparse.Namespace, model: str, others: Sequence[hso.Calibrati
             best = min(known.values())
             ratios = {HOST: known[HOST] / best}
             for name, more in asked.items():
-                schedule = hso.optimize(noise, nfe, solver=solver, terminal=CLEAN, **more).schedule
+                schedule = hso.optimize(noise, nfe, solver=solver, terminal=options.terminal, **more).schedule
                 ratios[name] = judge(solver, schedule)[0] / best
             print(f"| {model} | {solver} | {nfe} | " + _row(ratios), flush=True)
             found.append(ratios)
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--goals", nargs="+", default=["hso", "spectrum", "others"], help="also exact, free, costed")
     parser.add_argument("--solvers", nargs="+", default=["ddim", "dpmpp_2m", "unipc"])
     parser.add_argument("--nfe", type=int, nargs="+", default=[4, 6, 10])
+    parser.add_argument("--terminal", choices=TERMINALS, default=CLEAN, help="of the goals; rules land clean")
     parser.add_argument("--rules", nargs="+", default=RULES, help="rules and tables to compare with, trailing too")
     options = parser.parse_args()
     needed = options.models if "others" in options.goals else []
