@@ -216,7 +216,7 @@ def optimize(
     requests = [
         Request(noise, nfe, method, way, goal, asked, end, seed)
         for method in methods
-        for end in (TERMINALS if terminal == EVERY else (way.terminal(method) if terminal is None else terminal,))
+        for end in (TERMINALS if _is_every(terminal) else (way.terminal(method) if terminal is None else terminal,))
     ]
     results = sorted((_solved(request) for request in requests), key=lambda result: result.objective)
     return results[0] if len(results) == 1 else dataclasses.replace(results[0], message=_compared(results))
@@ -228,7 +228,7 @@ def solvers_for(solver: str | Solver | Sequence[str | Solver], nfe: int) -> list
     Raises:
         ArgumentError: If one is unusable, or none is left.
     """
-    names = AUTO if isinstance(solver, str) and solver == EVERY else solver
+    names = AUTO if _is_every(solver) else solver
     if isinstance(names, str | Solver) or not isinstance(names, Iterable):
         return [make_solver(names)]
     asked = [make_solver(one) for one in names]
@@ -247,9 +247,13 @@ def _refuse_several(goal: Objective, solvers: object, terminal: str | None) -> N
         raise ArgumentError(
             "solver", f"one solver for objective {goal.name}", solvers, "a calibration compares solvers"
         )
-    if terminal == EVERY:
+    if _is_every(terminal):
         expected = f"{' or '.join(TERMINALS)} for objective {goal.name}"
         raise ArgumentError("terminal", expected, terminal, "a calibration compares terminals")
+
+
+def _is_every(asked: object) -> bool:
+    return isinstance(asked, str) and asked == EVERY
 
 
 def _can_make(solver: Solver, nfe: int) -> bool:

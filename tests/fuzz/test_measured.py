@@ -160,6 +160,7 @@ OPTIONS = {
 @given(st.lists(numbers, min_size=1, max_size=3), st.fixed_dictionaries({}, optional=OPTIONS))
 @example([1, True], {})
 @example([4], {"solver": ["ddim"]})
+@example([4], {"terminal": np.array(["clean", "t_min"])})
 def test_a_cache_says_what_a_search_says(budgets, options):
     cache = ScheduleCache()
     with limited("cache"):
