@@ -46,7 +46,7 @@ def test_a_node_stays_between_its_neighbours(opened):
     moved(page)
     found = times(page)
     assert found[1] - found[2] == pytest.approx(0.001, abs=1e-4)
-    expect(page.locator("#spacing-note")).to_contain_text("not kept")
+    expect(page.locator("#spacing-note")).to_contain_text("Least distance in t 0.00100")
     page.keyboard.press("End")
     page.wait_for_timeout(300)
     found = times(page)
