@@ -275,7 +275,7 @@ def _solved(request: Request) -> Result:
 
 
 def _compared(results: Sequence[Result]) -> str:
-    """How the best of several solvers and terminals compares with the next."""
+    """The message about several solvers and terminals: which one is best, and by how much the next is behind."""
     best, second = results[:2]
     ratio = second.objective / max(best.objective, np.finfo(float).tiny)
     one, other = (

@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except explore.Stopped as end:
         return end.status
     except (Exception, KeyboardInterrupt, _Terminated) as error:
-        # A library that was interrupted may report an error of its own, such as weights that it cannot load.
+        # An interrupted library may raise an error of its own, for example that it cannot load weights. The signal is
+        # the real cause.
         text, status = _explain(came[0]() if came else error, words)
         print("hso: error:", printable(" ".join(text.split())), file=sys.stderr)
     return status or 0
@@ -99,7 +100,7 @@ ENDS: Mapping[type[BaseException], tuple[str, int]] = {
 }
 
 
-# What a signal raises, and the handler that a program has which did not choose another.
+# For each signal: the exception that the command raises for it, and Python's default handler.
 SIGNALS: Mapping[signal.Signals, tuple[type[BaseException], Any]] = {
     signal.SIGINT: (KeyboardInterrupt, signal.default_int_handler),
     signal.SIGTERM: (_Terminated, signal.SIG_DFL),

@@ -1,4 +1,4 @@
-"""Objectives that are measured on data to which noise is added from level to level.
+"""Objectives that are measured on data. Noise is added to the data from level to level.
 
 The data are the teacher's clean samples. The network is called once at each point of the teacher, so that one call for each
 level and image is enough for all schedules.
@@ -18,7 +18,7 @@ from hso.objectives.measured import Measured
 
 @dataclass(frozen=True, eq=False)
 class AlongChain(Measured):
-    """An objective that is measured along a chain of noisy data.
+    """An objective that is measured on data to which noise is added step by step.
 
     Attributes:
         teacher: The model and its trajectories.

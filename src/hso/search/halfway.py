@@ -32,7 +32,7 @@ from hso.search.exact import Exact
 from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.windows import ROUNDING
 
-# Above this sigma / alpha a state is practically noise alone. Stable Diffusion begins at 14.6.
+# Above this sigma / alpha a state has almost no signal. The noisiest level of Stable Diffusion is 14.6.
 NO_SIGNAL = 20.0
 # The share is halved so often before the optimum itself is returned.
 HALVINGS = 6
@@ -113,7 +113,7 @@ def _host_lambdas(problem: Problem) -> Array:
 
 
 def _kept(problem: Problem, knots: Array) -> Array | None:
-    """The knots on their sides of the boundary, with the terminal; None if they do not keep the distance there."""
+    """Add the terminal, and move knots to their side of the boundary. None if they then do not keep the distance."""
     noise, cleanest = problem.noise, problem.noise.t_range[0]
     if problem.terminal == T_MIN:
         knots = np.append(knots, noise.lambda_(cleanest))

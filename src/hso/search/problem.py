@@ -118,7 +118,7 @@ class Problem:
         return self.sides(lows, highs)
 
     def sides(self, lows: Array, highs: Array) -> Windows:
-        """Windows with these ends, narrowed to the knots' sides of the boundary, if there is one."""
+        """Windows with these ends. With a boundary, the windows of the first and the last nodes end at it."""
         lows, highs = lows.copy(), highs.copy()
         if self.boundary is not None:
             first, second = slice(self.boundary.nodes), slice(self.nodes - self.boundary.nodes, self.nodes)
@@ -188,7 +188,7 @@ class Strategy(ABC):
         return solver.terminal
 
     def distance(self, objective: Objective, nodes: int) -> float:
-        """The least distance of knots in t if nobody asks for one, for a run of the whole range."""
+        """The default least distance of knots in t, for a run over the whole range."""
         return objective.distance(nodes)
 
     @abstractmethod

@@ -26,7 +26,7 @@ def lowered_at_both_ends(order: int, levels: Sequence[Level]) -> list[int]:
 
 
 def lowered_at_start(order: int, levels: Sequence[Level]) -> list[int]:
-    """The rule without ``lower_order_final``: min(order, i + 1), and 1 for a step to the clean sample.
+    """The orders without ``lower_order_final``. Step i has order min(order, i + 1). A step to the clean sample has order 1.
 
     Example:
         >>> nodes = [Level(float(i), 1.0, 1.0) for i in range(5)]
