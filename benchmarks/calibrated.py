@@ -133,7 +133,9 @@ def main() -> int:
     budgets, columns = tuple(map(int, chosen.nfe.split(","))), tuple(chosen.columns.split(","))
     found: list[Cell] = []
     for name in chosen.subjects.split(","):
-        settings = ComparisonSettings(SubjectSettings(name), SOLVERS, budgets, (*RIVALS, *columns), chosen.samples)
+        settings = ComparisonSettings(
+            SubjectSettings(name), SOLVERS, budgets, tuple(dict.fromkeys((*RIVALS, *columns))), chosen.samples
+        )
         outcome = compare(settings, chosen.runs / name, chosen.processes)
         if outcome is not None:
             found += cells(outcome)
