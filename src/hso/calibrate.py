@@ -50,10 +50,11 @@ def calibrate(
     progress: Callable[[int, int], None] | None = None,
     folder: str | Path | None = None,
     team: Team | None = None,
+    tells: bool = False,
 ) -> Calibration:
     r"""Measure a model once, so that schedules for any solver and any number of nodes can be judged without it.
 
-    It costs ``points + 15`` network calls for each image.
+    It costs ``points + 15`` network calls for each image, and 28 more with ``tells``.
 
     Args:
         model: The network: a function of x and a node that returns the prediction, as in :func:`hso.solvers.sample`.
@@ -72,6 +73,7 @@ def calibrate(
         team: The processes that share the batches: ``hso.Team.launched()`` in a program that ``accelerate launch``
             starts. All of them have x, and get the result. Only sums travel. They are added in another order than in
             one process, so that each number of the result may differ by a few units in its last place, and no more.
+        tells: Whether the network is also told other noise levels than those of its states, which strategy "told" needs.
 
     Raises:
         ArgumentError: If an argument is unusable, there are fewer than 8 images, or the network returns something
@@ -79,7 +81,7 @@ def calibrate(
         FileError: If the folder cannot be written, or holds a damaged file.
     """
     images = Images.of(model, x, batch)
-    plan = Plan(noise, prediction, points)
+    plan = Plan(noise, prediction, points, tells=tells)
     return calibrate_images(plan, images, bands=bands, guidance=guidance, progress=progress, folder=folder, team=team)
 
 

@@ -86,7 +86,7 @@ class Request:
         function = self.objective.on(self.noise, self.solver, self.terminal, self.constraints.start)
         distance = self.strategy.distance(self.objective, nodes)
         constraints = self.constraints.filled_in(self.noise, self.objective, distance)
-        problem = Problem(function, nodes, self.terminal, constraints)
+        problem = Problem(function, nodes, self.terminal, constraints, self.solver)
         if problem.boundary is not None:
             if objection := problem.objection():
                 raise ArgumentError("boundary", objection, problem.boundary)
@@ -203,7 +203,7 @@ def optimize(
     Example:
         >>> result = optimize(NoiseSchedule.preset("sd2.1"), nfe=5, solver="ddim")
         >>> result.schedule
-        SamplingSchedule(nfe=5, timesteps=[979, 790, 578, 344, 84], terminal=clean)
+        SamplingSchedule(nfe=5, timesteps=[986, 799, 601, 390, 159], terminal=clean)
         >>> round(result.objective, 4), result.feasible
         (3.0679, True)
     """
@@ -344,13 +344,14 @@ def _only_node(problem: Problem) -> Found | None:
 
 
 def _result(request: Request, problem: Problem, found: Found, seconds: float) -> Result:
-    value, penalty = float(problem.function.value(found.knots)), float(problem.penalty(found.knots))
+    value, penalty = _value(problem, found), float(problem.penalty(found.knots))
     # A last knot that only stands for the clean sample is not a node of the schedule.
     knots = found.knots[: problem.nodes] if problem.terminal == CLEAN else found.knots
+    schedule = SamplingSchedule.from_knots(
+        request.noise, knots, request.terminal, request.provenance(problem), start=request.constraints.start
+    )
     return Result(
-        schedule=SamplingSchedule.from_knots(
-            request.noise, knots, request.terminal, request.provenance(problem), start=request.constraints.start
-        ),
+        schedule=schedule if found.told is None else schedule.telling(request.noise, request.noise.time(found.told)),
         objective=value,
         penalty=penalty,
         fitness=value + problem.gamma * penalty,
@@ -363,6 +364,15 @@ def _result(request: Request, problem: Problem, found: Found, seconds: float) ->
         strategy=request.strategy,
         constraints=problem.constraints,
     )
+
+
+def _value(problem: Problem, found: Found) -> float:
+    """J of what was found."""
+    function: Any = problem.function
+    if found.told is not None:
+        rest = found.knots[problem.nodes :]
+        function = function.telling(np.append(found.told, rest) - found.knots)
+    return float(function.value(found.knots))
 
 
 def _keeps(times: Array, distance: float) -> bool:

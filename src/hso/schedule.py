@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path as FilePath
 from types import MappingProxyType
@@ -47,7 +47,7 @@ class SamplingSchedule:
     r"""N nodes and a terminal, immutable and validated.
 
     Make one with :func:`hso.optimize`, :func:`hso.rules.rule_schedule`, :meth:`from_times`, :meth:`from_timesteps` or
-    :meth:`load`. Two schedules are equal if nodes, terminal, noise schedule and start are equal.
+    :meth:`load`. Two schedules are equal if nodes, told times, terminal, noise schedule and start are equal.
 
     Attributes:
         lambdas: :math:`\lambda` of the nodes, shape (N,), strictly increasing.
@@ -62,6 +62,7 @@ class SamplingSchedule:
         noise_name: Name of the noise schedule it was made for.
         noise_fingerprint: Fingerprint of that noise schedule.
         start: Time t at which a run begins part-way, which is the time of the first node; None for a whole run.
+        told_times: Times that the network is told in place of those of the nodes, shape (N,); None if it is told their own.
         provenance: How it was made: strategy, options, seed, package version. It is for readers. The nodes do not depend on
             it; :func:`hso.solvers.made_for` reads there which solver they are for.
 
@@ -84,6 +85,7 @@ class SamplingSchedule:
     noise_name: str
     noise_fingerprint: str
     start: float | None = None
+    told_times: Array | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,13 +96,18 @@ class SamplingSchedule:
             raise ArgumentError("path", "a path, such as noise.path", self.path)
         if self.train_steps is not None:
             check_integer("train_steps", self.train_steps, 1, MAX_TRAIN_STEPS)
-        for name, values in (("times", times), ("network_timesteps", told)):
+        clocks = {"times": times}
+        if self.told_times is not None:
+            clocks["told_times"] = _frozen_vector("told_times", self.told_times)
+            object.__setattr__(self, "told_times", clocks["told_times"])
+        for name, values in {**clocks, "network_timesteps": told}.items():
             if len(values) != len(lambdas):
                 raise ArgumentError(name, f"{len(lambdas)} values, one for each lambda", values)
         if not np.all(np.diff(lambdas) > 0):
             raise ArgumentError("lambdas", "strictly increasing values", lambdas, "noise falls while sampling")
-        if not (np.all(np.diff(times) < 0) and times[-1] >= 0 and times[0] <= 1):
-            raise ArgumentError("times", "strictly decreasing values in [0, 1]", times)
+        for name, values in clocks.items():
+            if not (np.all(np.diff(values) < 0) and values[-1] >= 0 and values[0] <= 1):
+                raise ArgumentError(name, "strictly decreasing values in [0, 1]", values)
         steps = np.diff(told)
         if not (np.all(steps < 0) or np.all(steps > 0)):
             raise ArgumentError("network_timesteps", "strictly decreasing or strictly increasing values", told)
@@ -169,6 +176,18 @@ class SamplingSchedule:
         """From what the network is told at the nodes, fractional values included; ends in the clean sample."""
         times = noise.time_of_timestep(_frozen_vector("timesteps", timesteps, MAX_TRAIN_STEPS))
         return cls.from_times(noise, times, start=start)
+
+    def telling(self, noise: NoiseSchedule, times: ArrayLike) -> SamplingSchedule:
+        """The same nodes, where the network is told other times than theirs (:mod:`hso.search.told`)."""
+        if noise.fingerprint != self.noise_fingerprint:
+            raise ArgumentError("noise", f"the noise schedule of this schedule, {self.noise_name}", noise.name)
+        told = _frozen_vector("told_times", times)
+        return replace(self, told_times=told, network_timesteps=noise.timestep_of_time(told))
+
+    @property
+    def network_times(self) -> Array:
+        """t that the network is told at the nodes, shape (N,)."""
+        return self.times if self.told_times is None else self.told_times
 
     @property
     def nfe(self) -> int:
@@ -298,6 +317,7 @@ class SamplingSchedule:
             terminal="clean" if self.ends_clean else self.terminal,
             terminal_time=self.terminal_time,
             start=self.start,
+            told_times=None if self.told_times is None else self.told_times.tolist(),
             path=self.path.to_record(),
             train_steps=self.train_steps,
             noise=NoiseRecord(self.noise_name, self.noise_fingerprint),
@@ -317,11 +337,11 @@ class SamplingSchedule:
             raise ArgumentError("timesteps", expected, record.timesteps, EDITED)
 
     def _identity(self) -> tuple[Any, ...]:
-        nodes = self.lambdas.tobytes(), self.times.tobytes()
+        nodes = self.lambdas.tobytes(), self.times.tobytes(), self.network_timesteps.tobytes()
         return (*nodes, self.terminal, self.noise_fingerprint, self.start)
 
     def __eq__(self, other: object) -> bool:
-        """Whether nodes, terminal, noise schedule and start are equal; provenance does not count."""
+        """Whether nodes, told times, terminal, noise schedule and start are equal; provenance does not count."""
         return self._identity() == other._identity() if isinstance(other, SamplingSchedule) else NotImplemented
 
     def __hash__(self) -> int:
@@ -351,6 +371,7 @@ def _from_record(record: ScheduleRecord) -> SamplingSchedule:
         noise_name=record.noise.name,
         noise_fingerprint=record.noise.fingerprint,
         start=record.start,
+        told_times=None if record.told_times is None else np.array(record.told_times),
         provenance=record.provenance,
     )
     schedule._check_derived(record)

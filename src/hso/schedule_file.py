@@ -40,6 +40,7 @@ class ScheduleRecord(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     terminal: float | Literal["clean"]
     terminal_time: float
     start: float | None
+    told_times: list[float] | None = None
     path: dict[str, Any]
     train_steps: int | None
     noise: NoiseRecord

@@ -44,9 +44,9 @@ def test_a_learned_solver_says_who_can_run_it(hso, calibration, tmp_path):
     for host in ("comfyui", "diffusers-timesteps", "python"):
         code, out, err = hso("convert", file, "--to", host)
         assert (code, out) == (2, "")
-        assert f"a schedule for a published solver, which is all that {host} runs" in err
+        assert f"nodes for a published solver, which is all that {host} runs" in err
         assert err.count("\n") == 1
-    assert "the schedule was made for a learned solver" in hso("lint", file, "--host", "comfyui").out
+    assert "the schedule is for a learned solver" in hso("lint", file, "--host", "comfyui").out
 
 
 def test_the_bundled_model_has_a_name(hso):

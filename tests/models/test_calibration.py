@@ -52,8 +52,8 @@ def test_gram_matrices_are_those_of_what_was_recorded():
     bands = measured(points=12).bands
     calibration = calibrate(MODEL.x0, NOISE, states(9), "sample", points=12, bands=bands)
     vectors = [found.noise, *found.data]
-    rows = [np.eye(1, plan.vectors)[0], *data_rows(12)]
-    rows += list(start_rows(12)[1:])
+    rows = [np.eye(1, plan.vectors)[0], *data_rows(12, plan.vectors)]
+    rows += list(start_rows(12, plan.vectors)[1:])
     vectors += list(found.starts)
     for row, vector in zip(rows, vectors, strict=True):
         power = (bands.coefficients(vector) ** 2).mean(axis=0)

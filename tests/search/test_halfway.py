@@ -1,4 +1,6 @@
-"""Half way from the optimum to equal steps in t."""
+"""A mean of the optimum and of equal steps in t."""
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -7,19 +9,56 @@ from hypothesis import strategies as st
 
 import hso
 from hso import NoiseSchedule, optimize
+from hso.objectives import MEP
 from hso.rules import rule_schedule
 from hso.search import Boundary, Constraints, Halfway
 
+# Hosts round to whole timesteps.
+ROUNDED = 0.6 / 1000
+
+
+def optimum(noise, nfe, solver, jump):
+    return optimize(noise, nfe, solver=solver, objective=MEP(jump=jump)).schedule.lambdas
+
+
+def guided(scale):
+    noise = NoiseSchedule.preset("sd2.1")
+    return noise.with_traits(dataclasses.replace(noise.traits, guidance=scale))
+
 
 @pytest.mark.parametrize("solver", ["ddim", "unipc"])
-@pytest.mark.parametrize("nfe", [2, 5, 8, 20])
-def test_every_node_is_the_mean_of_the_optimum_and_of_trailing(sd, solver, nfe):
-    best = optimize(sd, nfe, solver=solver, strategy="exact").schedule
-    host = rule_schedule("trailing", sd, nfe)
-    half = optimize(sd, nfe, solver=solver, strategy="halfway").schedule
-    # Hosts round to whole timesteps.
-    mean = sd.time((best.lambdas + host.lambdas) / 2)
-    np.testing.assert_allclose(half.times, mean, atol=0.6 / 1000)
+@pytest.mark.parametrize("nfe", [8, 20])
+def test_with_many_calls_every_node_is_half_way_from_the_optimum_with_a_free_jump_to_trailing(sd, solver, nfe):
+    host = rule_schedule("trailing", sd, nfe).lambdas
+    mean = sd.time((optimum(sd, nfe, solver, "free") + host) / 2)
+    np.testing.assert_allclose(optimize(sd, nfe, solver=solver).schedule.times, mean, atol=ROUNDED)
+
+
+@pytest.mark.parametrize("nfe", [2, 5, 7])
+def test_with_few_calls_it_depends_on_the_solver_and_the_guidance(nfe):
+    host = rule_schedule("trailing", guided(3), nfe).lambdas
+    for scale, solver, share, costed, as_host in (
+        (1.0, "ddim", 2 / 3, 0.5, False),
+        (7.5, "ddim", 2 / 3, 0.5, False),
+        (1.0, "unipc", 1 / 2, 0.0, False),
+        (5.0, "unipc", 2 / 3, 0.5, True),
+        (7.5, "dpmpp_2m", 5 / 6, 1.0, True),
+    ):
+        noise = guided(scale)
+        free, cost = (optimum(noise, nfe, solver, jump) for jump in ("free", "costed"))
+        mean = (1 - share) * (costed * cost + (1 - costed) * free) + share * host
+        if as_host:
+            mean[0] = host[0]
+        found = optimize(noise, nfe, solver=solver).schedule
+        np.testing.assert_allclose(found.times, noise.time(mean), atol=ROUNDED)
+
+
+def test_a_jump_that_is_asked_for_is_kept(sd):
+    host = rule_schedule("trailing", sd, 5).lambdas
+    for jump in ("free", "costed"):
+        found = optimize(sd, 5, solver="unipc", objective=MEP(jump=jump), strategy="halfway").schedule
+        mean = (optimum(sd, 5, "unipc", jump) + host) / 2
+        np.testing.assert_allclose(found.times, sd.time(mean), atol=ROUNDED)
 
 
 def test_the_share_leads_from_the_optimum_to_the_host(sd):

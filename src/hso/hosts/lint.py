@@ -22,13 +22,13 @@ from hso.errors import ArgumentError, check_choice, check_integer
 from hso.hosts import find_host
 from hso.hosts.base import KINDS, RAMP, SIGMAS, TIMESTEPS, WHOLE, WITH_ZERO, WITHOUT_ZERO, Host, Takes
 from hso.hosts.pasted import ROUNDED, is_flow, sigma_range
-from hso.hosts.text import IN_DIFFUSERS, ended_clean
+from hso.hosts.special import IN_DIFFUSERS, special
+from hso.hosts.text import ended_clean
 from hso.noise import NoiseSchedule
 from hso.noise.base import MAX_TRAIN_STEPS
 from hso.noise.flow import ShiftedClock
 from hso.noise.levels import lambda_of_sigma
 from hso.schedule import SamplingSchedule
-from hso.solvers import learned_for
 
 ERROR, WARNING = "error", "warning"
 # A sigma counts as that of a whole timestep if it is as near as this, in timesteps.
@@ -145,8 +145,8 @@ def lint_schedule(
     problem = target.objection(schedule, kind)
     values = target.values(ended_clean(schedule) if problem else schedule, kind)
     found = [Finding(ERROR, "terminal", problem)] if problem else []
-    if learned_for(schedule):
-        found.append(Finding(ERROR, "learned solver", f"the schedule was made for a learned solver; {IN_DIFFUSERS}"))
+    if asked := special(schedule):
+        found.append(Finding(ERROR, asked.removeprefix("a "), f"the schedule is for {asked}; {IN_DIFFUSERS}"))
     return [*found, *lint(values, host, kind, noise=noise, config=config, nfe=nfe)]
 
 

@@ -10,12 +10,9 @@ import math
 
 from hso.errors import ArgumentError
 from hso.hosts import find_host
+from hso.hosts.special import IN_DIFFUSERS, special
 from hso.noise import NoiseSchedule
 from hso.schedule import SamplingSchedule
-from hso.solvers import learned_for
-
-LEARNED = "one for a learned solver"
-IN_DIFFUSERS = "its coefficients are half of it; in diffusers, recommend and PlannedScheduler run it"
 
 
 def to_text(schedule: SamplingSchedule, host: str, *, end_clean: bool = False) -> str:
@@ -27,8 +24,8 @@ def to_text(schedule: SamplingSchedule, host: str, *, end_clean: bool = False) -
         end_clean: Let the last step land on the clean sample, wherever the schedule ends.
 
     Raises:
-        ArgumentError: If the host is unknown, or cannot be told what the schedule is; or the schedule was made for a
-            learned solver, because no text holds its coefficients.
+        ArgumentError: If the host is unknown, or cannot be told what the schedule is; or the schedule is for a learned
+            solver or tells the network other times, which no text holds.
 
     Example:
         >>> noise = NoiseSchedule.preset("sd2.1")
@@ -36,9 +33,12 @@ def to_text(schedule: SamplingSchedule, host: str, *, end_clean: bool = False) -
         timesteps=[999, 499]
     """
     found = find_host("to", host)
-    if learned_for(schedule):
+    if asked := special(schedule):
         raise ArgumentError(
-            "to", f"a schedule for a published solver, which is all that {host} runs", LEARNED, IN_DIFFUSERS
+            "to",
+            f"nodes for a published solver, which is all that {host} runs",
+            f"a schedule for {asked}",
+            IN_DIFFUSERS,
         )
     return found.write(ended_clean(schedule) if end_clean else schedule)
 

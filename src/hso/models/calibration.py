@@ -41,6 +41,7 @@ from hso.errors import ArgumentError, FileError
 from hso.models.bands import Bands
 from hso.models.recording import GROUPS, Plan, Sums, Trials, data_rows, start_rows
 from hso.models.splines import Splines
+from hso.models.told import ToldLevels
 from hso.noise import NoiseSchedule
 from hso.noise.base import MOST_LAMBDA, Array
 
@@ -79,6 +80,7 @@ class Calibration:
         convergence: Estimated error of the teacher's own end, relative to the spread of the images.
         agreement: The trials' error that replay predicts, divided by their real error; geometric mean over trials.
         guidance: Strength of classifier-free guidance, if it is known.
+        told: Where the network was told other noise levels than those of its states; None if it was not.
         provenance: How the calibration was made.
     """
 
@@ -100,6 +102,7 @@ class Calibration:
     convergence: float = 0.0
     agreement: float = 1.0
     guidance: float | None = None
+    told: ToldLevels | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,7 +115,7 @@ class Calibration:
             if np.ndim(values) != 1 or len(values) == 0 or not np.abs(values).max() <= MOST_LAMBDA:
                 raise ArgumentError(name, f"a vector of values within {MOST_LAMBDA:g} of 0", values)
         points, count = len(self.lambdas), len(self.bands.sizes)
-        vectors, trials = points + len(self.start_lambdas), (len(self.trial_lambdas), count)
+        vectors, trials = self.recorded + (self.told.count if self.told else 0), (len(self.trial_lambdas), count)
         square = (count, vectors, vectors)
         groups = (*np.shape(self.left_out)[:1], *square)
         shapes = {"states": (points + 1, vectors), "grams": square, "mean_grams": square, "left_out": groups}
@@ -152,10 +155,15 @@ class Calibration:
         if not self.powers.sum() > 0:
             raise ArgumentError("states", "ends that differ from image to image", "ends without a spread")
 
+    @property
+    def recorded(self) -> int:
+        """Number of vectors u without those of told levels."""
+        return len(self.lambdas) + len(self.start_lambdas)
+
     @cached_property
     def data(self) -> Array:
         """Coefficients in u of the data at the points, shape (M, V)."""
-        return data_rows(len(self.lambdas))
+        return data_rows(len(self.lambdas), len(self.end))
 
     @cached_property
     def splines(self) -> Splines:
@@ -165,7 +173,7 @@ class Calibration:
     @cached_property
     def starts(self) -> Splines:
         """The network's data for unit noise between ``start_lambdas``, as coefficients in u."""
-        rows = start_rows(len(self.lambdas))
+        rows = start_rows(len(self.lambdas), len(self.end))
         return Splines(self.start_lambdas, rows, np.zeros_like(rows))
 
     @cached_property
@@ -276,6 +284,7 @@ def from_sums(plan: Plan, bands: Bands, sums: Sums, shape: tuple[int, ...], **fa
         trial_lambdas=plan.trial_lambdas,
         trials=Trials(*(total / images for total in sums.trials)),
         calls=images * plan.calls,
+        told=plan.told,
         **facts,
     )
 

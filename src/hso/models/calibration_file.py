@@ -19,10 +19,11 @@ from hso.errors import ArgumentError, FileError, brief
 from hso.files import read_archive, write_atomic
 from hso.models.bands import KINDS, restore
 from hso.models.recording import Trials
+from hso.models.told import ToldLevels
 from hso.noise.base import Array
 
 FORMAT, VERSION = "hso-calibration", 1
-RECORD, BANDS, TRIALS = "record", "bands.", "trials."
+RECORD, BANDS, TRIALS, TOLD = "record", "bands.", "trials.", "told."
 # These arrays are symmetric in their last two axes.
 TRIANGLES = ("grams", "mean_grams", "left_out", "left_out_means")
 # A video of a minute in latents has about a tenth of so many.
@@ -46,7 +47,8 @@ class CalibrationRecord(msgspec.Struct, forbid_unknown_fields=True):
     convergence: float
     agreement: float
     guidance: float | None
-    provenance: dict[str, Any]
+    told: str | None = None
+    provenance: dict[str, Any] = {}
 
 
 def write(facts: Mapping[str, Any], path: str | Path) -> None:
@@ -56,15 +58,16 @@ def write(facts: Mapping[str, Any], path: str | Path) -> None:
         FileError: If the file cannot be written.
     """
     kept = {name: facts[name] for name in CalibrationRecord.__struct_fields__ if name in facts}
-    provenance = dict(facts["provenance"])
-    record = CalibrationRecord(
-        **{**kept, "format": FORMAT, "version": VERSION, "bands": facts["bands"].kind, "provenance": provenance}
-    )
+    told: ToldLevels | None = facts["told"]
+    plain = {"bands": facts["bands"].kind, "provenance": dict(facts["provenance"]), "told": told and told.prediction}
+    record = CalibrationRecord(**{**kept, "format": FORMAT, "version": VERSION, **plain})
     upper = np.triu_indices(facts["grams"].shape[-1])
     arrays = {name: facts[name] for name in PLAIN}
     arrays |= {name: facts[name][(..., *upper)] for name in TRIANGLES}
     arrays |= {BANDS + name: values for name, values in facts["bands"].arrays().items()}
     arrays |= {TRIALS + name: values for name, values in facts["trials"]._asdict().items()}
+    if told is not None:
+        arrays |= {TOLD + "lambdas": told.lambdas, TOLD + "shifts": told.shifts}
     arrays[RECORD] = np.frombuffer(msgspec.json.encode(record), dtype=np.uint8)
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)
@@ -84,11 +87,15 @@ def read(path: str | Path) -> dict[str, Any]:
         arrays = {name: _numbers(name, values) for name, values in found.items() if name != RECORD}
         _check_shape(record, arrays)
         bands = restore(record.bands, {name[len(BANDS) :]: arrays[name] for name in arrays if name.startswith(BANDS)})
-        size = len(arrays["lambdas"]) + len(arrays["start_lambdas"])
+        told = None
+        if record.told is not None:
+            told = ToldLevels(record.told, arrays[TOLD + "lambdas"], arrays[TOLD + "shifts"])
+        size = len(arrays["lambdas"]) + len(arrays["start_lambdas"]) + (told.count if told else 0)
         kept = {name: getattr(record, name) for name in record.__struct_fields__ if name not in ("format", "version")}
         return {
             **kept,
             "bands": bands,
+            "told": told,
             "trials": Trials(*(arrays[TRIALS + name] for name in Trials._fields)),
             **{name: arrays[name] for name in PLAIN},
             **{name: _square(name, arrays[name], size) for name in TRIANGLES},

@@ -22,15 +22,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from hso.models.calibration import Calibration
+from hso.models.wiener import wiener
+from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 
 # Distance in lambda over which a network's answer changes little; least weight of a trial, which keeps the sum above 0.
 WIDTH, LEAST = 0.5, 1e-12
-
-
-def wiener(variances: Array, lambdas: Array) -> Array:
-    r""":math:`P_b / (P_b + e^{-2\lambda})`, shape (..., bands). Accepts complex :math:`\lambda`."""
-    return np.asarray(variances / (variances + np.exp(-2 * lambdas)[..., None]))
 
 
 # A new rule is one line here: a function of the prior and the measured gains of trials that returns the excess.
@@ -47,6 +44,7 @@ class Gains:
 
     def __init__(self, calibration: Calibration, rule: str) -> None:
         self.variances, self._places = calibration.variances, calibration.trial_lambdas
+        self._told = calibration.told
         cross, lengths, answers, _ = calibration.trials
         prior, tiny = wiener(self.variances, self._places), np.finfo(float).tiny
         self._excess = EXCESS[rule](prior, cross / np.maximum(lengths, tiny))
@@ -57,6 +55,14 @@ class Gains:
     def __call__(self, lambdas: Array) -> Array:
         """Gains at any noise levels, shape (..., bands). Accepts complex input."""
         return wiener(self.variances, lambdas) + self._mean(lambdas, self._excess)
+
+    def told(self, noise: NoiseSchedule, lambdas: Array, shifts: Array) -> Array:
+        """Gains of a network that is told the levels plus shifts (:mod:`hso.models.told`), shape (..., bands).
+
+        The calibration must have told levels.
+        """
+        assert self._told is not None
+        return self(lambdas) + self._told.gains(noise, self.variances, lambdas, shifts)
 
     def rests(self, lambdas: Array) -> Array:
         r""":math:`\rho_b` at any noise levels, shape (..., bands). Accepts complex input."""

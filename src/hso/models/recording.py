@@ -45,6 +45,7 @@ import numpy as np
 from hso.errors import check_choice, check_integer
 from hso.models.bands import Bands
 from hso.models.splines import Splines
+from hso.models.told import ToldLevels
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array, as_array
 from hso.rules import rule_schedule
@@ -76,6 +77,7 @@ class Plan:
         prediction: What the network predicts.
         points: M.
         solver: Name of the teacher's solver.
+        tells: Whether the network is also told other noise levels than those of its states (:mod:`hso.models.told`).
 
     Raises:
         ArgumentError: If a setting is unusable.
@@ -85,6 +87,7 @@ class Plan:
     prediction: str = "epsilon"
     points: int = 56
     solver: str = "dpmpp_2m"
+    tells: bool = False
 
     def __post_init__(self) -> None:
         check_choice("prediction", self.prediction, PREDICTIONS)
@@ -125,10 +128,15 @@ class Plan:
         first, last = self.noise.lambda_([high, low + LATEST * (high - low)]).tolist()
         return SamplingSchedule.from_knots(self.noise, np.linspace(first, last, 1 + STARTS), CLEAN)
 
+    @cached_property
+    def told(self) -> ToldLevels | None:
+        """Where the network is told other levels; None if it is not."""
+        return ToldLevels.among(self.prediction, self.schedule.lambdas) if self.tells else None
+
     @property
     def teacher_calls(self) -> int:
-        """Network calls of one image for the teacher and the starts."""
-        return self.points + STARTS
+        """Network calls of one image for the teacher, the starts and the told levels."""
+        return self.points + STARTS + (0 if self.told is None else self.told.count)
 
     @property
     def calls(self) -> int:
@@ -138,7 +146,7 @@ class Plan:
     @property
     def vectors(self) -> int:
         """V, the number of recorded vectors u."""
-        return 1 + self.points + STARTS
+        return 1 + self.teacher_calls
 
     @cached_property
     def states(self) -> Array:
@@ -148,19 +156,18 @@ class Plan:
         # D_m is the sum of the first m + 1 differences in u. So the coefficient of a difference is the sum of the
         # coefficients of all D_m that contain it: a cumulative sum from the end.
         outputs = np.cumsum(dense.outputs[:, ::-1], axis=1)[:, ::-1]
-        unused = np.zeros((len(outputs), STARTS))
+        unused = np.zeros((len(outputs), self.vectors - 1 - self.points))
         return np.asarray(np.column_stack((dense.state * self.scale, outputs, unused)) / alphas)
 
 
-def data_rows(points: int) -> Array:
-    """Coefficients in u of the data at the points, shape (M, V)."""
-    vectors = 1 + points + STARTS
+def data_rows(points: int, vectors: int) -> Array:
+    """Coefficients in V vectors u of the data at the points, shape (M, V)."""
     return np.tri(points, vectors, 1) - np.eye(1, vectors)
 
 
-def start_rows(points: int) -> Array:
-    """Coefficients in u of the data of unit noise, at the noisiest level and at the starts, shape (1 + P, V)."""
-    rows = np.tri(1 + STARTS, 1 + points + STARTS, points)
+def start_rows(points: int, vectors: int) -> Array:
+    """Coefficients in V vectors u of the data of unit noise, at the noisiest level and at the starts, shape (1 + P, V)."""
+    rows = np.tri(1 + STARTS, vectors, points)
     rows[:, [0, *range(2, points + 1)]] = 0.0
     return rows
 
@@ -194,6 +201,7 @@ class Recording(NamedTuple):
         noise: The unit noise, shape (B, ...).
         data: D at the points, shape (M, B, ...).
         starts: D of unit noise at the levels of the starts, shape (STARTS, B, ...).
+        changes: What D changes by if the network is told other levels, shape (told, B, ...).
         states: z of the students at the nodes ``Plan.trial_lambdas``, shape (P, B, ...).
         answers: D of the students at the same nodes, shape (P, B, ...).
         ends: The ends of the students, shape (trials, B, ...).
@@ -202,6 +210,7 @@ class Recording(NamedTuple):
     noise: Array
     data: Array
     starts: Array
+    changes: Array
     states: Array
     answers: Array
     ends: Array
@@ -230,9 +239,37 @@ def record(plan: Plan, model: Model, x: Any) -> Recording:
 def record_teacher(plan: Plan, model: Model, x: Any) -> Recording:
     """Run the teacher alone, without trials. It costs ``plan.teacher_calls`` network calls for each image."""
     noise = as_array(x) / plan.scale
-    data = run(plan, model, x, Trial(make_solver(plan.solver), plan.schedule)).data
+    seen: list[Any] = []
+    data = run(plan, _kept(model, seen, plan), x, Trial(make_solver(plan.solver), plan.schedule)).data
     nothing = np.empty((0, *noise.shape))
-    return Recording(noise, data, _starts(plan, model, x), nothing, nothing, nothing)
+    changes = _changes(plan, model, seen, data) if seen else nothing
+    return Recording(noise, data, _starts(plan, model, x), changes, nothing, nothing, nothing)
+
+
+def _kept(model: Model, seen: list[Any], plan: Plan) -> Model:
+    """The model, which appends the states at which it will be told other levels to a list."""
+    places = np.empty(0) if plan.told is None else plan.told.lambdas
+
+    def watched(x: Any, node: Node) -> Any:
+        if node.lambda_ in places:
+            seen.append(x)
+        return model(x, node)
+
+    return watched
+
+
+def _changes(plan: Plan, model: Model, seen: list[Any], data: Array) -> Array:
+    """What the teacher's data changes by if the network is told other levels, two of them for each state."""
+    assert plan.told is not None
+    found = []
+    for x, lambda_, shifts in zip(seen, plan.told.lambdas, plan.told.shifts, strict=True):
+        index = int(np.flatnonzero(plan.schedule.lambdas == lambda_)[0])
+        place = plan.nodes[index]
+        levels = np.clip(lambda_ + shifts, *plan.schedule.lambdas[[0, -1]])
+        for node in (nodes(plan.noise, SamplingSchedule.from_knots(plan.noise, [one], CLEAN))[0] for one in levels):
+            output = check_output(model(x, node), x, node)
+            found.append(as_array(to_data(plan.prediction, output, x, place.alpha, place.sigma)) - data[index])
+    return np.stack(found)
 
 
 def _starts(plan: Plan, model: Model, x: Any) -> Array:
@@ -311,7 +348,7 @@ class Sums:
             for band, places in enumerate(bands.slices):
                 rows = members[:, :, places].reshape(len(members), -1)
                 self.grams[group, band] += rows @ rows.T
-        splines = Splines(plan.schedule.lambdas, data_rows(plan.points), plan.states[:-1])
+        splines = Splines(plan.schedule.lambdas, data_rows(plan.points, plan.vectors), plan.states[:-1])
         for index, place in enumerate(plan.trial_lambdas):
             delta = bands.coefficients(found.states[index]) - np.tensordot(splines.states(place), vectors, 1)
             answer = bands.coefficients(found.answers[index]) - np.tensordot(splines.data(place), vectors, 1)
@@ -333,7 +370,9 @@ def vectors_of(bands: Bands, found: Recording) -> Array:
     """Coefficients of u, shape (V, B, F)."""
     data = [bands.coefficients(images) for images in found.data]
     starts = [data[0], *(bands.coefficients(images) for images in found.starts)]
-    return np.stack([bands.coefficients(found.noise), data[0], *np.diff(data, axis=0), *np.diff(starts, axis=0)])
+    changes = [bands.coefficients(images) for images in found.changes]
+    known = bands.coefficients(found.noise), data[0]
+    return np.stack([*known, *np.diff(data, axis=0), *np.diff(starts, axis=0), *changes])
 
 
 def group_of(image: Any, images: int) -> Any:

@@ -37,6 +37,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         images: Number of images.
         first_state: What the state of the first image is known by.
         guidance: Strength of guidance, if the caller says it.
+        tells: Whether the network is told other noise levels too.
         share: Which of them this file is about; empty for all of them.
     """
 
@@ -47,6 +48,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     images: int
     first_state: str
     guidance: float | None
+    tells: bool
     share: str = ""
 
     @classmethod
@@ -54,7 +56,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The settings of a run with this plan."""
         first = hashlib.sha256(as_array(images.batch(range(1)).x).tobytes()).hexdigest()[:16]
         chosen = plan.prediction, plan.points, plan.solver, images.count
-        return cls(plan.noise.fingerprint, *chosen, first, guidance, share)
+        return cls(plan.noise.fingerprint, *chosen, first, guidance, plan.tells, share)
 
     def path(self, folder: Path) -> Path:
         """The file of the run."""

@@ -57,7 +57,7 @@ class DMNonUniform(ErrorProxy):
     name = "dm_nonuniform"
 
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> ErrorBound:
-        return ErrorBound(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
+        return ErrorBound(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal), self.jump)
 
 
 class ErrorBound(ProxyFunction, SmoothFunction):

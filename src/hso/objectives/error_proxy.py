@@ -27,6 +27,7 @@ References:
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,7 +137,14 @@ class ProxyFunction(KnotFunction):
         noise: The noise schedule.
         p: The exponent.
         costs_jump: See :class:`hso.objectives.KnotFunction`.
+        jump: What was asked of the jump; None if the default decided.
     """
 
-    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False) -> None:
-        self.noise, self.p, self.costs_jump = noise, p, costs_jump
+    def __init__(self, noise: NoiseSchedule, p: float = 2.0, costs_jump: bool = False, jump: str | None = None) -> None:
+        self.noise, self.p, self.costs_jump, self.jump = noise, p, costs_jump, jump
+
+    def with_jump(self, costs_jump: bool) -> ProxyFunction:
+        """The same function with or without a cost of the jump."""
+        other = copy.copy(self)
+        other.costs_jump = costs_jump
+        return other

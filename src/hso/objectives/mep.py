@@ -46,7 +46,7 @@ class MEP(ErrorProxy):
     name = "mep"
 
     def on(self, noise: NoiseSchedule, solver: Solver, terminal: str, start: float | None = None) -> MidpointSum:
-        return MidpointSum(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal))
+        return MidpointSum(noise, self.exponent(noise), self.costs_jump(noise, solver, terminal), self.jump)
 
 
 class MidpointSum(ProxyFunction, SmoothEdgeSum):

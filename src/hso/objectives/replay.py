@@ -186,6 +186,23 @@ class ReplayFunction(SmoothFunction):
         """The student's solver."""
         return self.student.solver
 
+    def telling(self, shifts: Array) -> ReplayFunction:
+        """The same function for students that tell the network other levels: those of the nodes plus shifts, shape (K,).
+
+        Raises:
+            ArgumentError: If the calibration does not say what the network does then.
+        """
+        other = copy.copy(self)
+        other.student = self.student.telling(shifts)
+        return other
+
+    def by_shifts(self, knots: Array, shifts: Array) -> tuple[float, Array]:
+        """J of one schedule with knots of shape (K,), and its derivatives with respect to the shifts, shape (K,)."""
+        student = self.student.telling(shifts)
+        run = student.run(knots[None])
+        found, slopes = self._judged(run, self._moments)
+        return float(found.loss[0]), student.by_shifts(run, slopes)[0]
+
     def with_solver(self, solver: Solver) -> ReplayFunction:
         """The same function for another solver."""
         # The moments of the images do not depend on the solver, and a search for coefficients asks very often.

@@ -18,6 +18,10 @@ first call of a run from unit noise needs no linearization, because the network'
 images is the sum of squares. With the Gram matrix :math:`G_b = F_b F_b^T` of the recorded vectors u, the combination
 :math:`\sum_i c_i u_i` has the coordinates :math:`F_b^T c`.
 
+A student may tell the network the level :math:`\lambda_c + \delta_c` instead. Then :math:`D^*(\lambda_c)` becomes
+:math:`D^*(\lambda_c) + h(\lambda_c, \delta_c)`, and the gain becomes G (:mod:`hso.models.told`). For a run from unit noise,
+h of the first call is that of the teacher's state there.
+
 A function of the vectors has a gradient with two parts. For the first part, the inner product with the function's
 slopes turns each vector into a number. The student runs on these numbers, and the complex step gives the derivative of
 the result with respect to the knots: this is the contribution of the weights. For the second part, the splines of the
@@ -44,6 +48,7 @@ from hso.models.gains import Gains
 from hso.noise import NoiseSchedule
 from hso.noise.base import Array
 from hso.objectives.base import COMPLEX_STEP
+from hso.objectives.changes import Changes
 from hso.solvers import Solver
 from hso.solvers.base import Level, batched_levels
 from hso.solvers.march import march
@@ -116,6 +121,8 @@ class Student:
         self._known_visits: dict[int, list[int]] = {}
         self._splines = calibration.splines.turned(calibration.factors)
         self._starts = calibration.starts.turned(calibration.factors)
+        self._shifts: Array | None = None
+        self._changes = None if calibration.told is None else Changes(calibration)
         self._unit, self._end = calibration.factors[:, 0], calibration.end @ calibration.factors
 
     def run(self, knots: Array) -> Run:
@@ -157,6 +164,32 @@ class Student:
         """
         return self.with_solver(moved)._complex_step(run.knots, run, slopes)
 
+    def by_shifts(self, run: Run, slopes: Slopes) -> Array:
+        """Derivatives of a function of the run with respect to the shifts, shape (S, K)."""
+        assert self._changes is not None
+        assert self._shifts is not None
+        count = run.knots.shape[1]
+        moved = self.telling(self._shifts + COMPLEX_STEP * 1j * np.eye(count)[:, None])
+        found = moved._complex_step(run.knots, run, slopes).T
+        changes = self._changes.slopes(self._calls(run.knots), self._calls(self._shifts))[1].swapaxes(1, 2)
+        of_sources = (run.weights[..., 1:].swapaxes(2, 3) @ slopes.misses * changes).sum(axis=(1, 3))
+        for call, node in enumerate(self._visits(count)):
+            found[:, node] += of_sources[:, call]
+        return found
+
+    def telling(self, shifts: Array) -> Student:
+        """The same student, which tells the network other levels: those of the nodes plus shifts, shape (..., K).
+
+        Raises:
+            ArgumentError: If the calibration does not say what the network does then.
+        """
+        if self._changes is None:
+            cause = "calibrate with tells=True (--tells)"
+            raise ArgumentError("calibration", "one whose network was told other levels", self.calibration, cause)
+        other = copy.copy(self)
+        other._shifts = shifts
+        return other
+
     def with_solver(self, solver: Solver) -> Student:
         """The same student with another solver."""
         other = copy.copy(self)
@@ -196,7 +229,10 @@ class Student:
 
     def _answers(self, calls: Array) -> tuple[Array, Array]:
         """Gains and rests at the calls, shape (..., C, bands). They are 0 for a call that was recorded itself."""
-        gains, rests = self.gains(calls), self.gains.rests(calls)
+        rests = self.gains.rests(calls)
+        gains = self.gains(calls)
+        if self._shifts is not None:
+            gains = self.gains.told(self.noise, calls, self._calls(self._shifts))
         if self.begins == NOISE:
             gains[..., 0, :] = rests[..., 0, :] = 0.0
         return gains, rests
@@ -209,6 +245,8 @@ class Student:
         data, states = self._splines.data(calls), self._splines.states(calls)
         if self.begins == NOISE:
             data[:, 0] = self._starts.data(calls[:, 0])
+        if self._changes is not None and self._shifts is not None:
+            data = data + self._changes(calls, self._calls(self._shifts))
         return data, states
 
     def _teacher_slopes(self, calls: Array) -> tuple[Array, Array]:
@@ -216,6 +254,8 @@ class Student:
         data, states = self._splines.data_slopes(calls), self._splines.state_slopes(calls)
         if self.begins == NOISE:
             data[:, 0] = self._starts.data_slopes(calls[:, 0])
+        if self._changes is not None and self._shifts is not None:
+            data = data + self._changes.slopes(calls, self._calls(self._shifts))[0]
         return data, states
 
     def _visits(self, count: int) -> list[int]:

@@ -15,6 +15,7 @@ from hso.search.local import Local
 from hso.search.problem import Found, Problem, Psi, Strategy
 from hso.search.published import Published
 from hso.search.stepwise import Stepwise
+from hso.search.told import Tell
 from hso.search.windows import Boundary
 
 # A new strategy is one file and one line here.
@@ -26,6 +27,7 @@ STRATEGIES: Mapping[str, type[Strategy]] = {
     "local": Local,
     "free": Free,
     "learned": Learn,
+    "told": Tell,
     "stepwise": Stepwise,
 }
 
@@ -60,5 +62,6 @@ __all__ = [
     "Published",
     "Stepwise",
     "Strategy",
+    "Tell",
     "make_strategy",
 ]

@@ -18,7 +18,7 @@ References:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ from hso.rules import edm_lambdas
 from hso.schedule import T_MIN
 from hso.search.constraints import Box, Constraints
 from hso.search.windows import CLOSEST, Boundary, Windows
-from hso.solvers import Solver
+from hso.solvers import DDIM, Solver
 
 
 class Psi(NamedTuple):
@@ -52,6 +52,7 @@ class Found(NamedTuple):
         evaluations: Number of evaluations.
         message: How the search ended.
         solver: The solver that the knots are for, if the strategy made one.
+        told: Lambda that the network is told at the nodes, shape (N,), if that is not the nodes' own.
     """
 
     knots: Array
@@ -59,6 +60,7 @@ class Found(NamedTuple):
     evaluations: int
     message: str
     solver: Solver | None = None
+    told: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Problem:
         nodes: Number of nodes, N.
         terminal: "clean" or "t_min".
         constraints: Where the knots may lie, with all choices filled in.
+        solver: The solver of the run.
         gamma: Weight of the spacing penalty.
     """
 
@@ -77,6 +80,7 @@ class Problem:
     nodes: int
     terminal: str
     constraints: Constraints
+    solver: Solver = field(default_factory=DDIM)
     gamma: float = GAMMA
 
     @property

@@ -62,6 +62,17 @@ def nodes(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Node, ...]:
     return tuple(Node(index, t, *level, timestep) for index, (t, level, timestep) in enumerate(found))
 
 
+def told_nodes(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Node, ...]:
+    """The N nodes of which the network is told: the schedule's own, unless it tells the network other times.
+
+    Raises:
+        ArgumentError: If the sampling schedule was made for another noise schedule.
+    """
+    if schedule.told_times is None:
+        return nodes(noise, schedule)
+    return nodes(noise, SamplingSchedule.from_times(noise, schedule.network_times))
+
+
 def sample(
     solver: Solver,
     model: Callable[[Any, Node], Any],
@@ -77,7 +88,8 @@ def sample(
 
     Args:
         solver: The method.
-        model: The network: a function of x and the node that returns the prediction, with the shape of x.
+        model: The network: a function of x and the node that returns the prediction, with the shape of x. If the schedule
+            tells the network other times than those of its nodes, the model gets the nodes at these times.
         noise: The model's noise schedule.
         schedule: The sampling schedule, made for ``noise``.
         x: State :math:`\alpha x_0 + \sigma \epsilon` at the first node, an array or a tensor of any shape.
@@ -106,12 +118,12 @@ def sample(
     plan = solver.plan(noise, schedule)
     if noise_source is None and any(step.update.noise for step in plan):
         raise ArgumentError("noise_source", "a function that draws noise like x", None, f"{solver} is stochastic")
-    places = nodes(noise, schedule)
+    places, told = nodes(noise, schedule), told_nodes(noise, schedule)
     terms: deque[Any] = deque(maxlen=memory(plan))
     anchor = x
     for step in plan:
         node = places[step.node]
-        data = to_data(prediction, check_output(model(x, node), x, node), x, node.alpha, node.sigma)
+        data = to_data(prediction, check_output(model(x, told[step.node]), x, node), x, node.alpha, node.sigma)
         terms.appendleft(solver.term(data, x, Level(node.lambda_, node.alpha, node.sigma)))
         anchor = x if step.anchor is None else step.anchor.of(anchor, terms)
         x = step.update.of(anchor, terms)

@@ -22,32 +22,32 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from hso.errors import check_choice
 
 
-def _epsilon(alpha: float, sigma: float) -> tuple[float, float]:
+def _epsilon(alpha: Any, sigma: Any) -> tuple[Any, Any]:
     return 1 / alpha, -sigma / alpha
 
 
-def _sample(alpha: float, sigma: float) -> tuple[float, float]:
+def _sample(alpha: Any, sigma: Any) -> tuple[Any, Any]:
     return 0.0, 1.0
 
 
-def _v_prediction(alpha: float, sigma: float) -> tuple[float, float]:
-    scale = math.hypot(alpha, sigma)
-    return alpha / scale**2, -sigma / scale
+def _v_prediction(alpha: Any, sigma: Any) -> tuple[Any, Any]:
+    square = alpha**2 + sigma**2
+    return alpha / square, -sigma / square**0.5
 
 
-def _flow_prediction(alpha: float, sigma: float) -> tuple[float, float]:
+def _flow_prediction(alpha: Any, sigma: Any) -> tuple[Any, Any]:
     return 1 / (alpha + sigma), -sigma / (alpha + sigma)
 
 
-# A new prediction type is one function and one line here. The function returns (a, b) of x0 = a x + b F.
-PREDICTIONS: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
+# A new prediction type is one function and one line here. The function returns (a, b) of x0 = a x + b F, of numbers, arrays
+# or complex arrays.
+PREDICTIONS: Mapping[str, Callable[[Any, Any], tuple[Any, Any]]] = {
     "epsilon": _epsilon,
     "sample": _sample,
     "v_prediction": _v_prediction,

@@ -116,7 +116,7 @@ class Corrected(Calibration):
 
     @cached_property
     def data(self) -> Array:
-        return self._wide(data_rows(len(self.lambdas)))
+        return data_rows(len(self.lambdas), len(self.end))
 
     @cached_property
     def splines(self) -> Splines:
@@ -127,17 +127,13 @@ class Corrected(Calibration):
 
     @cached_property
     def starts(self) -> Splines:
-        rows = self._wide(start_rows(len(self.lambdas)))
+        rows = start_rows(len(self.lambdas), len(self.end))
         return CorrectedSplines(self.start_lambdas, rows, np.zeros_like(rows), self.places[:1], self._residuals[:1])
 
     @property
     def _residuals(self) -> Array:
         """Coefficients of the residuals, shape (C, V)."""
         return np.eye(len(self.end))[len(self.end) - len(self.places) :]
-
-    def _wide(self, rows: Array) -> Array:
-        """Coefficients in u as coefficients in u and the residuals."""
-        return np.concatenate((rows, np.zeros((len(rows), len(self.end) - rows.shape[1]))), axis=1)
 
 
 def corrected(known: Calibration, recorded: Recorded, misses: Misses, calls: Array, gains: str) -> Corrected:

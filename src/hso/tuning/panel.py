@@ -197,8 +197,8 @@ class Panel:
         self.recorder, self.bands, self.parts = recorder, bands, parts
         self.setting, self.images = recorder.setting, recorder.images
         plan = self.setting.plan
-        self._splines = Splines(plan.schedule.lambdas, data_rows(plan.points), plan.states[:-1])
-        starts = start_rows(plan.points)
+        self._splines = Splines(plan.schedule.lambdas, data_rows(plan.points, plan.vectors), plan.states[:-1])
+        starts = start_rows(plan.points, plan.vectors)
         self._starts = Splines(plan.starts.lambdas, starts, np.zeros_like(starts))
         self._known: dict[tuple[str, int], Rollout] = {}
         self._teacher = self._all("the teacher's ends", self._teacher_ends)

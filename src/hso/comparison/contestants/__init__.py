@@ -254,6 +254,7 @@ def enter(names: Sequence[str], task: ScheduleTask) -> tuple[list[Group], list[R
 
 def _same(first: SamplingSchedule, second: SamplingSchedule) -> bool:
     close = np.abs(first.times - second.times).max() < SAME and learned_for(first) == learned_for(second)
+    close = close and np.abs(first.network_times - second.network_times).max() < SAME
     return bool(close and abs(first.terminal_time - second.terminal_time) < SAME)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from hso.errors import ArgumentError, check_integer, check_real
 from hso.hosts.comfyui.samplers import AUTO, simulated_solvers, solver_of_sampler
 from hso.hosts.comfyui.sampling import NEAR, Sampling
+from hso.hosts.special import special
 from hso.models.calibration import Calibration
 from hso.noise import NoiseSchedule
 from hso.noise.traits import Traits
@@ -27,7 +28,7 @@ from hso.optimize import Result, objective_for, optimize
 from hso.schedule import CLEAN, SamplingSchedule
 from hso.search import Boundary, Constraints, Problem
 from hso.search.whole_timesteps import descend_on_timesteps
-from hso.solvers import Learned, Solver
+from hso.solvers import Solver
 
 MOST_STEPS = 10_000
 # ComfyUI takes a denoise above this for 1.
@@ -187,14 +188,15 @@ def sigmas_of_file(sampling: Sampling, schedule: SamplingSchedule) -> list[float
     """The sigmas of a schedule that was made elsewhere, and a last 0, shape (N + 1,).
 
     Raises:
-        ArgumentError: If it was made for another model or for a learned solver, or does not end at the clean sample.
+        ArgumentError: If it was made for another model, does not end at the clean sample, or asks for more than nodes
+            (:mod:`hso.hosts.special`).
     """
     if not schedule.ends_clean:
         cause = "ComfyUI would leave noise in the image; optimize with terminal clean"
         raise ArgumentError("schedule", "one that ends at the clean sample", repr(schedule), cause)
-    if schedule.provenance.get("solver") == Learned.name:
-        cause = "no sampler of ComfyUI has its coefficients"
-        raise ArgumentError("schedule", "one for a sampler", "one for a solver that was learned", cause)
+    if asked := special(schedule):
+        cause = "no sampler of ComfyUI runs it"
+        raise ArgumentError("schedule", "nodes for a published solver", f"a schedule for {asked}", cause)
     noise = sampling.noise
     low, high = noise.t_range
     noisiest, cleanest = noise.lambda_([high, low])

@@ -20,9 +20,9 @@ from hso.hosts.diffusers.alpha_table import exchanged
 from hso.hosts.diffusers.checks import check_landed, check_landing, check_pipeline, check_schedule
 from hso.hosts.diffusers.family import Call, Config
 from hso.hosts.diffusers.registry import family_of
+from hso.hosts.special import special
 from hso.noise.base import as_array
 from hso.schedule import SamplingSchedule
-from hso.solvers import learned_for
 
 SLOT, LANDING = "_hso_attachment", "_hso_landing"
 NOT_SAVED = (
@@ -161,8 +161,8 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
         was before any schedule was attached.
 
     Raises:
-        ArgumentError: If an argument is of the wrong type, or the schedule was made for a learned solver, which no
-            scheduler of diffusers runs.
+        ArgumentError: If an argument is of the wrong type, or the schedule is for a learned solver or tells the
+            network other times, which no scheduler of diffusers does.
         HostError: If the scheduler cannot take the schedule, with the reason. A schedule attached before then stays.
 
     Example:
@@ -178,11 +178,11 @@ def attach(target: Any, schedule: SamplingSchedule) -> Attachment:
     """
     scheduler = scheduler_of(target)
     pipeline = "" if scheduler is target else type(target).__name__
-    if isinstance(schedule, SamplingSchedule) and learned_for(schedule):
+    if isinstance(schedule, SamplingSchedule) and (asked := special(schedule)):
         cause = (
             "use recommend(pipeline, ...), or pipeline.scheduler = PlannedScheduler.from_scheduler(pipeline, schedule)"
         )
-        raise ArgumentError("schedule", "one for a published solver", "one for a learned solver", cause)
+        raise ArgumentError("schedule", "nodes for a published solver", f"a schedule for {asked}", cause)
     if pipeline:
         check_pipeline(target, scheduler, schedule)
     previous = attachment_of(scheduler)

@@ -159,7 +159,7 @@ def _misfit(noise: NoiseSchedule, schedule: SamplingSchedule) -> str:
 
 
 def _agree(noise: NoiseSchedule, schedule: SamplingSchedule) -> bool:
-    told = noise.timestep_of_time(schedule.times)
+    told = noise.timestep_of_time(schedule.network_times)
     return _close(noise.lambda_(schedule.knot_times), schedule.knots) and _close(told, schedule.network_timesteps)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import diffusers
@@ -36,6 +36,7 @@ from hso.hosts.diffusers.family import Landing
 from hso.hosts.diffusers.own import own_scheduler
 from hso.hosts.diffusers.registry import PLANNED, SCHEDULERS
 from hso.hosts.diffusers.tensors import level_tensor, network_times
+from hso.noise import NoiseSchedule
 from hso.noise.config import DISTILLED_WITH_MODEL, STANDS_FOR, read_mapping, scheduler_values
 from hso.noise.levels import sigma_of_lambda
 from hso.registry import settings_of
@@ -130,6 +131,7 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
         if path.name not in PATHS:
             raise HostError(PLANNED, f"runs models with the paths {', '.join(PATHS)}, and this one has {path.name!r}")
         self._convention = convention_of(self._family, self.config, path)
+        self._noise = NoiseSchedule.from_config(self)
         self._levels = levels_of(self.schedule)
         self._plan = _deterministic(self.solver, self._levels)
         self._memory = memory(self._plan)
@@ -289,6 +291,14 @@ class PlannedScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]  # di
     def _landing(self, arguments: Mapping[str, Any]) -> Landing:
         """What the network is told at the nodes, and the noise levels that the steps go through."""
         landing = self._family.landing(self.config, self.schedule)
+        if self.schedule.told_times is not None:
+            if "timesteps" in arguments:
+                problem = (
+                    "has a schedule that tells the network other times, and the pipeline passes timesteps= of its own"
+                )
+                raise HostError(PLANNED, problem)
+            told = SamplingSchedule.from_times(self._noise, self.schedule.told_times)
+            return replace(landing, timesteps=self._family.landing(self.config, told).timesteps)
         if "timesteps" not in arguments:
             return landing
         # Beside sigmas, timesteps say how what the network is told belongs to them. The own scheduler knows.

@@ -11,6 +11,7 @@ from hso.errors import HostError
 from hso.hosts.diffusers.attachment import attach, scheduler_of
 from hso.hosts.diffusers.own import detach
 from hso.hosts.diffusers.registry import family_of
+from hso.hosts.special import special
 from hso.noise import NoiseSchedule
 from hso.optimize import Result, optimize
 from hso.schedule import SamplingSchedule
@@ -24,9 +25,9 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
 
     **The rule.** The pipeline runs the solver that the schedule was made for. By default that is the solver of the
     pipeline's own scheduler, and the schedule is attached to it. If another solver comes of ``solver=`` (a name, a list,
-    "auto") or of strategy "learned", ``pipe.scheduler`` becomes a :class:`PlannedScheduler`, which runs exactly that solver
-    with the model's own configuration. ``detach(pipe)`` gives the pipeline its own scheduler back. What was done is logged
-    at level INFO, and ``schedule.provenance`` names the solver.
+    "auto") or of strategy "learned", or if strategy "told" tells the network other times, ``pipe.scheduler`` becomes a
+    :class:`PlannedScheduler`. It runs exactly that solver with the model's own configuration. ``detach(pipe)`` gives the
+    pipeline its own scheduler back. What was done is logged at level INFO, and ``schedule.provenance`` names the solver.
 
     By default the last step lands where the scheduler's own would: on the clean sample, or at t_min for DEIS and for
     ``final_sigmas_type="sigma_min"``. With ``solver=`` it lands where :func:`hso.optimize` says. A pipeline with two
@@ -64,7 +65,7 @@ def recommend(target: Any, nfe: int, **options: Any) -> SamplingSchedule:
     by_default = "solver" not in options
     result = optimize(noise, nfe, **{**(usual if by_default else {}), **options})
     same = family.exact(scheduler.config) and _same_steps(result, own, noise)
-    if same or (by_default and result.solver == own):
+    if not special(result.schedule) and (same or (by_default and result.solver == own)):
         attach(target, result.schedule)
     else:
         _replace(target, result)
