@@ -10,8 +10,9 @@ For each cell of a model, a solver and a number of network calls the table has t
 the host's default (trailing), of the contestants that are asked for, and the best rule, table or GITS in hindsight. A
 star marks what is best or, by the interval of the difference, not told apart from the best of all. The summary counts
 cells: those in which a contestant is best or tied, the same among all that run no schedule to choose one, those in
-which it is below all others, and those in which it is above trailing. Means are geometric, of the ratios to the best
-closed-form rule of each cell. Last in a row are the network calls of what runs schedules.
+which it is below all others, those in which it is above trailing, and how many of these the interval of the difference
+confirms. Means are geometric, of the ratios to the best closed-form rule of each cell. Last in a row are the network calls
+of what runs schedules.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ RUNNERS = frozenset({"tuned", "tuned_learned", "rollout"})
 class Cell(NamedTuple):
     """A cell: what the distances are, which are not told apart from the best, and the network calls of some.
 
-    ``unbeaten_at_rest`` are those that are not told apart from the best of all that run no schedule to choose one.
+    ``unbeaten_at_rest`` are those that are not told apart from the best of all that run no schedule to choose one, and
+    ``beaten_by_host`` those that are told apart from the host's default, which is better.
     """
 
     name: tuple[str, str, int]
@@ -52,6 +54,7 @@ class Cell(NamedTuple):
     unbeaten: frozenset[str]
     unbeaten_at_rest: frozenset[str]
     calls: dict[str, int]
+    beaten_by_host: frozenset[str] = frozenset()
 
     @property
     def best_rule(self) -> float:
@@ -72,7 +75,15 @@ def cells(outcome: Outcome) -> Iterator[Cell]:
         distances = {name: row.figures[METRIC].value for row in rows for name in row.names}
         calls = {name: number for row in rows for name, number in row.entry.preparation.items()}
         name = (outcome.subject, solver, nfe)
-        yield Cell(name, distances, _unbeaten(outcome, solver, nfe), _unbeaten(at_rest, solver, nfe), calls)
+        unbeaten = _unbeaten(outcome, solver, nfe), _unbeaten(at_rest, solver, nfe)
+        yield Cell(name, distances, *unbeaten, calls, _beaten_by_host(outcome, solver, nfe))
+
+
+def _beaten_by_host(outcome: Outcome, solver: str, nfe: int) -> frozenset[str]:
+    rows = outcome.cell(solver, nfe, METRIC)
+    host = [row for row in rows if HOST in row.names]
+    beaten = [row for row in rows if row not in host and outcome._replace(rows=[*host, row]).is_beaten(row, METRIC)]
+    return frozenset(name for row in beaten for name in row.names)
 
 
 def _unbeaten(outcome: Outcome, solver: str, nfe: int) -> frozenset[str]:
@@ -98,8 +109,8 @@ def lines(found: Sequence[Cell], columns: Sequence[str] = OURS) -> list[str]:
     return [
         *table,
         "",
-        "| | best or tied | at rest | below the best other | worse than trailing | mean to the best rule |",
-        "|---|---|---|---|---|---|",
+        "| | best or tied | at rest | below the best other | worse than trailing | told apart | mean to the best rule |",
+        "|---|---|---|---|---|---|---|",
         *(_summary(found, name) for name in shown),
     ]
 
@@ -116,8 +127,9 @@ def _summary(found: Sequence[Cell], name: str) -> str:
     at_rest = "-" if name in RUNNERS else sum(name in cell.unbeaten_at_rest for cell in served)
     below = sum(cell.distances[name] < cell.distances[cell.best_other] for cell in served)
     worse = sum(cell.distances[name] > cell.distances[HOST] for cell in served)
+    certain = sum(name in cell.beaten_by_host for cell in served)
     ratio = np.exp(np.mean([np.log(cell.distances[name] / cell.best_rule) for cell in served]))
-    return f"| {name} | {tied} of {len(served)} | {at_rest} | {below} | {worse} | {ratio:.3f} |"
+    return f"| {name} | {tied} of {len(served)} | {at_rest} | {below} | {worse} | {certain} | {ratio:.3f} |"
 
 
 def main() -> int:

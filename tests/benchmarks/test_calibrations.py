@@ -39,5 +39,5 @@ def test_peers_have_columns_with_their_calls():
     table = lines([cell], (*OURS, "oss"))
     assert table[0].endswith("| tuned | oss | best other | calls of tuned | calls of oss |")
     assert table[2] == "| mixture | ddim | 4 | 2 | 1.5 | 0.9 | 0.5* | 0.7 | 1 (edm) | 30000 | 16000 |"
-    assert table[-1] == "| oss | 0 of 1 | 1 | 1 | 0 | 0.700 |"
+    assert table[-1] == "| oss | 0 of 1 | 1 | 1 | 0 | 0 | 0.700 |"
     assert "oss" not in lines([cell])[0]

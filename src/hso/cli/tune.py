@@ -45,7 +45,10 @@ def command(
     ],
     solver: Annotated[str, typer.Option(metavar="NAME", help="The solver, or auto to choose by real runs.")] = "unipc",
     strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="free, or learned to learn the solver's coefficients too.")
+        str,
+        typer.Option(
+            metavar="NAME", help="free; learned: the solver's coefficients too; told: the network's times too."
+        ),
     ] = "free",
     calibration: Annotated[
         Path | None, typer.Option(parser=options.path, metavar="FILE", help="A file of hso calibrate.")

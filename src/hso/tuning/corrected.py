@@ -60,11 +60,13 @@ class Recorded:
     totals: Array
 
     def calibration(self, made: Calibration) -> Calibration:
-        """A calibration, with the images that it was made of replaced by these."""
+        """A calibration, with the images that it was made of replaced by these. Told levels are left out."""
         nothing = np.empty((0, *self.grams.shape))
         return dataclasses.replace(
             made,
             images=self.count,
+            states=made.states[:, : made.recorded],
+            told=None,
             grams=self.grams / self.count,
             mean_grams=_gram(self.totals / self.count, made.bands),
             left_out=nothing,

@@ -23,6 +23,7 @@ from hso.models.recording import (
     Model,
     Plan,
     Recording,
+    Run,
     Trial,
     data_rows,
     record_teacher,
@@ -38,6 +39,7 @@ from hso.team import Team, team_of
 from hso.tuning.corrected import Recorded
 from hso.tuning.store import Ledger, Store, digest
 from hso.tuning.sums import Ends, Misses, Rollout, merged, merged_sums
+from hso.tuning.tangent import Tangent, merged_tangents
 
 T = TypeVar("T")
 # From images, of the kind that the network is given, to one row each.
@@ -238,6 +240,20 @@ class Panel:
             self.recorder.ledger.charge(images * self.setting.calls(trial))
         return merged([self._known[name, index] for index in range(len(cuts))])
 
+    def tangent(self, trial: Trial, moved: Sequence[Trial], steps: Array, who: str) -> Tangent:
+        """What the ends of a student do if it is changed in one way after another, on all images.
+
+        Args:
+            trial: The student.
+            moved: The changed students, N of them.
+            steps: How large each change is, shape (N,).
+            who: What errors call them.
+        """
+        name = digest(*(name_of(one).encode() for one in (trial, *moved)))
+        found = self._all(f"the tangent {name}", lambda part: self._tangent(part, name, trial, moved, steps, who))
+        self.recorder.ledger.charge(self.images.count * self.setting.calls(trial) * (1 + len(moved)))
+        return merged_tangents(found)
+
     def _all(self, what: str, of: Callable[[Part], T], wanted: Sequence[int] | None = None) -> list[T]:
         """Something of each part, or of those that are wanted, also of the parts of other processes, in order."""
         places = {cut.start: index for index, cut in enumerate(self.recorder.cuts)}
@@ -269,12 +285,34 @@ class Panel:
         store.save(name, found.arrays())
         return found
 
-    def _run(self, part: Part, trial: Trial, who: str) -> Rollout:
-        """Run the student on a part, and take the sums."""
+    def _tangent(self, part: Part, name: str, trial: Trial, moved: Sequence[Trial], steps: Array, who: str) -> Tangent:
+        """The tangent of a part, which may be kept already."""
+        file, store = f"{self.recorder.name}-{name}-{part.images.start}-{part.images.stop}", self.recorder.store
+        stored = store.load(file)
+        if stored is not None:
+            return Tangent(**stored)
+        like = self.images.batch(part.images).x
+        ran = [self._student(part, one, who).end for one in (trial, *moved)]
+        rows = np.stack([rows_of(self.setting, end, like) for end in ran], axis=-1)
+        ends = np.stack([self.bands.coefficients(end) for end in ran])
+        ends[1:] = (ends[1:] - ends[0]) / steps[:, None, None]
+        rows[..., 1:] = (rows[..., 1:] - rows[..., :1]) / steps
+        teacher = self._row(self.setting.plan.states[-1], part)
+        found = Tangent.of(self.bands, teacher, ends, rows, *self._owners(part))
+        store.save(file, vars(found))
+        return found
+
+    def _student(self, part: Part, trial: Trial, who: str) -> Run:
+        """Run a student on a part."""
         plan, (model, x) = self.setting.plan, self.images.batch(part.images)
         first = nodes(plan.noise, trial.schedule)[0]
         begin = x * (float(np.hypot(first.alpha, first.sigma)) / plan.scale)
-        found = run(plan, watch(model, who), begin, trial)
+        return run(plan, watch(model, who), begin, trial)
+
+    def _run(self, part: Part, trial: Trial, who: str) -> Rollout:
+        """Run the student on a part, and take the sums."""
+        plan, x = self.setting.plan, self.images.batch(part.images).x
+        found = self._student(part, trial, who)
         levels = self.setting.levels(trial)
         # At the first call every student sees unit noise, so that it is held against what the network said of that.
         known = [self._starts.data(levels[0]), *(self._splines.data(level) for level in levels[1:])]
@@ -293,9 +331,12 @@ class Panel:
         return np.asarray(np.tensordot(weights.astype(part.vectors.dtype), part.vectors, 1))
 
     def _ends(self, part: Part, ends: Array, misses: Array, rows: Array) -> Ends:
+        return Ends.of(self.bands, ends, misses, rows, *self._owners(part))
+
+    def _owners(self, part: Part) -> tuple[Array, int]:
+        """The group of each image of a part, and the number of groups."""
         groups = min(GROUPS, self.images.count)
-        owners = np.asarray(part.images) * groups // self.images.count
-        return Ends.of(self.bands, ends, misses, rows, owners, groups)
+        return np.asarray(part.images) * groups // self.images.count, groups
 
     def _file(self, trial: Trial, part: Part) -> str:
         return f"{self.recorder.name}-{name_of(trial)}-{part.images.start}-{part.images.stop}"
@@ -305,7 +346,8 @@ def name_of(trial: Trial) -> str:
     """What files call a student."""
     solver, schedule = trial
     method = json.dumps([solver.name, settings_of(solver)], sort_keys=True)
-    return digest(schedule.knots.tobytes(), repr(schedule.terminal).encode(), method.encode())
+    told = schedule.network_timesteps.tobytes()
+    return digest(schedule.knots.tobytes(), told, repr(schedule.terminal).encode(), method.encode())
 
 
 def first_part(count: int) -> int:

@@ -16,6 +16,7 @@ from hso.solvers import Solver
 from hso.tuning.candidates import FINALISTS, MINIMA
 from hso.tuning.panel import Setting, first_part
 from hso.tuning.store import digest
+from hso.tuning.tell_settings import TellSettings
 from hso.tuning.walk import WALKS
 from hso.version import VERSION
 
@@ -38,6 +39,7 @@ class Task:
         fresh: Number of fresh images.
         seed: Seed of the searches.
         learn: How coefficients are learned; None if they are not.
+        tell: How it is found what the network is told; None if it is told the nodes' own levels.
 
     Raises:
         ArgumentError: If there is a single node, or runs begin part-way.
@@ -53,6 +55,7 @@ class Task:
     fresh: int
     seed: int
     learn: Learn | None = None
+    tell: TellSettings | None = None
 
     def __post_init__(self) -> None:
         if self.solvers[0].nodes(self.nfe) < 2:
@@ -94,7 +97,7 @@ class Task:
         candidates = (safe + calibrated) * first_part(self.tuning) * self.nfe + (2 * WALKS + 1) * run
         least = teacher + candidates + self.verdict
         if asked is None:
-            return least + STEPS * run
+            return least + STEPS * run + (0 if self.tell is None else self.tell.runs(self.nfe) * run)
         cause = f"{teacher} for the teacher, {candidates} for candidates, {self.verdict} for the verdict"
         return check_integer("budget", asked, least, 2**60, cause)
 
@@ -107,6 +110,7 @@ class Task:
             "points": plan.points,
             "solvers": [[solver.name, settings_of(solver)] for solver in self.solvers],
             "learn": None if self.learn is None else settings_of(self.learn),
+            "tell": None if self.tell is None else settings_of(self.tell),
             "nfe": self.nfe,
             "terminal": self.terminal,
             "constraints": settings_of(self.constraints),

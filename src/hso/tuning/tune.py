@@ -25,7 +25,7 @@ from hso.objectives import Replay
 from hso.optimize import solvers_for
 from hso.registry import settings_of
 from hso.schedule import CLEAN, SamplingSchedule
-from hso.search import Constraints, Free, Learn, Problem, Strategy, make_strategy
+from hso.search import Constraints, Free, Learn, Problem, Strategy, Tell, make_strategy
 from hso.solvers import Solver
 from hso.team import Team
 from hso.tuning.candidates import HOST, Candidate, calibrated_candidates, distinct, safe_candidates
@@ -33,6 +33,8 @@ from hso.tuning.losses import BandLoss, FeatureLoss, Loss
 from hso.tuning.panel import Features, Panel, Part, Recorder, Setting, first_part
 from hso.tuning.store import Ledger, Progress, Store
 from hso.tuning.task import Task
+from hso.tuning.tell import tell
+from hso.tuning.tell_settings import TellSettings
 from hso.tuning.verdict import Gain, Runs, Verdict, judge
 from hso.tuning.walk import WALKS, Course, Tried, WalkSettings, search
 from hso.version import VERSION
@@ -127,7 +129,9 @@ def tune(
         solver: A name in ``hso.solvers.SOLVERS``, or a solver; a list of them, or "auto" for all of ``hso.solvers.AUTO``.
             Of several, the calibration names the best few, and real runs choose. The safe schedules are run with the
             first.
-        strategy: "free", or "learned" to learn the coefficients of the solver too (:class:`hso.search.Learn`).
+        strategy: "free", "learned" to learn the coefficients of the solver too (:class:`hso.search.Learn`), or "told" to
+            find after that what the network is told (:mod:`hso.tuning.tell`; "told:first=learned" does both). A calibration
+            of told levels is not needed.
         calibration: What was measured of the model by :func:`hso.calibrate`; without one the tuning images are calibrated
             with, and the calls are counted.
         prediction: What the network predicts.
@@ -168,8 +172,8 @@ def tune(
     setting = Setting(Plan(noise, prediction, points), features)
     asked = Constraints() if constraints is None else constraints
     named = None if rules is None else tuple(rules)
-    learn = _learning(strategy)
-    task = Task(setting, solvers, nfe, terminal, asked, named, tuning.count, verdict.count, seed, learn)
+    ways = _ways(strategy)
+    task = Task(setting, solvers, nfe, terminal, asked, named, tuning.count, verdict.count, seed, *ways)
     if calibration is not None:
         _check_alike(calibration, noise, tuning)
     safe = list(safe_candidates(task.blind, task.rules))
@@ -180,10 +184,18 @@ def tune(
     course = _course(task, panel, known)
     ledger.stage = "candidates"
     requests = [task.request(Replay(known), one) for one in task.solvers]
-    found = distinct((*safe, *calibrated_candidates(requests, learn)), course.problem)
+    found = distinct((*safe, *calibrated_candidates(requests, task.learn)), course.problem)
     ran = _run(task, course, found)
     ledger.stage = "search"
-    best = search(course, _starts(ran, course), lambda cost: ledger.left - task.verdict >= cost)
+
+    def affords(cost: int) -> bool:
+        return ledger.left - task.verdict >= cost
+
+    kept = 0 if task.tell is None else task.tell.runs(nfe) * tuning.count * nfe
+    best = search(course, _starts(ran, course), lambda cost: affords(cost + kept))
+    if task.tell is not None:
+        ledger.stage = "told levels"
+        best = tell(course, best, task.tell, affords)
     ledger.stage = "verdict"
     return _judged(task, course, ran, best, Recorder("fresh", setting, verdict, store, ledger, team))
 
@@ -211,18 +223,20 @@ def split(model: Model | Images, x: Any, fresh: Any) -> tuple[Images, Images]:
     return replace(tuning, size=min(tuning.size, first_part(tuning.count))), verdict
 
 
-def _learning(strategy: str | Strategy) -> Learn | None:
-    """How coefficients are learned, or None for strategy "free".
+def _ways(strategy: str | Strategy) -> tuple[Learn | None, TellSettings | None]:
+    """How coefficients are learned, and how it is found what the network is told; None for what is not asked for.
 
     Raises:
         ArgumentError: If it is another strategy.
     """
     made = make_strategy(strategy)
+    if isinstance(made, Tell):
+        return (Learn() if made.first == Learn.name else None), TellSettings(made.caution)
     if isinstance(made, Learn):
-        return made
+        return made, None
     if made != Free():
-        raise ArgumentError("strategy", "free or learned", strategy, "real runs are searched by walks")
-    return None
+        raise ArgumentError("strategy", "free, learned or told", strategy, "real runs are searched by walks")
+    return None, None
 
 
 def _check_alike(calibration: Calibration, noise: NoiseSchedule, images: Images) -> None:
