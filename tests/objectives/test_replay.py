@@ -13,7 +13,7 @@ from hso.noise import NoiseSchedule
 from hso.objectives.replay import Replay, ReplayFunction
 from hso.objectives.student import Student
 from hso.schedule import CLEAN, T_MIN, TERMINALS, SamplingSchedule
-from hso.solvers import DDIM, SOLVERS, coefficients, make_solver, sample
+from hso.solvers import DDIM, PREDICTIONS, SOLVERS, coefficients, make_solver, sample
 
 NOISE = NoiseSchedule.preset("sd1.5")
 MODEL = GaussianModel.power_law(4)
@@ -205,3 +205,43 @@ def test_what_does_not_fit_is_refused(calibration):
     for wrong in ({"kappa": -1.0}, {"gains": "best"}, {"begins": "data"}):
         with pytest.raises(ArgumentError, match=next(iter(wrong))):
             Replay(calibration, **wrong)
+
+
+@pytest.mark.parametrize("prediction", ["sample", "epsilon", "v_prediction"])
+@pytest.mark.parametrize("name", ["ddim", "unipc", "heun"])
+def test_a_student_whose_network_is_told_other_levels_is_nearly_the_student(prediction, name):
+    def model(x, node):
+        a, b = PREDICTIONS[prediction](node.alpha, node.sigma)
+        return (MODEL.x0(x, node) - a * x) / b
+
+    found = calibrate(model, NOISE, EPSILON * scale(NOISIEST), prediction, points=60, bands=BANDS, tells=True)
+    knots, solver = found.lambdas[[0, 14, 25, 38, 55]], make_solver(name)
+    schedule, function = SamplingSchedule.from_knots(NOISE, knots, CLEAN), exact_function(found, solver, CLEAN)
+    for size in (0.0, 0.1, 0.4):
+        shifts = size * np.array([1.0, -1.0, 1.0, -1.0, -0.9])
+        told = schedule.telling(NOISE, NOISE.time(knots + shifts))
+        end = sample(solver, model, NOISE, told, EPSILON * scale(knots[0]), prediction=prediction)
+        true = np.sqrt(np.mean((end - teacher_end(found)) ** 2))
+        # Between levels and shifts that were recorded, splines and parabolas are not exact.
+        assert function.telling(shifts).predict(knots).error == pytest.approx(true, rel=0.03 if size else 1e-6)
+
+
+@pytest.mark.parametrize("name", ["ddim", "unipc", "heun"])
+@pytest.mark.parametrize("begins", ["noise", "state"])
+def test_derivatives_of_told_levels_are_those_of_the_value(name, begins):
+    found = calibrate(MODEL.x0, NOISE, EPSILON * scale(NOISIEST), "sample", points=40, bands=BANDS, tells=True)
+    function = exact_function(found, make_solver(name), CLEAN, begins)
+    knots, shifts = (
+        (found.lambdas[1:] + found.lambdas[:-1])[[0, 9, 17, 25, 34]] / 2,
+        np.array([0.1, -0.2, 0.1, 0.3, -0.1]),
+    )
+    told, steps = function.telling(shifts), 1e-5 * np.eye(5)
+    value, by_shifts = function.by_shifts(knots, shifts)
+    assert value == pytest.approx(float(told.value(knots)), rel=1e-12)
+    differences = [
+        float(function.telling(shifts + one).value(knots) - function.telling(shifts - one).value(knots)) / 2e-5
+        for one in steps
+    ]
+    np.testing.assert_allclose(by_shifts, differences, rtol=1e-6, atol=1e-8)
+    by_knots = [float(told.value(knots + one) - told.value(knots - one)) / 2e-5 for one in steps]
+    np.testing.assert_allclose(told.gradient(knots), by_knots, rtol=1e-6, atol=1e-8)

@@ -110,6 +110,22 @@ def test_a_pipeline_draws_the_samples_of_our_own_loop(case, solver):
     assert pipe.scheduler is own
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_pipeline_tells_its_network_other_times_as_our_own_loop_does(case):
+    pipe, call, network, x = made(case)
+    plain = scheduled(network.noise, LEARNED)
+    schedule = plain.telling(network.noise, plain.times * np.linspace(0.99, 0.9, len(plain.times)))
+    ours = sample(LEARNED, network, network.noise, schedule, x, prediction=network.prediction)
+    untold = sample(LEARNED, network, network.noise, plain, x, prediction=network.prediction)
+    pipe.scheduler = PlannedScheduler.from_scheduler(pipe, schedule, LEARNED)
+    assert distance(drawn(pipe, call, schedule), ours) < CASES[case][-1]
+    assert distance(ours, untold) > 10 * CASES[case][-1]
+    again = PlannedScheduler.from_config(pipe.scheduler.config)
+    assert again.schedule == schedule
+    np.testing.assert_array_equal(again.timesteps, pipe.scheduler.timesteps)
+    detach(pipe)
+
+
 def test_without_guidance_too():
     pipe, guided, _, x = made("epsilon")
     ends = []
