@@ -22,8 +22,8 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from benchmarks.replay_study import calibration_of
-from benchmarks.told_time import Runs, figures, ratios
+from benchmarks.replay_study import calibration_of, subject_of
+from benchmarks.told_time import Fresh, Made, figures, ratios
 
 import hso
 from hso.noise.base import Array
@@ -59,11 +59,11 @@ def _named(solver: str, terminal: str) -> str:
 
 
 def cell(
-    runs: Runs, nfe: int, calibration: hso.Calibration, columns: Sequence[str]
+    runs: Fresh, nfe: int, calibration: hso.Calibration, columns: Sequence[str]
 ) -> Mapping[str, tuple[str, Array, Array]]:
     """For each column what was chosen, the ratio, and its interval."""
     made = dict(found(runs.subject.noise, nfe, calibration, not set(columns).issubset(CHOICES)))
-    rows = {name: runs.rows(one.solver, one.schedule, None) for name, one in made.items()}
+    rows = {name: runs.rows(Made(one.solver, one.schedule)) for name, one in made.items()}
     plain = [name for name in made if not name.startswith("learned")]
     clean = [name for name in plain if made[name].schedule.ends_clean]
     pools = {"terminal": [_named(BASE, terminal) for terminal in TERMINALS], "auto": clean, "auto, terminal": plain}
@@ -87,7 +87,7 @@ def main() -> None:
     print("| model | NFE | " + " | ".join(options.columns) + " |\n|" + "---|" * (2 + len(options.columns)))
     every = []
     for model in options.models:
-        runs, calibration = Runs(model, 0, options.judged), calibration_of(model, 56, 64)
+        runs, calibration = Fresh(subject_of(model, 0), options.judged), calibration_of(model, 56, 64)
         for nfe in options.nfe:
             row = cell(runs, nfe, calibration, options.columns)
             shown = [f"{m:.2f} ({a:.2f} to {b:.2f}) {name}".strip() for name, m, (a, b) in row.values()]

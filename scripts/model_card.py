@@ -55,7 +55,8 @@ tags: [{tags}]
 
 It predicts noise on Stable Diffusion's schedule (scaled-linear betas from 0.00085 to 0.012, 1000 steps).
 
-- `unet`, `scheduler`, `model_index.json`: a diffusers pipeline folder, weights in float16.
+- `unet`, `scheduler`, `model_index.json`: a diffusers pipeline folder. Weights are float16 with 7 bits
+  after the leading one.
 - `classifier`: a small convolutional classifier; `hso.models.load_digits_classifier({folder})` loads it.
 - `reference_features.npz`: mean and covariance of the classifier's features over all {images} real images.
 - `metrics.json`: the numbers below.

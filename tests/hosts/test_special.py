@@ -16,7 +16,9 @@ TOLD = PLAIN.telling(NOISE, PLAIN.times - np.array([0.0, 0.02, 0.01, 0.01]))
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_no_text_tells_a_network_other_times(host):
-    with pytest.raises(ArgumentError, match=r"to: expected nodes.*a network that is told other times.*PlannedScheduler"):
+    with pytest.raises(
+        ArgumentError, match=r"to: expected nodes.*a network that is told other times.*PlannedScheduler"
+    ):
         to_text(TOLD, host)
 
 
