@@ -166,7 +166,7 @@ def optimize(
 
     A search minimizes :math:`F = J + \gamma L_{penalty}` (Eq. 9) over the knots; strategy "exact" minimizes J with
     :math:`L_{penalty} = 0` as a constraint. With nothing but the model, the number of calls and the solver, the result is
-    half way from the optimum of Eq. 8 to the spacing of hosts (:mod:`hso.search.halfway`).
+    a mean of the optimum of Eq. 8 and of the spacing of hosts (:mod:`hso.search.halfway`).
 
     Args:
         noise: The model's noise schedule.

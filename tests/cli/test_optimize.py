@@ -15,7 +15,7 @@ from hso.search import Boundary, Box, Constraints, Exact
 # fmt: off
 KEYS = [
     "nfe", "solver", "strategy", "noise", "timesteps", "times", "lambdas", "sigmas", "terminal",
-    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds", "constraints",
+    "objective", "penalty", "fitness", "feasible", "psi", "evaluations", "seconds", "constraints", "told_times",
 ]
 # fmt: on
 OPTIMIZE = "optimize --noise sd2.1 --nfe 5"

@@ -38,6 +38,10 @@ def command(
     ],
     images: Annotated[int, typer.Option(parser=options.integer, metavar="B", help="Number of images.")] = 64,
     points: Annotated[int, typer.Option(parser=options.integer, metavar="M", help="Steps of the teacher.")] = 56,
+    tells: Annotated[
+        bool,
+        typer.Option("--tells", help="Also tell the network other noise levels, for strategy told: 28 calls more."),
+    ] = False,
     batch: models.Batch = 16,
     guidance: models.Guidance = 1.0,
     captions: models.Captions = None,
@@ -61,7 +65,7 @@ def command(
     team = models.team(device)
     settings = models.settings_of(model, guidance, seed, device, captions, no_class, "pixels")
     subject = load_subject(settings)
-    plan = Plan(subject.noise, subject.prediction, points)
+    plan = Plan(subject.noise, subject.prediction, points, tells=tells)
     chosen = subject.images(CALIBRATION_IMAGES, count, size)
     with models.kept_beside(output, subject, settings, team) as folder, models.progress_bar("images") as progress:
         found = calibrate_images(plan, chosen, guidance=settings.guidance, progress=progress, folder=folder, team=team)

@@ -38,9 +38,12 @@ hso optimize --noise wan2.2 --nfe 6 --per-expert 2
 
 hso optimize --noise path/to/model --nfe 6 --solver unipc --calibration model.calibration
 """
+IN_DIFFUSERS = "In diffusers: pipe.scheduler = PlannedScheduler.from_scheduler(pipe, hso.SamplingSchedule.load(FILE))"
 HOW_TO_USE_LEARNED = (
-    "learned: the coefficients are saved with the schedule (-o FILE); no other solver may run it. "
-    "In diffusers: pipe.scheduler = PlannedScheduler.from_scheduler(pipe, hso.SamplingSchedule.load(FILE))"
+    f"learned: the coefficients are saved with the schedule (-o FILE); no other solver may run it. {IN_DIFFUSERS}"
+)
+HOW_TO_USE_TOLD = (
+    f"told: the timesteps are what the network is told, t and sigma~ are those of the states. {IN_DIFFUSERS}"
 )
 Pair = tuple[float, float]
 
@@ -175,6 +178,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "evaluations": result.evaluations,
         "seconds": result.seconds,
         "constraints": settings_of(result.constraints),
+        "told_times": None if schedule.told_times is None else schedule.told_times.tolist(),
     }
 
 
@@ -237,6 +241,8 @@ def _print(result: Result, noise: NoiseSchedule) -> None:
     console.print(f"{result.strategy.name}: {message}; {result.evaluations} evaluations in {result.seconds:.3g} s")
     if isinstance(result.solver, Learned):
         console.print(HOW_TO_USE_LEARNED)
+    if schedule.told_times is not None:
+        console.print(HOW_TO_USE_TOLD)
 
 
 def _parts(result: Result, noise: NoiseSchedule) -> Iterator[str]:

@@ -92,7 +92,8 @@ def schedule_table(schedule: SamplingSchedule) -> Table:
 def headline(schedule: SamplingSchedule) -> str:
     """A schedule in a few words."""
     terminal = "clean" if schedule.ends_clean else f"t_min = {schedule.terminal_time:.5g}"
-    return f"{schedule.noise_name}: {schedule.nfe} nodes, terminal {terminal}"
+    told = "" if schedule.told_times is None else ", the network is told other times"
+    return f"{schedule.noise_name}: {schedule.nfe} nodes, terminal {terminal}{told}"
 
 
 def solver_text(schedule: SamplingSchedule) -> str | None:

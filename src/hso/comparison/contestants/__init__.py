@@ -25,8 +25,9 @@ a sampling schedule. If it had to call the network for that, it returns :class:`
 - ``oss`` runs students of Euler's method with the network at each point of the teacher (:mod:`hso.search.stepwise`). Other
   solvers use its nodes.
 - ``learned`` and ``tuned_learned`` are the same with coefficients of the solver that are learned too
-  (:mod:`hso.search.learned`). They run the learned solver, whose base is the solver of the cell.
-- The last six cost thousands of network calls, so that "all" does not include them.
+  (:mod:`hso.search.learned`). They run the learned solver, whose base is the solver of the cell. ``told`` and
+  ``tuned_told`` tell the network other noise levels than those of the nodes (:mod:`hso.search.told`).
+- The last eight cost thousands of network calls, so that "all" does not include them.
 - A path that ends in ``.json`` is a schedule that :meth:`hso.SamplingSchedule.save` wrote there. It takes part where the
   number of nodes, the noise schedule and the kind of terminal are its own. It goes by the file's name.
 
@@ -145,9 +146,11 @@ CONTESTANTS: Mapping[str, Contestant] = {
     "tuned": tuned,
     "learned": partial(calibrated, strategy="learned"),
     "tuned_learned": partial(tuned, strategy="learned"),
+    "told": partial(calibrated, strategy="told"),
+    "tuned_told": partial(tuned, strategy="told"),
 }
 # Those that "all" does not include.
-COSTLY = ("oss", "rollout", "calibrated", "tuned", "learned", "tuned_learned")
+COSTLY = ("oss", "rollout", "calibrated", "tuned", "learned", "tuned_learned", "told", "tuned_told")
 # Rules that need neither a search, nor a model, nor a publication. "The best rule" is the best of these.
 CLOSED_FORMS = tuple(name for name in RULES if name not in TABLES)
 # What contestants are, for the readers of a report.
@@ -165,6 +168,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
         "tuned",
     ),
     "the same, with a solver whose coefficients were learned too": ("learned", "tuned_learned"),
+    "the same nodes, at which the network is told other noise levels": ("told", "tuned_told"),
     "found with the calls of tuned, by runs alone": ("rollout",),
     "measured by other methods with many calls of this very network": (*PEERS, "oss"),
     "published by others as numbers, for the model in the name": tuple(TABLES),

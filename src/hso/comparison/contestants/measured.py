@@ -16,6 +16,7 @@ from hso.models.recording import Plan
 from hso.models.teacher import Teacher
 from hso.objectives import GITS, KLUB, OSS, Objective, ScoreOptimal, Watson
 from hso.optimize import optimize
+from hso.search import Tell, make_strategy
 from hso.solvers import Node
 from hso.tuning.panel import Setting
 from hso.tuning.simplex import search_by_rollouts
@@ -90,10 +91,10 @@ def oss(task: ScheduleTask) -> Prepared:
     return task.once(("oss", task.nodes, task.terminal), search)
 
 
-def _calibration(task: ScheduleTask) -> Calibration:
+def _calibration(task: ScheduleTask, tells: bool = False) -> Calibration:
     """The subject's calibration, made once for a plan."""
-    plan, images = Plan(task.noise, task.prediction), _images(task, CALIBRATION_IMAGES, CALIBRATED_WITH)
-    return task.once("calibration", lambda: calibrate_images(plan, images, team=task.team))
+    plan, images = Plan(task.noise, task.prediction, tells=tells), _images(task, CALIBRATION_IMAGES, CALIBRATED_WITH)
+    return task.once(("calibration", tells), lambda: calibrate_images(plan, images, team=task.team))
 
 
 def _images(task: ScheduleTask, first: int, count: int) -> Images:
@@ -104,7 +105,7 @@ def _images(task: ScheduleTask, first: int, count: int) -> Images:
 
 def calibrated(task: ScheduleTask, strategy: str = "free") -> Prepared:
     """What :func:`hso.optimize` gives with a calibration of the subject."""
-    known = _calibration(task)
+    known = _calibration(task, tells=make_strategy(strategy).name == Tell.name)
     found = optimize(
         task.noise, task.nfe, solver=task.solver, strategy=strategy, calibration=known, terminal=task.terminal
     )
