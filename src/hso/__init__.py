@@ -4,7 +4,7 @@ Example:
     >>> import hso
     >>> noise = hso.NoiseSchedule.preset("sd2.1")
     >>> hso.optimize(noise, nfe=4, solver="unipc").schedule
-    SamplingSchedule(nfe=4, timesteps=[979, 766, 528, 270], terminal=clean)
+    SamplingSchedule(nfe=4, timesteps=[999, 755, 509, 256], terminal=clean)
 """
 
 from typing import TYPE_CHECKING, Any

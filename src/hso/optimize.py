@@ -205,7 +205,7 @@ def optimize(
         >>> result.schedule
         SamplingSchedule(nfe=5, timesteps=[986, 799, 601, 390, 159], terminal=clean)
         >>> round(result.objective, 4), result.feasible
-        (3.0679, True)
+        (2.9349, True)
     """
     goal = objective_for(objective, calibration, nfe)
     asked = Constraints() if constraints is None else constraints
