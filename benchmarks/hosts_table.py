@@ -108,15 +108,15 @@ SOLVERS = """## A schedule and its solver in diffusers
 
 **The rule.** `recommend(pipe, nfe, ...)` makes the pipeline run the solver that the schedule was made for. By default
 that is the solver of the pipeline's own scheduler, and the schedule is attached to it. If another solver comes of
-`solver=` (a name, a list, `"auto"` with a calibration) or of `strategy="learned"`, `pipe.scheduler` becomes a
+`solver=` (a name, a list, `"auto"` with a calibration) or of `strategy="learned"` or `"told"`, `pipe.scheduler` becomes a
 `PlannedScheduler`. `detach(pipe)` gives the pipeline its own scheduler back. What was done is logged at level INFO. The
 own scheduler also stays if it takes the same steps: DDIM, Euler (flow matching too), Heun, DPM-Solver++ 2M and UniPC in
 their usual settings, without clipping or thresholding.
 
 **`PlannedScheduler`** (`from hso.hosts.diffusers import PlannedScheduler`) is a scheduler of diffusers that runs any
 deterministic solver of this library at the nodes of one schedule, with the arithmetic of `hso.solvers.sample`: the
-samples are the same. It takes what diffusers has no exact class for: learned coefficients, DEIS to the clean sample,
-UniPC with `bh1` to the clean sample, Heun and 2S for flow models. It stands for the pipeline's own scheduler and has its
+samples are the same. It takes what diffusers has no exact class for: learned coefficients, told times, DEIS to the clean
+sample, UniPC with `bh1` to the clean sample, Heun and 2S for flow models. It stands for the pipeline's own scheduler and has its
 configuration: noise schedule, prediction type, scaling of the input, EDM's preconditioning. It does not clip or
 threshold. Stochastic solvers and distilled models are refused. `timesteps` has one entry for each network call, and
 every run is watched as above.
@@ -135,8 +135,9 @@ needs no `trust_remote_code`:
 Without the import, diffusers refuses the folder and says so. For people without this library, call `detach(pipe)` before
 saving the pipeline.
 
-**Other hosts** run published solvers only. `hso convert` and `hso lint` refuse a schedule for a learned solver, for its
-coefficients are half of it; `attach` refuses it too. Schedules for published solvers may be used with any solver."""
+**Other hosts** run published solvers only, and tell the network the time of each node. `hso convert`, `hso lint` and
+`attach` refuse a schedule for a learned solver, for its coefficients are half of it, and one that tells the network
+other times. Schedules for published solvers may be used with any solver."""
 
 
 def text_rows() -> list[str]:

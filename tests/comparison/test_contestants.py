@@ -35,7 +35,7 @@ SLOW = ("hso_published", "dm_nonuniform_bilevel")
 def test_every_rule_table_strategy_and_peer_stands_once(sd):
     # A free search is for objectives that are measured on a model; it finds of Eq. 8 what "exact" finds. "halfway" is
     # "hso", and "stepwise" is the search of OSS.
-    searches = [f"hso_{name}" for name in STRATEGIES if name not in ("free", "halfway", "learned", "stepwise")]
+    searches = [f"hso_{name}" for name in STRATEGIES if name not in ("free", "halfway", "learned", "stepwise", "told")]
     assert set(CONTESTANTS) >= {*RULES, *PEERS, *searches, "hso", "host_default"}
     assert not set(CONTESTANTS) & set(ALIASES)
     assert not set(CLOSED_FORMS) & set(TABLES)
@@ -94,7 +94,7 @@ def test_hso_knows_the_guidance_and_the_solver(sd):
     assert [group.names for group in groups] == [("hso",), ("hso_exact",), ("hso_exact_jump",)]
     assert groups[0].schedule.times[-1] > 0.2
     groups, _ = enter(["hso", "hso_exact", "hso_exact_jump"], ScheduleTask(guided, 5, solver=DDIM()))
-    assert groups[0].schedule.times[-1] < 0.1
+    assert groups[0].schedule.times[-1] < 0.2
 
 
 @pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "pfdiff"])

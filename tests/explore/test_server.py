@@ -99,10 +99,10 @@ def test_the_page_may_load_nothing_from_elsewhere(served):
 def test_all_questions_are_answered(served):
     assert ask(served, "catalogue", {})[1]["first"] == STATE
     status, view = ask(served, "view", {"state": STATE})
-    assert (status, view["schedule"]["timesteps"]) == (200, [979, 808, 626, 427, 217])
+    assert (status, view["schedule"]["timesteps"]) == (200, [999, 802, 608, 408, 205])
     assert ask(served, "judge", {"state": {**STATE, "times": [0.9, 0.7, 0.5, 0.3, 0.1]}})[0] == 200
     assert len(ask(served, "compared", {"state": STATE})[1]) > 3
-    assert ask(served, "text", {"state": STATE, "host": "diffusers-timesteps"})[1]["text"].startswith("timesteps=[979")
+    assert ask(served, "text", {"state": STATE, "host": "diffusers-timesteps"})[1]["text"].startswith("timesteps=[999")
 
 
 def test_a_connection_serves_many_questions(served):

@@ -113,7 +113,7 @@ class Halfway(Strategy):
         moving = slice(int(not _has_signal(problem)), problem.nodes)
         for share in (mix.share * 0.5**k for k in range(HALVINGS)):
             knots = found.knots.copy()
-            knots[moving] += share * (host - knots)[moving]
+            knots[moving] += share * (host - knots[: problem.nodes])[moving]
             if mix.begins_as_host:
                 knots[0] = host[0]
             if (kept := _kept(problem, knots)) is not None:
@@ -146,14 +146,18 @@ def _as_asked(problem: Problem, share: float) -> Mix:
 
 
 def _optimum(problem: Problem, costed: float, seed: int) -> Found:
-    """The nodes of the optimum of a run to the clean sample: a mean, if the jump is costed in a part of it only."""
+    """The optimum of a run to the clean sample: a mean of two, if the jump is costed in a part of it only."""
     if problem.nodes > 1:
         parts = {True: costed, False: 1 - costed}
         found = {costs: _with_jump(problem, costs, seed) for costs, part in parts.items() if part > 0}
         knots = sum(parts[costs] * one.knots[: problem.nodes] for costs, one in found.items())
+        # The last knot of a costed jump stands for the clean sample, and no mean moves it.
+        rest = found[True].knots[problem.nodes :] if problem.function.costs_jump else []
         evaluations = sum(one.evaluations for one in found.values())
         message = "; ".join(dict.fromkeys(one.message for one in found.values()))
-        return next(iter(found.values()))._replace(knots=np.asarray(knots), evaluations=evaluations, message=message)
+        return found[costed > 0]._replace(
+            knots=np.append(np.asarray(knots), rest), evaluations=evaluations, message=message
+        )
     t_max = problem.box.t_max[1]
     return Found(problem.noise.lambda_(np.array([t_max])), Psi(None, t_max, t_max), 0, "one node: the noisiest end")
 

@@ -11,6 +11,7 @@ import hso
 from hso.errors import ArgumentError
 from hso.hosts.comfyui import Run, calibrated, expert_sigmas, read_sampling, sigmas_of, sigmas_of_file
 from hso.hosts.comfyui.runs import schedule_of
+from hso.noise import Traits
 from hso.objectives import Replay
 
 KINDS = doubles.every_sampling()
@@ -28,10 +29,12 @@ def flow():
 
 @pytest.mark.parametrize("steps", [2, 5, 12])
 def test_a_discrete_model_gets_the_nearest_whole_timesteps(discrete, steps):
-    guided = discrete.noise.with_traits(hso.NoiseSchedule.preset("sd1.5").traits)
-    schedule = schedule_of(discrete, Run(steps))
+    guided = discrete.noise.with_traits(Traits(space="latent"))
+    run = Run(steps)
+    schedule = schedule_of(discrete, run)
     assert schedule.fractional_timesteps == pytest.approx(schedule.timesteps, abs=1e-9)
-    assert schedule.timesteps.tolist() == hso.optimize(guided, steps).schedule.timesteps.tolist()
+    own = hso.optimize(guided, steps, solver=run.solver).schedule
+    assert schedule.timesteps.tolist() == own.timesteps.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,8 +46,9 @@ def test_a_run_with_denoise_begins_at_that_time_and_is_optimized_for_itself(kind
     cut = whole.lambdas[-6:]
     assert not np.allclose(schedule.lambdas, cut, atol=1e-3)
     own = hso.optimize(
-        sampling.noise.with_traits(hso.NoiseSchedule.preset("sd1.5").traits),
+        sampling.noise.with_traits(Traits(space="latent")),
         6,
+        solver=Run(6).solver,
         constraints=hso.Constraints(start=float(schedule.times[0])),
     )
     # Whole timesteps may lie half a timestep beside the free optimum.
@@ -147,7 +151,10 @@ def test_a_file_of_the_same_model_lands_and_one_of_another_is_refused(discrete, 
     for sampling, schedule in ((discrete, of_sd3), (flow, of_sd), (discrete, other)):
         with pytest.raises(ArgumentError, match="it was made for another model"):
             sigmas_of_file(sampling, schedule)
-    learned = dataclasses.replace(of_sd, provenance={"solver": "learned"})
+    learned = dataclasses.replace(
+        of_sd,
+        provenance={"solver": "learned", "settings": {"solver": {"base": "ddim", "offsets": [[0.1], [0.0, 0.2]]}}},
+    )
     with pytest.raises(ArgumentError, match=r"nodes for a published solver, got .a schedule for a learned solver"):
         sigmas_of_file(discrete, learned)
     left = hso.SamplingSchedule.from_times(sd, [0.96, 0.5], 0.02)
