@@ -115,11 +115,11 @@ their usual settings, without clipping or thresholding.
 
 **`PlannedScheduler`** (`from hso.hosts.diffusers import PlannedScheduler`) is a scheduler of diffusers that runs any
 deterministic solver of this library at the nodes of one schedule, with the arithmetic of `hso.solvers.sample`: the
-samples are the same. It takes what diffusers has no exact class for: learned coefficients, told times, DEIS to the clean
-sample, UniPC with `bh1` to the clean sample, Heun and 2S for flow models. It stands for the pipeline's own scheduler and has its
-configuration: noise schedule, prediction type, scaling of the input, EDM's preconditioning. It does not clip or
-threshold. Stochastic solvers and distilled models are refused. `timesteps` has one entry for each network call, and
-every run is watched as above.
+samples are the same. It takes what diffusers has no exact class for: learned coefficients, told times, DEIS to the
+clean sample, UniPC with `bh1` to the clean sample, Heun and 2S for flow models. It stands for the pipeline's own
+scheduler and has its configuration: noise schedule, prediction type, scaling of the input, EDM's preconditioning. It
+does not clip or threshold. Stochastic solvers and distilled models are refused. `timesteps` has one entry for each
+network call, and every run is watched as above.
 
     schedule = hso.SamplingSchedule.load("six.json")        # hso optimize --strategy learned --calibration FILE -o six.json
     pipe.scheduler = PlannedScheduler.from_scheduler(pipe, schedule)

@@ -152,7 +152,7 @@ def _optimum(problem: Problem, costed: float, seed: int) -> Found:
         found = {costs: _with_jump(problem, costs, seed) for costs, part in parts.items() if part > 0}
         knots = sum(parts[costs] * one.knots[: problem.nodes] for costs, one in found.items())
         # The last knot of a costed jump stands for the clean sample, and no mean moves it.
-        rest = found[True].knots[problem.nodes :] if problem.function.costs_jump else []
+        rest = found[True].knots[problem.nodes :] if problem.function.costs_jump else np.empty(0)
         evaluations = sum(one.evaluations for one in found.values())
         message = "; ".join(dict.fromkeys(one.message for one in found.values()))
         return found[costed > 0]._replace(
