@@ -229,10 +229,8 @@ class Student:
 
     def _answers(self, calls: Array) -> tuple[Array, Array]:
         """Gains and rests at the calls, shape (..., C, bands). They are 0 for a call that was recorded itself."""
-        rests = self.gains.rests(calls)
-        gains = self.gains(calls)
-        if self._shifts is not None:
-            gains = self.gains.told(self.noise, calls, self._calls(self._shifts))
+        rests, shifts = self.gains.rests(calls), self._shifts
+        gains = self.gains(calls) if shifts is None else self.gains.told(self.noise, calls, self._calls(shifts))
         if self.begins == NOISE:
             gains[..., 0, :] = rests[..., 0, :] = 0.0
         return gains, rests

@@ -32,6 +32,9 @@ from hso.tuning.tangent import Tangent
 from hso.tuning.tell_settings import TellSettings
 from hso.tuning.walk import Course, Tried
 
+# Least change of a shift whose effect on the ends is not drowned by rounding.
+LEAST = 1e-3
+
 
 def tell(course: Course, at: Tried, settings: TellSettings, affords: Callable[[int], bool]) -> Tried:
     """The same student, told other levels if real runs on all images say that this is better.
@@ -72,12 +75,15 @@ def _told(noise: NoiseSchedule, trial: Trial, shifts: Array) -> Trial:
 
 
 def _tangent(course: Course, at: Tried, settings: TellSettings) -> Tangent:
-    """What the ends do if shifts change, one at a time. A shift that has no room above is changed downwards."""
+    """What the ends do if shifts change, one at a time: upwards or downwards, where there is more room."""
     noise, schedule = course.panel.setting.plan.noise, at.trial.schedule
     shifts, (low, high) = shifts_of(noise, schedule), ranges(noise, schedule.lambdas)
     up, down = np.minimum(settings.step, high - shifts), np.minimum(settings.step, shifts - low)
     steps = np.where(up >= down, up, -down)
-    moved = [_told(noise, at.trial, shifts + one) for one in np.diag(steps)]
+    # A shift without room stays, so that its derivative is 0.
+    free = np.abs(steps) >= LEAST
+    moved = [_told(noise, at.trial, shifts + one) for one in np.diag(np.where(free, steps, 0.0))]
+    steps = np.where(free, steps, 1.0)
     return course.panel.tangent(at.trial, moved, steps, "what the network is told")
 
 
