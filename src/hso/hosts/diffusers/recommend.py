@@ -87,6 +87,7 @@ def _replace(target: Any, result: Result) -> None:
 
     scheduler = scheduler_of(target)
     if scheduler is target:
-        problem = f"the schedule is for {label_of(result.solver)}, and a scheduler cannot be replaced in place"
+        asked = special(result.schedule) or label_of(result.solver)
+        problem = f"the schedule is for {asked}, and a scheduler cannot be replaced in place"
         raise HostError(type(scheduler).__name__, f"{problem}; pass the pipeline instead of its scheduler")
     target.scheduler = PlannedScheduler.from_scheduler(target, result.schedule, result.solver)
