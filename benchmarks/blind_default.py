@@ -1,6 +1,6 @@
 """Can a schedule that does not know the model be better than the default? Some of them on models they do not know.
 
-- *hso* is the default of `hso.optimize` without a calibration: half way from the optimum of Eq. 8 to equal steps in t.
+- *hso* is the default of `hso.optimize` without a calibration: a mean of the optimum of Eq. 8 and of equal steps in t.
 - *exact* is that optimum, and *free* and *costed* are it with the jump to the clean sample free or costed.
 - *spectrum* is replay on Gaussian images with power-law spectra. It knows the solver, and no model.
 - *others* is replay on calibrations of the other models of the list, the judged model left out.
