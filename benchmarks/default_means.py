@@ -22,6 +22,7 @@ import hso
 from hso.objectives import MEP
 from hso.rules import rule_schedule
 from hso.schedule import SamplingSchedule
+from hso.search.halfway import is_strong
 from hso.solvers import make_solver
 
 MODELS = (
@@ -59,8 +60,8 @@ def kind(solver: str, noise: hso.NoiseSchedule) -> str:
     """What the default depends on."""
     if not make_solver(solver).carries_outputs:
         return "carries no outputs"
-    scale = noise.traits.guidance or 1.0
-    strength = "no guidance" if scale <= 1 else "guidance up to 5" if scale <= 5 else "guidance above 5"
+    strong = is_strong(noise.traits)
+    strength = "guidance above 5" if strong else "guidance up to 5" if noise.traits.is_guided else "no guidance"
     return f"carries outputs, {strength}"
 
 

@@ -48,15 +48,16 @@ class Judge:
         self.start = self.subject.begin(range(images))
         reference = rule_schedule("uniform_lambda", self.subject.noise, 60, CLEAN)
         self.reference = self.subject.sample("dpmpp_2m", reference, self.start)
-        self.moments = self._moments(self.reference)
+        self.aim = self.moments(self.reference)
 
     def __call__(self, solver: str, schedule: SamplingSchedule) -> tuple[float, float]:
         """Squared Frechet distance and root mean square error."""
         images = self.subject.sample(solver, schedule, self.start)
-        distance = frechet_distance(*self._moments(images), *self.moments)
+        distance = frechet_distance(*self.moments(images), *self.aim)
         return float(distance), float(np.sqrt(np.mean((images - self.reference) ** 2)))
 
-    def _moments(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def moments(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the features of images."""
         rows = self.subject.features(images)
         return rows.mean(axis=0), np.cov(rows, rowvar=False)
 

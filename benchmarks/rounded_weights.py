@@ -58,11 +58,7 @@ def rows(model: str, images: int) -> Iterator[str]:
     after = figures(judge)
 
     def distance(of: dict[str, Any], name: str) -> float:
-        moments = []
-        for one in (of[name], of["reference"]):
-            features = judge.subject.features(one)
-            moments += [features.mean(axis=0), np.cov(features, rowvar=False)]
-        return frechet_distance(*moments)
+        return frechet_distance(*judge.moments(of[name]), *judge.moments(of["reference"]))
 
     for name in list(before)[1:]:
         one, other = distance(before, name), distance(after, name)

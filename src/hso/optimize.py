@@ -275,7 +275,7 @@ def _solved(request: Request) -> Result:
 
 
 def _compared(results: Sequence[Result]) -> str:
-    """The message about several solvers and terminals: which one is best, and by how much the next is behind."""
+    """The message for several solvers and terminals: it names the best, and how many times its J the second has."""
     best, second = results[:2]
     ratio = second.objective / max(best.objective, np.finfo(float).tiny)
     one, other = (

@@ -100,7 +100,7 @@ ENDS: Mapping[type[BaseException], tuple[str, int]] = {
 }
 
 
-# For each signal: the exception that the command raises for it, and Python's default handler.
+# For each signal, the exception that the command raises, and the handler that Python itself installs.
 SIGNALS: Mapping[signal.Signals, tuple[type[BaseException], Any]] = {
     signal.SIGINT: (KeyboardInterrupt, signal.default_int_handler),
     signal.SIGTERM: (_Terminated, signal.SIG_DFL),

@@ -73,7 +73,7 @@ class State:
         return State(**{"noise": "", "nfe": None, **given})
 
     def constraints(self, boundary: float | None) -> Constraints:
-        """The constraints on the nodes. ``boundary`` is where the model changes networks; None if it has only one.
+        """The constraints on the nodes. ``boundary`` is where a model of two networks changes to the second; else None.
 
         Raises:
             ArgumentError: If a value is unusable.

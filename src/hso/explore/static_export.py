@@ -20,10 +20,10 @@ from hso.explore.scene import Scene
 from hso.explore.server import page_files
 from hso.files import make_folder, write_atomic
 from hso.noise import NoiseSchedule, presets
-from hso.optimize import MANY, default_objective
-from hso.schedule import CLEAN, SamplingSchedule
+from hso.optimize import MANY
+from hso.schedule import SamplingSchedule
 from hso.search import Constraints
-from hso.search.halfway import STRONG
+from hso.search.halfway import is_strong
 from hso.solvers import Solver, make_solver
 from hso.version import VERSION
 
@@ -101,9 +101,8 @@ class _Book:
         except ArgumentError:
             return -1
         # Nothing else of the solver and of the number of calls is in the problem.
-        costed = default_objective(nfe).on(noise, solver, CLEAN).costs_jump
-        traits = (noise.traits.space, noise.traits.is_guided, (noise.traits.guidance or 0.0) > STRONG)
-        kind = (noise.fingerprint, noise.boundary_time, traits, costed, solver.carries_outputs, nfe < MANY, nodes)
+        traits = (noise.traits.space, noise.traits.is_guided, is_strong(noise.traits))
+        kind = (noise.fingerprint, noise.boundary_time, traits, solver.carries_outputs, nfe < MANY, nodes)
         if kind not in self._scenes:
             self._scenes[kind] = Scene(noise, nfe, solver.name, Constraints(), None)
         key = (*kind, noise.traits.default_rule)

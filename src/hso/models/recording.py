@@ -135,7 +135,7 @@ class Plan:
 
     @property
     def teacher_calls(self) -> int:
-        """Network calls of one image for the teacher, the starts and the told levels."""
+        """Number of network calls for one image: for the teacher, the starts and the told levels."""
         return self.points + STARTS + (0 if self.told is None else self.told.count)
 
     @property
@@ -259,7 +259,7 @@ def _kept(model: Model, seen: list[Any], plan: Plan) -> Model:
 
 
 def _changes(plan: Plan, model: Model, seen: list[Any], data: Array) -> Array:
-    """What the teacher's data changes by if the network is told other levels, two of them for each state."""
+    """How the teacher's data changes if the network is told other levels: two levels for each state."""
     assert plan.told is not None
     found = []
     for x, lambda_, shifts in zip(seen, plan.told.lambdas, plan.told.shifts, strict=True):
@@ -267,8 +267,7 @@ def _changes(plan: Plan, model: Model, seen: list[Any], data: Array) -> Array:
         place = plan.nodes[index]
         levels = np.clip(lambda_ + shifts, *plan.schedule.lambdas[[0, -1]])
         for node in (nodes(plan.noise, SamplingSchedule.from_knots(plan.noise, [one], CLEAN))[0] for one in levels):
-            output = check_output(model(x, node), x, node)
-            found.append(as_array(to_data(plan.prediction, output, x, place.alpha, place.sigma)) - data[index])
+            found.append(_data(plan, model, x, place, node) - data[index])
     return np.stack(found)
 
 
@@ -277,9 +276,14 @@ def _starts(plan: Plan, model: Model, x: Any) -> Array:
     found = []
     for node in nodes(plan.noise, plan.starts)[1:]:
         noisy = x * (math.hypot(node.alpha, node.sigma) / plan.scale)
-        output = check_output(model(noisy, node), noisy, node)
-        found.append(as_array(to_data(plan.prediction, output, noisy, node.alpha, node.sigma)))
+        found.append(_data(plan, model, noisy, node, node))
     return np.stack(found)
+
+
+def _data(plan: Plan, model: Model, x: Any, place: Node, told: Node) -> Array:
+    """The data that the network's output implies for x at a node, if the network is told another node or the same."""
+    output = check_output(model(x, told), x, told)
+    return as_array(to_data(plan.prediction, output, x, place.alpha, place.sigma))
 
 
 class Run(NamedTuple):

@@ -68,7 +68,7 @@ class ToldLevels:
 
     @classmethod
     def among(cls, prediction: str, points: Array) -> ToldLevels:
-        r"""Levels among the points of a teacher, shape (M,), whose first and last are the ends of what it may be told."""
+        """Some of the teacher's points, shape (M,), as levels. No told level is outside the range of the points."""
         chosen = points[np.unique(np.linspace(0, len(points) - 1, LEVELS).round().astype(int))]
         return cls(prediction, chosen, np.stack([_shifts(one, points[0], points[-1]) for one in chosen]))
 
@@ -78,7 +78,7 @@ class ToldLevels:
         return 2 * len(self.lambdas)
 
     def rows(self, first: int, vectors: int) -> Array:
-        """Coefficients in u of a and of b at the levels, shape (L, 2, V); the changes begin at vector ``first``."""
+        """Coefficients in u of a and b at the levels, shape (L, 2, V). ``first`` is the index of the first change in u."""
         changes = np.eye(vectors)[first : first + self.count].reshape(-1, 2, vectors)
         one, other = self.shifts.T[..., None]
         slopes = changes[:, 0] / one, changes[:, 1] / other
@@ -86,7 +86,9 @@ class ToldLevels:
         return np.stack((slopes[0] - bends * one, bends), axis=1)
 
     def gains(self, noise: NoiseSchedule, variances: Array, lambdas: Array, shifts: Array) -> Array:
-        """G minus the gain of a network that is told the truth, shape (..., bands). Accepts complex shifts and levels.
+        """G minus the gain of the same network if it is told the level of its state, shape (..., bands).
+
+        Levels and shifts may be complex.
 
         Args:
             noise: The noise schedule.
@@ -104,7 +106,7 @@ class ToldLevels:
 
 
 def _shifts(level: float, low: float, high: float) -> Array:
-    """Both ways, or half and whole one way, if the other leads out of the range."""
+    """One shift down and one up. If one of them leaves the range, two different shifts in the other direction."""
     if level - REACH < low:
         return np.array([REACH / 2, REACH])
     return np.array([-REACH, -REACH / 2 if level + REACH > high else REACH])

@@ -1,4 +1,4 @@
-"""What the teacher's data changes by if the network is told other levels, at any level and for any shift."""
+"""How the teacher's data changes if the network is told other levels: at any level, and for any shift."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Changes:
         return np.asarray(shifts * parts[..., 0, :, :] + shifts**2 * parts[..., 1, :, :])
 
     def slopes(self, lambdas: Array, shifts: Array) -> tuple[Array, Array]:
-        """The derivatives of h with respect to the level and to the shift."""
+        """dh / d lambda and dh / d delta, each of shape (..., bands, r)."""
         parts, moved, shifts = self._parts(lambdas), self._parts(lambdas, 1), _wide(shifts)
         by_level = shifts * moved[..., 0, :, :] + shifts**2 * moved[..., 1, :, :]
         return np.asarray(by_level), np.asarray(parts[..., 0, :, :] + 2 * shifts * parts[..., 1, :, :])

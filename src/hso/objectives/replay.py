@@ -197,7 +197,7 @@ class ReplayFunction(SmoothFunction):
         return other
 
     def by_shifts(self, knots: Array, shifts: Array) -> tuple[float, Array]:
-        """J of one schedule with knots of shape (K,), and its derivatives with respect to the shifts, shape (K,)."""
+        """J of one schedule with knots and shifts of shape (K,), and dJ / d delta, shape (K,)."""
         student = self.student.telling(shifts)
         run = student.run(knots[None])
         found, slopes = self._judged(run, self._moments)

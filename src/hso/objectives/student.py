@@ -165,7 +165,7 @@ class Student:
         return self.with_solver(moved)._complex_step(run.knots, run, slopes)
 
     def by_shifts(self, run: Run, slopes: Slopes) -> Array:
-        """Derivatives of a function of the run with respect to the shifts, shape (S, K)."""
+        """d / d delta, shape (S, K), of a function of the run, from its derivatives with respect to the run."""
         assert self._changes is not None
         assert self._shifts is not None
         count = run.knots.shape[1]
@@ -178,7 +178,7 @@ class Student:
         return found
 
     def telling(self, shifts: Array) -> Student:
-        """The same student, which tells the network other levels: those of the nodes plus shifts, shape (..., K).
+        """The same student, but it tells the network the level of each node plus a shift. The shifts have shape (..., K).
 
         Raises:
             ArgumentError: If the calibration does not say what the network does then.

@@ -65,7 +65,7 @@ class Box:
         return Box(self.rho, (low, low) if t_min[1] >= t_max[0] else t_min, t_max)
 
     def share_of(self, whole: Box, noise: NoiseSchedule) -> float:
-        """The widest range of this box, divided by the widest range of another box.
+        """How wide this box is in t, from its smallest t_min to its largest t_max, as a share of the width of another box.
 
         A rule for the least distance was made for the whole box. The same nodes in a shorter range lie closer together.
         """
@@ -129,7 +129,7 @@ class Constraints:
             object.__setattr__(self, "boundary", Boundary(self.boundary))
 
     def filled_in(self, noise: NoiseSchedule, objective: Objective, distance: float) -> Constraints:
-        """A copy of these constraints in which every None has a value. Only the boundary may stay None.
+        """A copy in which every None is replaced by a value. Only the boundary may stay None.
 
         Args:
             noise: The noise schedule.

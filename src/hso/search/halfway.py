@@ -37,6 +37,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hso.errors import check_real
+from hso.noise import Traits
 from hso.noise.base import Array
 from hso.objectives import Objective
 from hso.objectives.error_proxy import ProxyFunction
@@ -133,7 +134,12 @@ def mix_for(problem: Problem) -> Mix:
         return Mix(2 / 3, 0.5, False)
     if not traits.is_guided:
         return Mix(0.5, 0.0, False)
-    return Mix(5 / 6, 1.0, True) if (traits.guidance or 0.0) > STRONG else Mix(2 / 3, 0.5, True)
+    return Mix(5 / 6, 1.0, True) if is_strong(traits) else Mix(2 / 3, 0.5, True)
+
+
+def is_strong(traits: Traits) -> bool:
+    """Whether the usual guidance of a model is known and strong."""
+    return traits.guidance is not None and traits.guidance > STRONG
 
 
 def _has_signal(problem: Problem) -> bool:
@@ -146,7 +152,9 @@ def _as_asked(problem: Problem, share: float) -> Mix:
 
 
 def _optimum(problem: Problem, costed: float, seed: int) -> Found:
-    """The optimum of a run to the clean sample: a mean of two, if the jump is costed in a part of it only."""
+    """The optimum of a run to the clean sample. ``costed`` is the weight of the optimum with a costed jump in a mean with
+    the optimum with a free jump.
+    """
     if problem.nodes > 1:
         parts = {True: costed, False: 1 - costed}
         found = {costs: _with_jump(problem, costs, seed) for costs, part in parts.items() if part > 0}
@@ -187,7 +195,7 @@ def _host_lambdas(problem: Problem) -> Array:
 
 
 def _kept(problem: Problem, knots: Array) -> Array | None:
-    """Add the terminal, and move knots to their side of the boundary. None if they then do not keep the distance."""
+    """The knots with the terminal, each on its side of the boundary; None if two of them are then too close."""
     noise, cleanest = problem.noise, problem.noise.t_range[0]
     if problem.terminal == T_MIN:
         knots = np.append(knots, noise.lambda_(cleanest))

@@ -122,7 +122,7 @@ class Problem:
         return self.sides(lows, highs)
 
     def sides(self, lows: Array, highs: Array) -> Windows:
-        """Windows with these ends. With a boundary, the windows of the first and the last nodes end at it."""
+        """Windows with these ends. With a boundary, the first nodes must stay above it, and the last nodes below it."""
         lows, highs = lows.copy(), highs.copy()
         if self.boundary is not None:
             first, second = slice(self.boundary.nodes), slice(self.nodes - self.boundary.nodes, self.nodes)

@@ -62,17 +62,6 @@ def nodes(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Node, ...]:
     return tuple(Node(index, t, *level, timestep) for index, (t, level, timestep) in enumerate(found))
 
 
-def told_nodes(noise: NoiseSchedule, schedule: SamplingSchedule) -> tuple[Node, ...]:
-    """The N nodes of which the network is told: the schedule's own, unless it tells the network other times.
-
-    Raises:
-        ArgumentError: If the sampling schedule was made for another noise schedule.
-    """
-    if schedule.told_times is None:
-        return nodes(noise, schedule)
-    return nodes(noise, SamplingSchedule.from_times(noise, schedule.network_times))
-
-
 def sample(
     solver: Solver,
     model: Callable[[Any, Node], Any],
@@ -118,7 +107,9 @@ def sample(
     plan = solver.plan(noise, schedule)
     if noise_source is None and any(step.update.noise for step in plan):
         raise ArgumentError("noise_source", "a function that draws noise like x", None, f"{solver} is stochastic")
-    places, told = nodes(noise, schedule), told_nodes(noise, schedule)
+    places = told = nodes(noise, schedule)
+    if schedule.told_times is not None:
+        told = nodes(noise, SamplingSchedule.from_times(noise, schedule.told_times))
     terms: deque[Any] = deque(maxlen=memory(plan))
     anchor = x
     for step in plan:

@@ -45,8 +45,8 @@ def _flow_prediction(alpha: Any, sigma: Any) -> tuple[Any, Any]:
     return 1 / (alpha + sigma), -sigma / (alpha + sigma)
 
 
-# A new prediction type is one function and one line here. The function returns (a, b) of x0 = a x + b F, of numbers, arrays
-# or complex arrays.
+# A new prediction type is one function and one line here. The function returns (a, b) of x0 = a x + b F. It must accept
+# numbers and arrays, real and complex.
 PREDICTIONS: Mapping[str, Callable[[Any, Any], tuple[Any, Any]]] = {
     "epsilon": _epsilon,
     "sample": _sample,

@@ -60,7 +60,7 @@ class Recorded:
     totals: Array
 
     def calibration(self, made: Calibration) -> Calibration:
-        """A calibration, with the images that it was made of replaced by these. Told levels are left out."""
+        """A calibration with the sums over these images in place of its own. These sums have no told levels."""
         nothing = np.empty((0, *self.grams.shape))
         return dataclasses.replace(
             made,

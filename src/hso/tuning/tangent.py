@@ -24,7 +24,7 @@ from hso.tuning.sums import Ends
 
 @dataclass(frozen=True, eq=False)
 class Tangent:
-    r"""The statistics of ends near a student. They can be merged over parts of the images.
+    r"""Statistics of the ends of a student, and of how they change with the shifts. Those of several parts can be merged.
 
     Attributes:
         counts: Number of images, shape (groups,).
@@ -61,7 +61,7 @@ class Tangent:
         )
 
     def ends(self, moved: Array) -> Ends:
-        """The statistics of the ends if the shifts are moved, shape (N,)."""
+        """The statistics of the ends after the shifts have changed by ``moved``, shape (N,)."""
         whole = np.concatenate(([0.0, 1.0], moved))
         missed = whole - np.eye(1, len(whole))[0]
         powers, errors = (np.einsum("i,gbij,j->gb", one, self.grams, one) for one in (whole, missed))

@@ -32,7 +32,7 @@ from hso.tuning.tangent import Tangent
 from hso.tuning.tell_settings import TellSettings
 from hso.tuning.walk import Course, Tried
 
-# Least change of a shift whose effect on the ends is not drowned by rounding.
+# A smaller change of a shift changes the ends by little more than rounding errors do.
 LEAST = 1e-3
 
 
@@ -66,7 +66,7 @@ def tell(course: Course, at: Tried, settings: TellSettings, affords: Callable[[i
 
 
 def shifts_of(noise: NoiseSchedule, schedule: SamplingSchedule) -> Array:
-    """What the network is told minus the levels of the nodes, in lambda, shape (N,)."""
+    """The shifts: lambda that the network is told at each node, minus lambda of the node, shape (N,)."""
     return np.asarray(noise.lambda_(schedule.network_times) - schedule.lambdas)
 
 

@@ -1,4 +1,4 @@
-"""How :mod:`hso.tuning.tell` finds what the network is told."""
+"""The settings of :mod:`hso.tuning.tell`."""
 
 from __future__ import annotations
 
@@ -28,5 +28,7 @@ class TellSettings:
     enough: float = 0.03
 
     def runs(self, nodes: int) -> int:
-        """Runs of all images that it usually takes: a round changes each node once, and tries about two results."""
+        """The usual number of runs on all images. A round has one run without a change, one for each node, and about two
+        that test the result.
+        """
         return self.rounds * (nodes + 3)
